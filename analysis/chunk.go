@@ -8,15 +8,16 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Counterpart is the label that runs on one push what another label runs
-// elsewhere.
+// Counterpart is the label that, on one push, runs the manifests that another label runs
+// on other pushes.
 type Counterpart struct {
 	Label string
-	Has   []string // the manifests that were looked for and that it runs
-	Lacks []string // those that it does not
+	Has   []string // the wanted manifests that it runs
+	Lacks []string // the wanted manifests that it does not run
 }
 
-// String says how much it has: "runs dom/a.toml", "runs 2 of the 3 manifests".
+// String says how many of the manifests it runs: "runs dom/a.toml", "runs 2 of the 3
+// manifests".
 func (c Counterpart) String() string {
 	switch {
 	case len(c.Has) == 1 && len(c.Lacks) == 0:
@@ -27,13 +28,15 @@ func (c Counterpart) String() string {
 	return fmt.Sprintf("runs %d of the %d manifests", len(c.Has), len(c.Has)+len(c.Lacks))
 }
 
-// Counterparts finds the labels of a catalog that run the given manifests as
-// the given label does: tests move between the chunks of a suite from push to
-// push, so that the same label may run others. They are chunks of the same base
-// name, those with most of the manifests first, and among equals the label
-// itself, then the lower chunk. None means that the push runs none of them
-// there. known is false where that cannot be told: no manifests were given, or
-// the catalog does not say what the chunks run.
+// Counterparts finds the labels in a push's catalog that run the given manifests. Tests
+// move between the chunks of a suite from push to push, so a label such as xpcshell-3 may
+// run other tests there.
+//
+// Only chunks with the same base name are considered. Those that run most of the
+// manifests come first; on a tie the label itself comes first, then the lower chunk. An
+// empty result with known true means that no chunk runs any of them on this push. known
+// is false when this cannot be told: no manifests were given, or the catalog does not say
+// what the chunks run.
 func Counterparts(catalog []job.Runnable, label string, manifests []string) (found []Counterpart, known bool) {
 	base, _ := job.SplitChunk(label)
 	for _, e := range catalog {
@@ -62,6 +65,7 @@ func Counterparts(catalog []job.Runnable, label string, manifests []string) (fou
 	return found, known
 }
 
+// other sorts the label itself, 0, before all others, 1.
 func other(c Counterpart, label string) int {
 	if c.Label == label {
 		return 0

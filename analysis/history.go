@@ -13,36 +13,39 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// History reads the runs of labels on pushes for algorithms that walk over a range. Where
-// the CI is a job.HistoryReader, it reads a window of pushes in one go; elsewhere it reads
-// push by push. An algorithm asks it in the function that it gives to [Ordered], and never
-// knows which of the two it was.
+// History reads the runs of labels on pushes, for algorithms that walk over a range.
+// Where the CI is a job.HistoryReader, it reads a whole window of pushes at once;
+// elsewhere it reads push by push. An algorithm calls it in the function that it passes
+// to [Ordered], and never knows which of the two happens.
 //
-// Windows go from the newest push to the oldest: 150 pushes, which a request or two tell of
-// as quickly as of one, and then 500 each; the last good push is mostly in the first. Where
-// each push has a cost of its own, the CI says how many are best read at a time
-// (job.HistoryWidth), and windows are as large as that.
+// Windows go from the newest push to the oldest. The first has 150 pushes: one or two
+// requests fetch as many as quickly as a single push, and it usually holds the last good
+// push. Later windows have 500. Where reading each push has its own cost, the CI says how
+// many to read at a time (job.HistoryWidth), and windows are no larger than that.
 //
-// Each push is read once: a History is for one pass over a range, and what happens
-// meanwhile is seen by the next one. It is safe for concurrent use; NewHistory makes one.
+// Each push is read once. A History is meant for one pass over a range: runs that end
+// during the pass are seen by the next one. It is safe for concurrent use. NewHistory
+// makes one.
 type History struct {
 	ci      job.Scheduler
-	windows [][]job.Push        // newest push first
-	in      map[job.PushKey]int // to the window
+	windows [][]job.Push        // newest push first, also within each window
+	in      map[job.PushKey]int // the index in windows of a push
 	read    *flight.Cache[asked, map[job.PushKey]job.PushRuns]
 }
 
-// asked is one window, and the labels that are wanted of it.
+// asked is the key of one answer: a window, and the labels wanted from it, sorted and
+// joined with NUL bytes, which no label contains.
 type asked struct {
 	window int
 	labels string
 }
 
 const (
+	// Numbers of pushes.
 	firstWindow = 150
 	laterWindow = 500
-	// mostAsked is how many answers are kept: windows, times the sets of labels that are
-	// asked for. Where tests move between chunks, each push can have a set of its own.
+	// mostAsked is how many answers are kept. There is one for each window and set of
+	// labels; where tests move between chunks, each push may need its own set.
 	mostAsked = 64
 )
 
@@ -70,15 +73,16 @@ func NewHistory(ci job.Scheduler, pushes []job.Push) *History {
 	return h
 }
 
-// EachCosts reports whether each push has a cost of its own, as on Taskcluster, where its
-// task group or its files are read: what is not needed of a push is better not asked there.
+// EachCosts reports whether reading each push has its own cost, as on Taskcluster, where
+// it means reading a task group or its files. There, do not ask about pushes that are not
+// needed.
 func EachCosts(ci job.Scheduler) bool {
 	w := job.HistoryWidthOf(ci)
 	return w > 0 && w <= DefaultWidth
 }
 
-// OrderedWindows is [Ordered] over the pushes of a History, one window after the other: an
-// algorithm that stops early then never begins the next window by looking ahead.
+// OrderedWindows is [Ordered] over the pushes of a History, one window after the other.
+// An algorithm that stops early therefore never starts reading the next window.
 func OrderedWindows[T any](
 	ctx context.Context, h *History, fetch Fetch[T], opts *OrderedOptions,
 ) iter.Seq[Fetched[T]] {
@@ -93,8 +97,9 @@ func OrderedWindows[T any](
 	}
 }
 
-// Jobs returns what the CI's Jobs returns for the push and the labels. A push that is not
-// in the range, and a question without a label, are asked by themselves.
+// Jobs returns what the CI's Jobs returns for the push and the labels. It calls the CI
+// directly for a push outside of the range, for a call without labels, and when the CI
+// cannot read a history after all.
 func (h *History) Jobs(ctx context.Context, p job.Push, labels ...string) ([]job.Job, error) {
 	n, ok := h.in[p.Key()]
 	if !ok || len(labels) == 0 || len(h.windows[n]) == 1 || !p.Testable() {
@@ -116,7 +121,9 @@ func (h *History) Jobs(ctx context.Context, p job.Push, labels ...string) ([]job
 	return slices.Clone(of.Jobs), of.Err
 }
 
-// window reads one window.
+// window reads the runs of the labels on the pushes of one window. An answer that is not
+// about exactly these pushes, in this order, is job.ErrMalformed: the runs would land on
+// the wrong pushes.
 func (h *History) window(
 	ctx context.Context, pushes []job.Push, labels []string,
 ) (map[job.PushKey]job.PushRuns, error) {
@@ -126,13 +133,13 @@ func (h *History) window(
 		return nil, err
 	}
 	if len(all) != len(pushes) {
-		return nil, fmt.Errorf("%w: the CI told the history of %d pushes, and was asked about %d", job.ErrMalformed,
+		return nil, fmt.Errorf("%w: the CI returned the history of %d pushes for a request about %d", job.ErrMalformed,
 			len(all), len(pushes))
 	}
 	out := make(map[job.PushKey]job.PushRuns, len(all))
 	for i, of := range all {
 		if of.Push.Key() != pushes[i].Key() {
-			return nil, fmt.Errorf("%w: the CI told the history of push %s where it was asked about %s",
+			return nil, fmt.Errorf("%w: the CI returned the history of push %s for a request about push %s",
 				job.ErrMalformed, of.Push, pushes[i])
 		}
 		out[pushes[i].Key()] = of

@@ -1,14 +1,21 @@
-// Package analysis says what results mean. It is pure: facts go in, values come
-// out, and no function reads a clock or a network. The exception is [Ordered],
-// which does the fetching for those who ask about many pushes: it runs a
-// function of the caller's on each of them in parallel, and yields the results
-// in order.
+// Package analysis says what results mean: whether a label is good or bad on a push, how
+// often it fails, when that rate changed, and how many runs it takes to know.
 //
-// [Frequency] says how often something fails and [Rate.ToReproduce] how many runs
-// that means; [OverviewOf] sums up a range of pushes.
+// Start with [OfRuns], which turns the runs of one label on one push into a [Verdict],
+// and with [Ordered], which fetches facts about many pushes in parallel and yields them
+// in order. ExampleOrdered shows both together. [Frequency] returns how often something
+// fails, and [Rate.ToReproduce] how many runs it takes to see that again; [OverviewOf]
+// sums up a range of pushes; [Scanner] finds where a rate changed; [Counterparts] finds
+// the chunk that runs a test on another push.
 //
-// Start with [OfRuns], which makes a [Verdict] of the runs of one label on one
-// push, and with [Ordered].
+//	rate, err := analysis.Frequency(3, 40, 0.95, analysis.Wilson) // 3 failures in 40 runs
+//	fmt.Println(rate.Low, rate.High, rate.ToReproduce().Runs)
+//
+// The package is pure: facts go in, values come out, and no function reads a clock or a
+// network. Only [Ordered] and [History] fetch anything, through functions and interfaces
+// of the caller. Rates, confidences and probabilities are fractions from 0 to 1. Input
+// that makes no sense gives job.ErrInvalid; doubts about an answer are in its Warnings.
+// All functions are safe for concurrent use; so are the types that say so.
 package analysis
 
 import (
@@ -23,8 +30,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Fetch gets what a caller wants to know of one push. What it logs is held and
-// appears together with its result.
+// Fetch returns what the caller wants to know about one push. Its log records are held
+// back and appear together with its result.
 type Fetch[T any] func(ctx context.Context, p job.Push, log *slog.Logger) (T, error)
 
 // Fetched is what Fetch returned for one push.
@@ -35,32 +42,32 @@ type Fetched[T any] struct {
 	Log   []slog.Record // what Fetch logged, in order
 }
 
-// OrderedOptions change how Ordered works; nil is zero options.
+// OrderedOptions change how Ordered works. Nil means the defaults.
 type OrderedOptions struct {
-	// Width bounds the pushes that are being fetched, or are fetched and not
-	// yet yielded, by the sum of their weights: so a slow newest push never
-	// lets the speculation run away. Default 10, what hg.mozilla.org asks
-	// clients not to exceed.
+	// Width is the maximum number of pushes, each counted with its weight, that are being
+	// fetched or are fetched but not yet yielded. A slow newest push thus never lets the
+	// calls for older ones run far ahead. Default 10, the maximum that hg.mozilla.org
+	// asks of its clients.
 	Width int
-	// Weight is what a push counts towards Width, 1 to Width; nil is 1 for all.
+	// Weight is how much a push counts towards Width, 1 to Width. Nil means 1 for each
+	// push.
 	Weight func(job.Push) int
-	// Logger gets the held records of each push when its result is yielded,
-	// and so in the order of the pushes. Nil discards; Fetched has them.
+	// Logger gets the held records of each push when its result is yielded, so in the
+	// order of the pushes. Nil discards them; they are in Fetched.Log all the same.
 	Logger *slog.Logger
 }
 
 // DefaultWidth is OrderedOptions.Width when it is zero.
 const DefaultWidth = 10
 
-// Ordered calls fetch for each push in parallel and yields the results newest
-// push first (by job.Push.Compare), each as soon as it and those of all newer pushes
-// are complete. The output does not depend on the order of completion.
+// Ordered calls fetch for each push in parallel and yields the results newest push first
+// (by job.Push.Compare). Each result is yielded as soon as it and the results of all
+// newer pushes are complete, so the output does not depend on which call ends first.
 //
-// A push whose fetch fails is a Fetched with Err; the others go on. When the
-// consumer stops, the context of the speculative calls is cancelled, and
-// Ordered returns after they have. When ctx is done, the remaining results
-// carry its error. At most Width pushes beyond the last result that the
-// consumer has taken are ever fetched.
+// When the fetch of a push fails, its Fetched has Err, and the others go on. When the
+// consumer stops, Ordered cancels the context of the calls that run ahead, and returns
+// after they have. When ctx is done, the remaining results carry its error. Ordered never
+// fetches more than Width pushes beyond the last result that the consumer has taken.
 func Ordered[T any](ctx context.Context, pushes []job.Push, fetch Fetch[T], opts *OrderedOptions) iter.Seq[Fetched[T]] {
 	var o OrderedOptions
 	if opts != nil {
@@ -86,6 +93,7 @@ func Ordered[T any](ctx context.Context, pushes []job.Push, fetch Fetch[T], opts
 	}
 }
 
+// ordered is one walk of Ordered.
 type ordered[T any] struct {
 	opts    OrderedOptions
 	pushes  []job.Push // newest first
@@ -94,12 +102,15 @@ type ordered[T any] struct {
 	results []chan outcome[T] // one for each push, of capacity 1
 }
 
-// outcome is a result, and whether it holds room that is to be given back.
+// outcome is a result, and whether it still holds room in the semaphore. Results of
+// pushes that were never fetched do not.
 type outcome[T any] struct {
 	Fetched[T]
 	holds bool
 }
 
+// weight is what the push counts towards Width, forced into 1 to Width: a heavier one
+// would wait for room forever.
 func (r *ordered[T]) weight(p job.Push) int64 {
 	if r.opts.Weight == nil {
 		return 1
@@ -111,6 +122,8 @@ func (r *ordered[T]) weight(p job.Push) int64 {
 func (r *ordered[T]) start(ctx context.Context, all *sync.WaitGroup) {
 	for i, p := range r.pushes {
 		if err := r.room.Acquire(ctx, r.weight(p)); err != nil {
+			// consume waits for one result of every push, so those that are never fetched
+			// get the error of the context.
 			for j := i; j < len(r.pushes); j++ {
 				r.results[j] <- outcome[T]{Fetched: Fetched[T]{Push: r.pushes[j], Err: ctx.Err()}}
 			}
@@ -124,15 +137,15 @@ func (r *ordered[T]) start(ctx context.Context, all *sync.WaitGroup) {
 	}
 }
 
-// consume yields the results in order and gives their room back only once the
-// consumer wants more: what was asked for beyond it is then at most Width.
+// consume yields the results in order. It gives back the room of a result only when the
+// consumer wants the next one: at most Width pushes are then being fetched ahead.
 func (r *ordered[T]) consume(ctx context.Context, yield func(Fetched[T]) bool) {
 	for i, p := range r.pushes {
 		res := <-r.results[i]
 		if r.opts.Logger != nil {
 			for _, rec := range res.Log {
 				if h := r.opts.Logger.Handler(); h.Enabled(ctx, rec.Level) {
-					_ = h.Handle(ctx, rec) // a logger that fails has nobody to tell
+					_ = h.Handle(ctx, rec) // an error of the logger has no place to go
 				}
 			}
 		}

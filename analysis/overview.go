@@ -8,17 +8,19 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Overview is how often something fails over a range of pushes.
+// Overview is how often something fails over a range of pushes: in all, by push and by
+// label.
 type Overview struct {
 	Overall Rate
 	ByPush  []PushRate // in the order of the samples' pushes
 	ByLabel []LabelRate
-	// Change is where the rate changed, if it is likely that it did; its rates
-	// say more than the overall one.
+	// Change is where the rate changed, when the probability of a change is at least
+	// 0.95; else nil. Its two rates then say more than the overall one. Change.At counts
+	// runs, not pushes.
 	Change *Change
 }
 
-// Sample is what ran of one label on one push.
+// Sample is the number of failed and passed runs of one label on one push.
 type Sample struct {
 	Push             job.Push
 	Label            string
@@ -37,9 +39,11 @@ type LabelRate struct {
 	Rate
 }
 
-// OverviewOf sums samples up, which are in the order of their pushes. A rate that
-// changes over the pushes or from push to push more than chance explains is
-// warned of: the runs are then not independent, and the intervals are too small.
+// OverviewOf sums up samples, which must be in the order of their pushes, oldest first.
+// It warns when the rate changes along the range, or differs from push to push more than
+// chance explains: the runs are then not independent, and the intervals are too small.
+//
+// Errors are those of [Frequency].
 func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, error) {
 	var o Overview
 	failures, runs := 0, 0
@@ -76,7 +80,7 @@ func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, 
 	if c := NewScanner(len(series)).Scan(series); c.Probability >= 0.95 {
 		o.Change = &c
 		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed after %d of %d runs, "+
-			"from %.3g to %.3g, with probability %.2f: the overall rate is that of no time",
+			"from %.3g to %.3g, with probability %.2f: the overall rate does not describe either part",
 			c.At, len(series), c.Before, c.After, c.Probability))
 	} else if p := o.scatter(); p < 0.01 {
 		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf(
@@ -86,13 +90,16 @@ func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, 
 	return o, nil
 }
 
-// count adds the runs of a sample.
+// count adds the runs of a sample to the counts. The rate and its interval are computed
+// later.
 func (r *Rate) count(s Sample) {
 	r.Failures, r.Runs = r.Failures+s.Failures, r.Runs+s.Failures+s.Passes
 }
 
-// spread makes a series of the runs of one push, whose order is not known: the
-// failures evenly among the passes.
+// spread makes a series of the runs of one push. Their order is not known, so the
+// failures are placed evenly among the passes: 2 failures and 4 passes become - F - - F
+// -, with failure i at index (2i+1)n / 2f. A run of failures at one end would look like a
+// change within the push.
 func spread(failures, passes int) []bool {
 	n := failures + passes
 	out := make([]bool, n)
@@ -102,9 +109,10 @@ func spread(failures, passes int) []bool {
 	return out
 }
 
-// scatter is the probability that rates which are the same on all pushes differ
-// as much as these (Pearson's chi-squared test of homogeneity), over the pushes
-// with several runs; 1 where there are too few.
+// scatter is the p-value of Pearson's chi-squared test of homogeneity: the probability
+// that pushes with one and the same rate differ as much as these do. Only pushes with two
+// or more runs take part; with fewer than three such pushes it returns 1, which never
+// warns.
 func (o Overview) scatter() float64 {
 	p := o.Overall.Rate
 	chi, k := 0.0, 0

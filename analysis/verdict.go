@@ -11,17 +11,17 @@ import (
 // Verdict is what the runs of a label say about one push.
 type Verdict int
 
-// The verdicts. Unclear covers everything that is neither good nor bad: no
-// data never turns into either.
+// The verdicts. Unclear covers everything that is neither good nor bad. Missing data
+// never becomes Good or Bad.
 const (
 	NotRun     Verdict = iota // no run that counts
 	Good                      // passed, every time
 	Bad                       // failed, every time
 	Mixed                     // passed and failed: flaky, neither good nor bad
 	Running                   // no result yet, but one will come
-	Unclear                   // ran, and says nothing: infrastructure failed, or the test was not in it
+	Unclear                   // ran but says nothing: infrastructure failed, or the test was not in it
 	Untestable                // nothing can run on this push
-	NoTest                    // what a judge says of a run that ended, and that did not have the test
+	NoTest                    // only from a Judge: the run ended, and did not have the test
 )
 
 var verdictWords = []string{
@@ -29,7 +29,7 @@ var verdictWords = []string{
 	Untestable: "untestable", NoTest: "no test",
 }
 
-// String is the verdict in words.
+// String returns the verdict in words, such as "not run".
 func (v Verdict) String() string {
 	if v < NotRun || v > NoTest {
 		return fmt.Sprintf("verdict(%d)", int(v))
@@ -37,12 +37,12 @@ func (v Verdict) String() string {
 	return verdictWords[v]
 }
 
-// Judge says what one run means. A run that is neither good nor bad is Running,
-// Unclear, or NoTest where it is known that the test was not in it.
+// Judge says what one run means: Good, Bad, Running, NotRun, Unclear, or NoTest when it
+// is known that the test was not in the run.
 type Judge func(ctx context.Context, j job.Job) (Verdict, error)
 
-// ByStatus is the Judge that knows nothing but the status: success is good,
-// test_failed and busted are bad.
+// ByStatus is the Judge that looks at the status alone: success is good, test_failed and
+// busted are bad, an exception is unclear.
 func ByStatus(_ context.Context, j job.Job) (Verdict, error) {
 	s := j.Status()
 	switch {
@@ -63,15 +63,16 @@ type Runs struct {
 	Good, Bad int
 	Running   int // no result yet
 	Unclear   int // ended without saying anything
-	NoTest    int // of those, the ones that did not have the test
-	Counted   int // towards "times" (job.Status.Counts)
-	Seen      int // in all
+	NoTest    int // those of Unclear that did not have the test
+	Counted   int // count towards "times" (job.Status.Counts)
+	Seen      int // all of them
 
-	// By counts the runs by their status: By[job.StatusCancelled] were cancelled.
+	// By counts the runs by status: By[job.StatusCancelled] is the number of cancelled
+	// runs.
 	By [job.StatusCoalesced + 1]int
 }
 
-// OfLabel returns the jobs of one label.
+// OfLabel returns the jobs with the given label, in their order.
 func OfLabel(jobs []job.Job, label string) []job.Job {
 	var out []job.Job
 	for _, j := range jobs {
@@ -82,9 +83,9 @@ func OfLabel(jobs []job.Job, label string) []job.Job {
 	return out
 }
 
-// OfRuns judges each run and says what they mean together. A nil judge is
-// ByStatus. An error of the judge makes that run unclear and is returned with
-// the rest.
+// OfRuns judges each run and counts the results; Runs.Verdict says what they mean
+// together. A nil judge is ByStatus. When the judge returns an error, that run counts as
+// unclear, and the first such error is returned along with the counts.
 func OfRuns(ctx context.Context, runs []job.Job, judge Judge) (Runs, error) {
 	if judge == nil {
 		judge = ByStatus
@@ -104,6 +105,7 @@ func OfRuns(ctx context.Context, runs []job.Job, judge Judge) (Runs, error) {
 	return n, first
 }
 
+// add counts one run. A status that the package does not know is in Seen, but not in By.
 func (n *Runs) add(s job.Status, v Verdict) {
 	n.Seen++
 	if s >= job.StatusUnscheduled && s <= job.StatusCoalesced {
@@ -128,8 +130,8 @@ func (n *Runs) add(s job.Status, v Verdict) {
 	}
 }
 
-// Verdict is what the runs mean together: results win over runs that are still
-// under way, and those over runs that say nothing.
+// Verdict returns what the runs mean together. Results win over runs that are still under
+// way, and those over runs that say nothing: 1 failed and 3 running is Bad.
 func (n Runs) Verdict() Verdict {
 	switch {
 	case n.Good > 0 && n.Bad > 0:
@@ -146,8 +148,8 @@ func (n Runs) Verdict() Verdict {
 	return NotRun
 }
 
-// String says how many of what: "2 failed, 1 running". A run that is unscheduled, such as
-// a test whose build is not done, is waiting.
+// String lists the counts that are not zero: "2 failed, 1 running". A run that is
+// unscheduled, such as a test whose build is not done, is waiting.
 func (n Runs) String() string {
 	ahead := n.By[job.StatusRunning] + n.By[job.StatusPending] + n.By[job.StatusUnscheduled] +
 		n.By[job.StatusUnknown]
@@ -165,6 +167,7 @@ func (n Runs) String() string {
 		{max(0, n.Running-ahead), "without a result yet"},
 		{n.By[job.StatusException], "exception"},
 		{n.NoTest, "without the test"},
+		// a judge may count an exception otherwise, hence the max
 		{max(0, n.Unclear-n.NoTest-n.By[job.StatusException]), "without a verdict"},
 		{n.By[job.StatusCoalesced], "coalesced"},
 		{n.By[job.StatusSkipped], "skipped"},

@@ -485,7 +485,7 @@ func TestSearchOfRunsThatWentAway(t *testing.T) {
 		_, err = backfill.Search(t.Context(), job.NewList("autoland", w.Pushes("autoland")), ci, "test", "tip",
 			&backfill.SearchOptions{Ledger: l, Batch: 1})
 		if !errors.Is(err, job.ErrUnavailable) ||
-			!strings.Contains(err.Error(), "1 run was asked for before, and is not to be seen") {
+			!strings.Contains(err.Error(), "1 run was triggered before, and is still not visible") {
 			t.Errorf("%v", err)
 		}
 		if took := time.Since(began); took < time.Minute || took > time.Hour {

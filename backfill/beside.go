@@ -8,20 +8,22 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The engine knows of one change. What lies outside of the range may have seen others:
-// what broke the label is often backed out soon, and what was backed out lands again.
-// Passes after a backout would make any failure a rare flake.
+// The engine assumes one change in the range. Pushes outside of the range may have seen
+// others: whatever broke the label is often backed out soon, and lands again later.
+// Passes after a backout would make any failure look like a rare flake, so such runs are
+// left out here.
 
-// newerRuns are the runs on newer pushes that tell how often the label fails with the
-// culprit: those before the last failure. From there on it may be mended; and what was
-// before does not depend on where the last failure is.
+// newerRuns counts the runs on newer pushes that tell how often the label fails with the
+// culprit: those up to the last failure, since the label may be mended after it. The last
+// failure itself is not counted: the stretch ends there because it failed, so counting it
+// would make the rate too high.
 func (s *searcher) newerRuns() culprit.Counts {
 	return upToLastFailure(s.pushes[s.to+1:], s.runsOn)
 }
 
-// olderRuns are the runs on older pushes that tell how often it fails without the
-// culprit: all of them, unless they failed so much more often than those at the beginning
-// of the range that it must have been broken there, and mended since. Then none.
+// olderRuns counts the runs on older pushes that tell how often the label fails without
+// the culprit. It returns none when they failed far more often than those at the
+// beginning of the range: the label must have been broken back then, and mended since.
 func (s *searcher) olderRuns() culprit.Counts {
 	older := countsOf(s.pushes[:s.from], func(p job.Push) analysis.Runs {
 		if s.broken[p.Key()] {
@@ -30,6 +32,9 @@ func (s *searcher) olderRuns() culprit.Counts {
 		return s.runsOn(p)
 	})
 	var here culprit.Counts
+	// The beginning of the range grows push by push until it is long enough to tell. Runs
+	// close to the failing push, which the culprit may have broken, come last: a
+	// difference that is real shows before them.
 	for _, p := range s.pushes[s.from:s.to] {
 		r := s.runsOn(p)
 		if r.Bad+r.Good == 0 || older.Failed == 0 {
@@ -45,7 +50,7 @@ func (s *searcher) olderRuns() culprit.Counts {
 	return older
 }
 
-// beyondWord says where the pushes are that are believed to be good.
+// beyondWord says on which side of the range the pushes are that are believed to be good.
 func (s *searcher) beyondWord() string {
 	if s.o.FindFix {
 		return "after"
@@ -53,15 +58,17 @@ func (s *searcher) beyondWord() string {
 	return "before"
 }
 
-// surelyMended is how improbable it must be that a label fails so often before the range
-// and so seldom in it, were it no worse before than in the range.
+// surelyMended is the p-value below which the label is taken to have been broken before
+// the range and mended since: the probability that it fails so often before the range,
+// and so seldom in it, if it was no worse before.
 const surelyMended = 0.001
 
 func (s *searcher) runsOn(p job.Push) analysis.Runs { return s.seen[p.Key()].runs }
 
-// countOf are the runs with a result.
+// countOf counts the runs with a result.
 func countOf(r analysis.Runs) culprit.Counts { return culprit.Counts{Failed: r.Bad, Passed: r.Good} }
 
+// countsOf adds up the runs with a result on some pushes.
 func countsOf(pushes []job.Push, runs func(job.Push) analysis.Runs) culprit.Counts {
 	var c culprit.Counts
 	for _, p := range pushes {
@@ -70,8 +77,8 @@ func countsOf(pushes []job.Push, runs func(job.Push) analysis.Runs) culprit.Coun
 	return c
 }
 
-// upToLastFailure counts the runs on the pushes up to the last that failed, without that
-// one failure.
+// upToLastFailure counts the runs on the pushes up to the last push with a failure, minus
+// one failure there: for P F P F P P it counts 1 failure and 2 passes.
 func upToLastFailure(pushes []job.Push, runs func(job.Push) analysis.Runs) culprit.Counts {
 	for last := len(pushes) - 1; last >= 0; last-- {
 		if runs(pushes[last]).Bad > 0 {
@@ -83,8 +90,9 @@ func upToLastFailure(pushes []job.Push, runs func(job.Push) analysis.Runs) culpr
 	return culprit.Counts{}
 }
 
-// moreOften is how likely as many of the failures of both, or more, are in a, were a run
-// of a no likelier to fail than one of b (Fisher's exact test).
+// moreOften returns the one-sided p-value of Fisher's exact test: the probability that a
+// has at least as many of all failures as it has, if a run in a is no likelier to fail
+// than one in b.
 func moreOften(a, b culprit.Counts) float64 {
 	na, nb, failed := a.Failed+a.Passed, b.Failed+b.Passed, a.Failed+b.Failed
 	sum := 0.0
@@ -94,11 +102,13 @@ func moreOften(a, b culprit.Counts) float64 {
 	return sum
 }
 
-// choose is the logarithm of the number of ways to choose k of n.
+// choose returns the logarithm of the binomial coefficient n over k, and -Inf where there
+// is no way to choose.
 func choose(n, k int) float64 {
 	if k < 0 || k > n {
 		return math.Inf(-1)
 	}
+	// ln n! is ln Gamma(n+1).
 	lg := func(n int) float64 {
 		v, _ := math.Lgamma(float64(n + 1))
 		return v

@@ -11,12 +11,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// A label or a test that came into being within the range cannot have been broken by
-// pushes before that, and cannot be run there. What says that it was not there yet is a
-// run in which the test was not, or a catalog without it: a push on which it merely did
-// not run says nothing.
+// A label or a test that was added within the range cannot have been broken by pushes
+// before that, and cannot be run there. What shows that it did not exist yet is a run
+// without the test, or a catalog without the label. A push on which it merely did not run
+// shows nothing.
 
-// presence is whether a label and its test are on a push.
+// presence says whether a label and its test exist on a push.
 type presence int
 
 const (
@@ -25,9 +25,11 @@ const (
 	absent
 )
 
-// presence is what a look at a push says of it.
+// presence returns what a look at a push says about the label there.
 func (r looked) presence() presence { return presenceOf(r.runs, r.absent) }
 
+// presenceOf derives it from the runs, and from whether the label is known to be missing.
+// A result is the stronger evidence: it says "there" even when a catalog lacks the label.
 func presenceOf(runs analysis.Runs, missing bool) presence {
 	switch {
 	case runs.Good+runs.Bad > 0:
@@ -38,9 +40,13 @@ func presenceOf(runs analysis.Runs, missing bool) presence {
 	return unknown
 }
 
-// birth finds among pushes, oldest first, the oldest on which the label is there, and the
-// newest one before it on which it is known not to be. Both are -1 when it is not known
-// to have been absent, and then there ever after.
+// birth finds where a label was added: the oldest push on which it is there (first), and
+// the newest one before it on which it is known to be absent (last). of is oldest first,
+// and so are the indices. Both are -1 when the label is not known to have been absent
+// before it was there.
+//
+// For absent unknown absent unknown there it returns 2 and 4: pushes 3 and 4 may have
+// added it.
 func birth(of []presence) (last, first int) {
 	first = slices.Index(of, there)
 	for i := first - 1; i >= 0; i-- {
@@ -51,17 +57,18 @@ func birth(of []presence) (last, first int) {
 	return -1, -1
 }
 
-// bornWords say that there was nothing to break before a push. between says that
-// there are pushes between the two of which nothing is known.
+// bornWords says that there was nothing to break before a push. between says that nothing
+// is known about some pushes between last and first.
 func bornWords(what string, last, first job.Push, between bool) string {
 	if between {
-		return fmt.Sprintf("%s did not exist up to push %s, and is known since push %s: no push up to the former can "+
+		return fmt.Sprintf("%s did not exist up to push %s, and first ran on push %s: no push up to the former can "+
 			"have broken it", what, last, first)
 	}
 	return fmt.Sprintf("%s did not exist before push %s: no older push can have broken it", what, first)
 }
 
-// subject is what the question is about, by the push on which it is not.
+// subject returns what the question is about, as the subject of a sentence. runs are
+// those of the push on which it does not exist.
 func (l *looker) subject(runs analysis.Runs) string {
 	switch {
 	case l.test != "":
@@ -72,10 +79,10 @@ func (l *looker) subject(runs analysis.Runs) string {
 	return l.label
 }
 
-// lastWithout is the newest of pushes, oldest first, whose catalog does not have the
-// label; -1 when none is known to lack it. None of them ran it. A label that was
-// taken out of the catalog and put in again between them is not seen: it asks a few of
-// them, by halves.
+// lastWithout returns the index of the newest push whose catalog lacks the label, or -1
+// when no catalog is known to lack it. The pushes are oldest first, and the label ran on
+// none of them. It asks for few catalogs, by halving the range; a label that was removed
+// and added again in between is missed.
 func (l *looker) lastWithout(ctx context.Context, pushes []job.Push) int {
 	if l.absent != nil || len(l.manifests) > 0 || len(pushes) == 0 {
 		return -1
@@ -87,8 +94,13 @@ func (l *looker) lastWithout(ctx context.Context, pushes []job.Push) int {
 	if base < 0 || l.offered(ctx, pushes[base]) != absent {
 		return -1
 	}
+	// last is the newest push known to lack the label; up to base nothing newer can be
+	// found; end is the oldest push known to have it, or the end. Where a catalog cannot
+	// be read, the next older one stands in for it.
 	last, end := base, len(pushes)
 	for end-base > 1 {
+		// From the middle down to the nearest readable catalog; at == base if there is
+		// none
 		middle := (base + end) / 2
 		at, is := middle, unknown
 		for at > base {
@@ -109,7 +121,7 @@ func (l *looker) lastWithout(ctx context.Context, pushes []job.Push) int {
 	return last
 }
 
-// offered is whether the catalog of a push has the label.
+// offered returns whether the catalog of a push has the label, as far as it can be read.
 func (l *looker) offered(ctx context.Context, p job.Push) presence {
 	if !p.Testable() {
 		return unknown
@@ -125,7 +137,8 @@ func (l *looker) offered(ctx context.Context, p job.Push) presence {
 	return there
 }
 
-// born finds out since when a walk's label is there, of pushes that are newest first.
+// born finds out when the label was added, from the history of a walk. The history is
+// newest first, birth wants the oldest first: index i of the one is len-1-i of the other.
 func (f *finder) born(ctx context.Context, r *FindResult) {
 	of := make([]presence, len(r.History))
 	pushes := make([]job.Push, len(r.History))
@@ -156,11 +169,11 @@ func (f *finder) born(ctx context.Context, r *FindResult) {
 	r.Warnings = append(r.Warnings, bornWords(r.subject, pushes[last], pushes[first], between))
 }
 
-// notBorn reports whether a push is one of those before the label was there.
+// notBorn reports whether the label did not exist yet on a push.
 func (r *FindResult) notBorn(p job.Push) bool { return r.unborn != nil && p.Compare(*r.unborn) <= 0 }
 
-// catalogs asks the catalogs of the oldest pushes, on which the label did not run,
-// whether they have it.
+// catalogs looks into the catalogs of the oldest pushes, on which the label did not run,
+// to see whether they have it.
 func (s *searcher) catalogs(ctx context.Context) {
 	if s.o.FindFix {
 		return
@@ -180,8 +193,9 @@ func (s *searcher) catalogs(ctx context.Context) {
 	}
 }
 
-// bornWithin is where in s.pushes the label was not yet for the last time, and where it
-// is known first; -1 when it is not known to have come into being in what was read.
+// bornWithin returns the indices in s.pushes of the last push without the label and of
+// the first with it, or -1 and -1 when it is not known to have been added within what was
+// read.
 func (s *searcher) bornWithin() (last, first int) {
 	if s.o.FindFix {
 		return -1, -1
@@ -193,14 +207,16 @@ func (s *searcher) bornWithin() (last, first int) {
 	return birth(of)
 }
 
-// unborn makes of the engine's options that nothing up to the last push without the
-// label can be run, or have broken it. That push keeps its place: it is the parent of
-// the first that can have.
+// unborn tells the engine that no push up to the last one without the label can be run,
+// or can have broken it. That last push keeps its place: it is the parent of the first
+// one that can have.
 func (s *searcher) unborn(o *culprit.Options) {
 	last, _ := s.bornWithin()
 	if last < s.from {
 		return
 	}
+	// Nothing older can have broken it: -1 stands for a prior of 0, since 0 means the
+	// default.
 	o.PriorOlder = -1
 	if o.Weights == nil {
 		o.Weights = make([]float64, s.to-s.from+1)
@@ -211,11 +227,13 @@ func (s *searcher) unborn(o *culprit.Options) {
 	for x := range last - s.from + 1 {
 		o.Weights[x], o.Untestable[x], o.Closed[x] = 0, true, false
 	}
+	// Closed, not Untestable, keeps the push as a parent of its own.
 	o.Untestable[last-s.from], o.Closed[last-s.from] = false, true
 }
 
-// sinceBirth is a decision of which the most probable push can have no parent that
-// passes: it is the first that can have the label, or cannot be told from it.
+// sinceBirth accepts a culprit that cannot be confirmed because its parent cannot pass:
+// it is the first push that can have the label, or cannot be told apart from it. A
+// failure on it is then enough.
 func (s *searcher) sinceBirth(d culprit.Decision) culprit.Decision {
 	last, _ := s.bornWithin()
 	if last < s.from || !d.Done || d.Confirmed || d.Culprit < 0 || len(d.Class) == 0 ||
@@ -232,6 +250,7 @@ func (s *searcher) sinceBirth(d culprit.Decision) culprit.Decision {
 	return d
 }
 
+// confidence is that of the options, with the default of culprit.Options.
 func (s *searcher) confidence() float64 {
 	if s.o.Confidence == 0 {
 		return 0.95
@@ -239,8 +258,8 @@ func (s *searcher) confidence() float64 {
 	return s.o.Confidence
 }
 
-// born tells of a label that came into being, and leaves what was before out of the
-// result: the range begins with the last push that does not have it.
+// born reports a label that was added, and leaves the pushes before that out of the
+// result: the range then begins with the last push without it.
 func (r *SearchResult) born(s *searcher) {
 	last, first := s.bornWithin()
 	if last < 0 {

@@ -13,24 +13,25 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// Tested is what is known of a push in a search.
+// Tested is what is known about a push in a search.
 type Tested struct {
 	Push           job.Push
 	Label          string    // the chunk that was looked at
 	Jobs           []job.Job // its runs
 	Failed, Passed int
 	Values         []float64 // what they measured, where the search is over that
-	Running        int       // under way, or asked for and not visible
-	Infra          int       // ended without saying anything
-	// Chosen is how many of the runs that ended the search asked for.
+	Running        int       // under way, or triggered and not visible yet
+	Infra          int       // ended without a result that says anything
+	// Chosen is how many of the finished runs the search triggered.
 	Chosen int
-	// Probability is that of this push being the culprit.
+	// Probability is the probability that this push is the culprit.
 	Probability float64
 	// Untestable says why it cannot be tested; empty when it can.
 	Untestable string
 }
 
-// open reads the range, what is older and what is newer.
+// open reads the range, and the history on both sides of it. It is called again when the
+// range changes; pushes that were read before are not read again.
 func (s *searcher) open(ctx context.Context) error {
 	pushes, err := s.around(ctx)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s *searcher) open(ctx context.Context) error {
 		return fmt.Errorf("%w: push %s is not among the pushes around it", job.ErrNotFound, start)
 	}
 	s.pushes, s.from, s.to = pushes, max(0, at-s.o.MaxRevisions), at
-	s.engine = nil // it is of the range before
+	s.engine = nil // it belongs to the previous range
 	if s.names == nil {
 		if err := s.begin(ctx, start); err != nil {
 			return err
@@ -77,8 +78,8 @@ func (s *searcher) open(ctx context.Context) error {
 	return s.otherwise(s.beganBad(ctx, first), first)
 }
 
-// startAmong is the push to start from, of which the pushes are around: it is looked up only
-// where they do not tell which it is.
+// startAmong finds the push to start from among the pushes around it. It looks it up only
+// when they do not settle which one it is: an abbreviated revision may match two.
 func (s *searcher) startAmong(ctx context.Context, pushes []job.Push) (job.Push, error) {
 	found := slices.DeleteFunc(slices.Clone(pushes), func(p job.Push) bool { return !p.Contains(s.rev) })
 	if len(found) == 1 {
@@ -87,7 +88,9 @@ func (s *searcher) startAmong(ctx context.Context, pushes []job.Push) (job.Push,
 	return s.repo.Push(ctx, s.rev)
 }
 
-// read reads what ran on pushes, all in one go where the CI can.
+// read reads what ran on pushes, all at once where the CI can. A push that cannot be read
+// keeps what was known of it, or is noted with its error; only a cancelled context ends
+// the search.
 func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
 	for r := range s.inOrder(ctx, pushes, s.look) {
 		if r.Err != nil {
@@ -102,17 +105,18 @@ func (s *searcher) read(ctx context.Context, pushes []job.Push) error {
 		r.Value.err = r.Err
 		s.seen[r.Push.Key()] = r.Value
 		if r.Value.verdict == analysis.Untestable {
-			s.blocked[r.Push.Key()] = "nothing can run on it"
+			s.blocked[r.Push.Key()] = "nothing can run on this push"
 		}
 		if r.Value.presence() == absent {
-			s.blocked[r.Push.Key()] = s.subject(r.Value.runs) + " is not in what runs there"
+			s.blocked[r.Push.Key()] = s.subject(r.Value.runs) + " does not exist on this push"
 		}
 	}
 	return ctx.Err()
 }
 
-// weigh makes what is known anew, of everything that was read: results that
-// change under our feet then change what is believed, and nothing else.
+// weigh starts a new engine, tells it everything that was read, and lets it decide.
+// Nothing is carried over from the last round, so a result that changes later only
+// changes what is believed.
 func (s *searcher) weigh(ctx context.Context) error {
 	if err := s.bookkeeping(ctx); err != nil {
 		return err
@@ -142,7 +146,7 @@ func (s *searcher) weigh(ctx context.Context) error {
 		}
 		looked := 0
 		if x == s.to-s.from && t.Failed > 0 && s.merged == nil {
-			looked = 1 // the failure for which one looks is no evidence
+			looked = 1 // the failure that started the search is no evidence
 		}
 		told = append(told, endedOn(x, t, looked))
 	}
@@ -153,7 +157,8 @@ func (s *searcher) weigh(ctx context.Context) error {
 	return nil
 }
 
-// running are the positions of the runs under way, but for those of some pushes.
+// running returns the positions of the runs under way, one entry for each run, but not
+// those on the pushes marked in without.
 func running(all []Tested, without []bool) []int {
 	var out []int
 	for x, t := range all {
@@ -164,17 +169,22 @@ func running(all []Tested, without []bool) []int {
 	return out
 }
 
-// decide asks an engine that knows all what is next.
+// decide asks an engine that has been told everything what to do next. The budget and the
+// places that runs under way take limit how many runs it may choose; doubts about its
+// answer are applied afterwards.
 func (s *searcher) decide(engine engine, running []int) {
 	s.engine = engine
+	// How many more runs may be under way at once, and how many are left in all.
 	left := s.o.Batch - s.ours()
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())
 	}
 	s.decision = s.doubtMerge(s.doubtGood(s.sinceBirth(s.inWords(engine.Decide(max(0, left), running...)))))
 	if s.o.MaxRuns > 0 && left <= 0 && len(running) == 0 && !s.decision.Done {
-		s.decision.Done, s.decision.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
+		s.decision.Done, s.decision.Why = true, spentWords(s.o.MaxRuns)
 	}
+	// A spent budget ends the search only when nothing of its own is under way: those
+	// results may still give the answer.
 	if s.broke != "" && s.ours() == 0 && !s.decision.Done {
 		s.decision.Done, s.decision.Why = true, s.broke
 	}
@@ -188,25 +198,27 @@ func (s *searcher) decide(engine engine, running []int) {
 	}
 }
 
-// purpose names the search in the ledger: the same for each call that goes on with
-// it.
+// purpose names the search in the ledger. It is the same for each call that continues the
+// same search.
 func (s *searcher) purpose() string {
 	what := "search"
 	if s.o.FindFix {
 		what = "fix"
 	}
+	// Such as "search autoland linux64/opt/xpcshell-1 a1b2c3d4e5f6". The options are not
+	// in it, so a search may continue with another confidence or budget.
 	return fmt.Sprintf("%s %s %s %s", what, s.repo.Name(), s.label, s.pushes[s.to].Short())
 }
 
-// own reports whether this search asked for what an entry is about.
+// own reports whether this search made the request of an entry.
 func (s *searcher) own(e ledger.Entry) bool { return e.Who == s.o.Who && e.Purpose == s.purpose() }
 
-// mostAttempts is how often the same is asked for on a push: what a CI takes and
-// does not make twice is not asked for a third time.
+// mostAttempts is how often the same is triggered on a push. What the CI accepted twice
+// without making a run is not triggered a third time.
 const mostAttempts = 2
 
-// bookkeeping reads what was asked for in the range from the ledger, in one
-// query, and finds out how far it got.
+// bookkeeping reads the requests in the range from the ledger, in one query, and finds
+// out how far each got.
 func (s *searcher) bookkeeping(ctx context.Context) error {
 	s.asked, s.bought, s.coming = map[job.PushKey]int{}, map[job.PushKey]int{}, map[job.PushKey]int{}
 	s.watched = map[job.PushKey]watched{}
@@ -222,7 +234,7 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 		return err
 	}
 	for _, p := range inRange {
-		label := s.labelOn(p) // a chunk that ran the tests elsewhere has entries of its own
+		label := s.labelOn(p) // a chunk that ran the tests on other pushes has entries of its own
 		var es []ledger.Entry
 		for _, e := range all {
 			if e.Label == label && e.On(p) {
@@ -240,7 +252,7 @@ func (s *searcher) bookkeeping(ctx context.Context) error {
 	return nil
 }
 
-// account counts what was asked for on one push.
+// account counts the requests on one push.
 func (s *searcher) account(ctx context.Context, p job.Push, es []ledger.Entry) error {
 	seen, at := s.seen[p.Key()], p.Key()
 	es, err := ledger.Follow(ctx, s.o.Ledger, s.ci, es, analysis.OfLabel(seen.jobs, s.labelOn(p)))
@@ -251,7 +263,7 @@ func (s *searcher) account(ctx context.Context, p job.Push, es []ledger.Entry) e
 	s.watch(p, es, s.asked[at])
 	for _, e := range es {
 		switch {
-		case e.State == ledger.Withdrawn: // asking again would be a quarrel
+		case e.State == ledger.Withdrawn: // triggering it again would quarrel with a person
 			s.blocked[at] = e.Receipt.Note + ", so it is left alone"
 		case !s.own(e):
 		case e.State.Made(), e.State.Open() && !e.Expired():
@@ -261,15 +273,18 @@ func (s *searcher) account(ctx context.Context, p job.Push, es []ledger.Entry) e
 			}
 		case e.Attempt >= mostAttempts && e.State != ledger.Refused:
 			s.blocked[at] = fmt.Sprintf("triggered %d times, and no run came of it: %s", e.Attempt,
-				cmp.Or(e.Receipt.Note, "its answers were lost"))
+				cmp.Or(e.Receipt.Note, "the CI's answers were lost"))
 		}
 	}
+	// What is neither running nor outstanding has ended, whatever the ledger still says.
 	s.coming[at] = min(s.coming[at], seen.runs.Running+s.asked[at])
 	return nil
 }
 
-// unended is how many runs of an entry have not ended.
+// unended returns how many runs of an entry have not ended. A run that is not visible yet
+// counts as one.
 func unended(e ledger.Entry, jobs []job.Job) int {
+	// Of 3 runs requested, with IDs a and b known and a ended, 2 have not ended.
 	n := e.Count
 	for _, j := range jobs {
 		if !j.Status().Waiting() && slices.Contains(e.Receipt.IDs, j.ID()) {
@@ -279,8 +294,8 @@ func unended(e ledger.Entry, jobs []job.Job) int {
 	return max(0, n)
 }
 
-// ours is how many of the runs under way the search asked for. Those of others
-// take none of its places.
+// ours returns how many of the runs under way the search triggered. Runs of others take
+// none of its places.
 func (s *searcher) ours() int {
 	n := 0
 	for _, c := range s.coming {
@@ -289,7 +304,8 @@ func (s *searcher) ours() int {
 	return n
 }
 
-// spent is how many runs in the range were asked for, and in what was of it.
+// spent returns how many runs the search triggered, in the range and on pushes that have
+// left it.
 func (s *searcher) spent() int {
 	n := s.before
 	for _, p := range s.pushes[s.from : s.to+1] {
@@ -298,10 +314,11 @@ func (s *searcher) spent() int {
 	return n
 }
 
-// labelOn is the chunk that was looked at on a push.
+// labelOn returns the chunk that was looked at on a push.
 func (s *searcher) labelOn(p job.Push) string { return s.labelOf(s.seen[p.Key()]) }
 
-// tested is what is known of the pushes of the range.
+// tested returns what is known about the pushes of the range, in the order of the search:
+// position x is push from+x.
 func (s *searcher) tested() []Tested {
 	out := make([]Tested, 0, s.to-s.from+1)
 	for _, p := range s.pushes[s.from : s.to+1] {
@@ -309,6 +326,8 @@ func (s *searcher) tested() []Tested {
 		out = append(out, Tested{
 			Push: p, Label: s.labelOn(p), Jobs: analysis.OfLabel(s.seen[p.Key()].jobs, s.labelOn(p)),
 			Failed: r.Bad, Passed: r.Good, Running: r.Running + s.asked[p.Key()], Infra: r.Unclear,
+			// What was triggered and is no longer coming has ended; never more than the
+			// runs that did end
 			Chosen:     max(0, min(s.bought[p.Key()]-s.coming[p.Key()], r.Bad+r.Good+r.Unclear)),
 			Untestable: s.blocked[p.Key()],
 		})
@@ -317,7 +336,7 @@ func (s *searcher) tested() []Tested {
 	return out
 }
 
-// probable is tested, with the probabilities.
+// probable returns tested with the probabilities filled in.
 func (s *searcher) probable() []Tested {
 	out := s.tested()
 	for x, p := range s.engine.Posterior() {
@@ -326,6 +345,7 @@ func (s *searcher) probable() []Tested {
 	return out
 }
 
+// engineOptions returns the options of the engine for the pushes of the range.
 func (s *searcher) engineOptions(inRange []job.Push) *culprit.Options {
 	o := &culprit.Options{
 		Confidence: s.o.Confidence, PriorNothing: s.o.PriorNothing, MinEffect: s.o.MinEffect, MinOdds: s.o.MinOdds,
@@ -333,7 +353,7 @@ func (s *searcher) engineOptions(inRange []job.Push) *culprit.Options {
 		MaxRuns: max(0, s.o.MaxRuns),
 	}
 	for _, p := range inRange {
-		// What ran on a push that can be run no more is evidence all the same.
+		// What ran on a push is evidence even when nothing more can run there.
 		blocked, r := s.blocked[p.Key()] != "", s.seen[p.Key()].runs
 		tells := r.Bad+r.Good > 0
 		o.Untestable = append(o.Untestable, blocked && !tells)

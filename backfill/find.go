@@ -1,14 +1,28 @@
-// Package backfill finds the last good push of a label, what is missing since,
-// and the plan that finds the first bad one.
+// Package backfill finds the last good push of a label, which runs are missing since
+// then, and the plan that finds the first bad one.
 //
-// Start with [Find]. It walks from a bad push to older ones, several at a time,
-// and stops at the last push on which the label was good: not the last on which
-// it ran. Its [FindResult] has the facts and a trigger.Plan; printing that is the
-// dry run, and trigger.Run carries it out.
+// Start with [Find]. It walks from a bad push to older ones, several at a time, and stops
+// at the last push on which the label was good, which is not the last on which it ran.
+// Its [FindResult] has the facts and a trigger.Plan. Printing the plan is the dry run;
+// trigger.Run carries it out:
 //
-// [Search] goes on from there until the push that did it is known, also when the
-// label is flaky: it takes what ran as evidence, asks for the runs that tell most,
-// and waits for them; see package analysis/culprit.
+//	found, err := backfill.Find(ctx, repo, ci, "linux64/opt/xpcshell-1", "a1b2c3d4e5f6", nil)
+//	fmt.Println(found.LastGood, found.FirstBad, found.Missing)
+//	done, err := trigger.Run(ctx, ci, found.Plan, nil)
+//
+// [Search] continues until it knows the push that broke the label, also when the label is
+// flaky. It takes what ran as evidence, triggers the most informative runs, waits for
+// them, and decides again; see package analysis/culprit. With SearchOptions.Perf it finds
+// the push that changed a measured value (package analysis/perf), with
+// SearchOptions.FindFix the one that mended the label. The examples show both functions
+// in a world in memory.
+//
+// Find only reads; Search triggers runs unless DryRun is set. Neither is limited to one
+// CI: pushes come from a job.Repository, runs from a job.Scheduler. Both can be stopped
+// by their context. A Search with the same ledger continues where the last one stopped,
+// and triggers nothing twice. Results are returned along with an error, as far as they
+// are known. Both functions are safe for concurrent use, if the repository, the CI and
+// the ledger are.
 package backfill
 
 import (
@@ -25,73 +39,73 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// ErrNotBad says that the push to start from is not bad for the label, so there is
-// nothing to look for.
+// ErrNotBad says that the push to start from is not bad for the label: it passed, or has
+// no result yet, so there is nothing to look for.
 var ErrNotBad = errors.New("the label is not bad on this push")
 
-// FindOptions change how Find looks; nil is zero options.
+// FindOptions change how Find looks. Nil means the defaults.
 type FindOptions struct {
-	// MaxRevisions is how many pushes before the start are looked at, at most.
-	// Default 20, what Mozilla's tools used.
+	// MaxRevisions is the maximum number of pushes to look at before the start. Default
+	// 20, what Mozilla's tools used.
 	MaxRevisions int
-	// Times is the total of runs wanted on each push that is missing. Default 1.
+	// Times is the total number of runs wanted on each push that lacks them. Finished,
+	// running and queued runs count. Default 1.
 	Times int
-	// Automatic says that no person asked. When the label was never good
-	// within MaxRevisions, the plan then asks for nothing: a job that has been
-	// failing for long is not for a robot to run on every push. Nor does it,
-	// when the ledger knows that the runs on the start were asked for before: a
-	// backfill of a backfill never ends. Otherwise everything up to the maximum
-	// is filled.
+	// Automatic means unattended: no person started this call. The plan then triggers
+	// nothing when the label was never good within MaxRevisions, since a job that has
+	// been failing for long should not be run on every push by a program. Nor does it
+	// when the ledger knows that mozci triggered the runs on the start: a backfill of a
+	// backfill never ends. Without Automatic, everything up to MaxRevisions is filled in
+	// these cases.
 	Automatic bool
-	// FillNewer fills the pushes newer than the first bad one as well. They
-	// cannot hold the culprit, so that by default the gap alone is filled: the
-	// pushes between the last good one and the first bad one.
+	// FillNewer also fills the pushes that are newer than the first bad one. They cannot
+	// hold the culprit. By default only the gap is filled: the pushes between the last
+	// good one and the first bad one.
 	FillNewer bool
-	// Holes fills every push of the range that lacks runs, whatever the
-	// results, as one does for performance jobs, where every number counts and
-	// no run is red. The start need not be bad.
+	// Holes fills every push of the range that lacks runs, whatever the results. It suits
+	// performance jobs, where every number counts and no run is red. The start need not
+	// be bad.
 	Holes bool
 	// Judge says what a run means. Default analysis.ByStatus.
 	Judge analysis.Judge
-	// Test is the test that the question is about: good and bad are then about
-	// it and not about the job, as joblog.TestJudge tells by the runs' logs, unless
-	// there is a Judge; and on each push the chunk is looked at that runs it,
-	// unless there are Manifests.
+	// Test is the test that the question is about. Good and bad are then about the test
+	// and not about the job, as joblog.TestJudge reads from the logs of the runs, unless
+	// there is a Judge. On each push Find looks at the chunk that runs the test, unless
+	// there are Manifests.
 	Test string
-	// Beyond is how many pushes older than the last good one are looked at, to
-	// see whether the label failed there too: a history that goes bad, good,
-	// bad is that of a flaky label. Default 3, negative for none, at most
-	// Width - 1: they were asked about already.
+	// Beyond is how many pushes older than the last good one to look at, to see whether
+	// the label failed there too: a history of bad, good, bad is that of a flaky label.
+	// Default 3, negative for none. It is at most Width - 1, since those pushes have been
+	// fetched already.
 	Beyond int
-	// Width is how many pushes are asked about at a time. Default
+	// Width is the maximum number of pushes that are fetched at a time. Default
 	// analysis.DefaultWidth.
 	Width int
-	// Ledger, Exceptions, Budgets and ExistingOnly are those of trigger.Options. Where
-	// a budget does not suffice, the pushes that can hold the culprit come first.
+	// Ledger, Exceptions, Budgets and ExistingOnly are those of trigger.Options. When a
+	// budget is too small, the pushes that can hold the culprit come first.
 	Ledger       ledger.Ledger
 	Exceptions   *int
 	Budgets      trigger.Budgets
 	ExistingOnly bool
-	// Manifests are the test manifests that the failure is in. Where a push runs
-	// them in another chunk of the label's suite, that chunk is looked at and
-	// planned there. It costs the catalog of each push. Default: the label is
-	// what it is called.
+	// Manifests are the test manifests that the failure is in. Where a push runs them in
+	// another chunk of the label's suite, Find looks at that chunk and plans it there.
+	// This reads the catalog of each push. Default: the same label on every push.
 	Manifests []string
-	// FollowMerges looks at what the pushes that can have broken the label
-	// brought from other repositories, when the repository is a job.OriginFinder:
-	// the last good push may lie there. The plan then names pushes of both.
+	// FollowMerges also looks at what suspected pushes merged from other repositories,
+	// when the repository is a job.OriginFinder: the last good push may lie there. The
+	// plan then has pushes of both repositories.
 	FollowMerges bool
-	// Repositories opens another repository by name, so that what merges brought
-	// from there is followed further. Default: one step is followed.
+	// Repositories opens another repository by name, to follow merges further from there.
+	// Default: merges are followed one step.
 	Repositories func(name string) (job.Repository, error)
-	// Observe is called with each push that was looked at, newest first, as
-	// soon as it is known. Optional.
+	// Observe is called with each push that was looked at, newest first, as soon as its
+	// runs are known. Optional.
 	Observe func(Sighting)
-	// Logger gets what was read, in the order of the pushes. Nil discards.
+	// Logger gets what was read, in the order of the pushes. Nil discards it.
 	Logger *slog.Logger
 }
 
-// Sighting is what is known of one push.
+// Sighting is what is known about one push.
 type Sighting struct {
 	Push    job.Push
 	Label   string // the chunk that was looked at; see FindOptions.Manifests
@@ -102,14 +116,15 @@ type Sighting struct {
 	Absent  bool      // the label, or its test, is known not to have existed there
 }
 
-// Find looks for the last good push before rev, which is one of 12 to 40
-// digits or "tip" on repo, and plans what is missing since.
+// Find looks for the last good push before rev and plans the runs that are missing since
+// then. rev is 12 to 40 hex digits of a revision on repo, or "tip". Find triggers
+// nothing.
 //
-// Errors: ErrNotBad when the start is good, or has no result; job.ErrNotFound
-// for an unknown revision, and for an unknown label with the nearest ones
-// named; job.ErrInvalid for options that make no sense; job.ErrNoLine for a
-// repository such as try, where no range can be looked at. Pushes that could not
-// be read are in the FindResult, and their errors are returned with it.
+// Errors: ErrNotBad when the start is good or has no result; job.ErrNotFound for an
+// unknown revision, and for an unknown label, with the closest ones named; job.ErrInvalid
+// for options that make no sense; job.ErrNoLine for a repository such as try, whose
+// pushes do not form a line. Pushes that could not be read are in the FindResult, and
+// their errors are returned along with it.
 func Find(
 	ctx context.Context, repo job.Repository, ci job.Scheduler, label, rev string, opts *FindOptions,
 ) (FindResult, error) {
@@ -129,7 +144,7 @@ func Find(
 	}
 	if len(pushes) == 0 {
 		return FindResult{}, job.Wrap("backfill.find", rev,
-			fmt.Errorf("%w: no pushes of %s up to here", job.ErrNotFound, repo.Name()))
+			fmt.Errorf("%w: %s lists no pushes up to this one", job.ErrNotFound, repo.Name()))
 	}
 	slices.Reverse(pushes) // newest first from here on
 	f.pushes = pushes
@@ -147,14 +162,16 @@ func Find(
 	return res, errors.Join(append(res.errs(), planErr)...)
 }
 
+// finder is one call of Find.
 type finder struct {
 	*looker
 	opts   FindOptions
 	pushes []job.Push                // newest first; the start is the first
 	known  map[job.PushKey][]job.Job // what was read of each push
-	off    bool                      // a robot keeps its hands off; see hands
+	off    bool                      // unattended, and nothing may be triggered; see unattended
 }
 
+// defaults fills in and checks the options.
 func (f *finder) defaults(ci job.Scheduler, label string) (err error) {
 	o := &f.opts
 	for _, v := range []struct {
@@ -175,21 +192,26 @@ func (f *finder) defaults(ci job.Scheduler, label string) (err error) {
 	if o.Beyond == 0 {
 		o.Beyond = 3
 	}
+	// With a width of 10, the 9 pushes after the last good one are fetched, or on their
+	// way, when that one is yielded.
 	o.Beyond = max(0, min(o.Beyond, f.width-1))
 	return nil
 }
 
-// walk looks at the pushes, newest first, up to the last good one and a few
-// beyond it.
+// walk looks at the pushes, newest first, up to the last good one and f.opts.Beyond more.
+// limit stops the fetches that run ahead once the last good push is known: with the last
+// good push at index 4 and Beyond 3, pushes up to index 7 are fetched.
 func (f *finder) walk(ctx context.Context) (FindResult, error) {
 	res := FindResult{Label: f.label, Start: f.pushes[0]}
-	var limit atomic.Int64 // how many pushes may still be asked about
+	var limit atomic.Int64 // the first index that is no longer fetched
 	limit.Store(int64(len(f.pushes)))
 	index := map[job.PushKey]int64{}
 	for i, p := range f.pushes {
 		index[p.Key()] = int64(i)
 	}
 	fetch := func(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
+		// The last good push is known already, and this one is too far beyond it: send no
+		// request.
 		if index[p.Key()] >= limit.Load() {
 			return looked{}, nil
 		}
@@ -215,7 +237,7 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 			res.History = append(res.History, s)
 			if s.Verdict == analysis.Good && res.LastGood == nil {
 				res.LastGood = &s.Push
-				if !f.opts.Holes { // which can be anywhere: each push is asked about
+				if !f.opts.Holes { // they can be anywhere, so every push is fetched
 					limit.Store(index[s.Push.Key()] + 1 + int64(f.opts.Beyond))
 				}
 			}
@@ -232,7 +254,7 @@ func (f *finder) walk(ctx context.Context) (FindResult, error) {
 	return res, nil
 }
 
-// started checks the first push: whether the label is known, and is bad there.
+// started checks the first push: the label must be known, and bad there.
 func (f *finder) started(ctx context.Context, res *FindResult, s Sighting) error {
 	res.History = append(res.History, s)
 	if s.Err != nil {

@@ -100,7 +100,7 @@ last good 10, first bad 14
 missing: 15
 running: 13
 unclear: 12 11
-warning: 2 pushes ran it without a result that says anything, or could not be read
+warning: 2 pushes have no clear result: their runs say nothing, or could not be read
   14 nothing test 0: known to be bad here (1 failed)
   13 nothing test 0: between last good 10 and first bad 14; 1 of 1 run (1 running)
   12 trigger test 1: between last good 10 and first bad 14; 0 of 1 run (1 exception)
@@ -140,7 +140,7 @@ push    test
 last good none, first bad 11, never good
 missing: 12 10
   12 left out 1: newer than first bad 11, so it cannot have broken it
-  10 left out 1: not good on any of the 3 pushes before a4c02a6970b7, so an unattended backfill leaves it alone
+  10 left out 1: never good in the last 3 pushes before a4c02a6970b7: unattended backfill leaves it alone
 `,
 	},
 	{
@@ -171,7 +171,7 @@ last good 10, first bad 13
 missing: 12
 mixed: 11
 warning: it passed and failed on the same push, so it is flaky
-warning: it failed in 2 of 3 runs since the last good push, which passed 1: a broken push looks like that with probability 0.33; 3 runs on each push would make it 0.05 or less
+warning: it failed in 2 of 3 runs since the last good push, which passed 1: a broken push looks as good with probability 0.33; 3 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
   12 trigger test 3: between last good 10 and first bad 13; 0 of 3 runs
   11 trigger test 1: between last good 10 and first bad 13; 2 of 3 runs (1 failed, 1 passed)
@@ -190,7 +190,7 @@ push    test
 last good 12, first bad 14
 missing: 13
 warning: it failed on push 11 too, which is older than the last good one: it is flaky, or was broken and mended in between
-warning: it failed in 2 of 2 runs since the last good push, which passed 1: a broken push looks like that with probability 0.25; 3 runs on each push would make it 0.05 or less
+warning: it failed in 2 of 2 runs since the last good push, which passed 1: a broken push looks as good with probability 0.25; 3 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
   13 trigger test 1: between last good 12 and first bad 14; 0 of 1 run
 `,
@@ -206,7 +206,7 @@ push    test
 last good 10, first bad 12
 missing: 11
 warning: it passed and failed on the same push, so it is flaky
-warning: it failed in 1 of 2 runs since the last good push, which passed 4: a broken push looks like that with probability 0.06; 5 runs on each push would make it 0.05 or less
+warning: it failed in 1 of 2 runs since the last good push, which passed 4: a broken push looks as good with probability 0.06; 5 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
   11 trigger test 1: between last good 10 and first bad 12; 0 of 1 run
 `,
@@ -381,7 +381,7 @@ func TestOneBrokenPush(t *testing.T) {
 last good 1, first bad 4
 missing: 3
 unclear: 2
-warning: 1 push ran it without a result that says anything, or could not be read
+warning: 1 push has no clear result: its runs say nothing, or could not be read
   3 trigger test 1: between last good 1 and first bad 4; 0 of 1 run
   2 left out 1: could not be read: jobs autoland 2 a2c0c2debe34: unavailable: made to fail
 `
@@ -434,7 +434,7 @@ func TestNoBackfillOfABackfill(t *testing.T) {
 	ours := ledger.Entry{Key: "ours", Label: "test", Push: world.Pushes("autoland")[2], Count: 1}
 	accepted(t, memory, ours)
 	for automatic, want := range map[bool]string{
-		true:  "2 left out 1: the runs on a3c0",
+		true:  "2 left out 1: mozci triggered the runs on a3c0",
 		false: "2 trigger test 1: between",
 	} {
 		r, err := backfill.Find(t.Context(), repo, ci, "test", "a3c0",

@@ -10,32 +10,34 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// Followed is what became of the label on the pushes that a merge brought.
+// Followed is what Find saw of the label on the pushes that a merge brought in.
 type Followed struct {
-	Through  job.Push // the merge push, which can have broken the label
-	Repo     string   // where what it brought is from
-	Gone     bool     // that repository is no more, or is not known: nothing else is known
+	Through  job.Push // the merge push, a suspect
+	Repo     string   // where the merged pushes come from
+	Gone     bool     // that repository no longer exists, or is not known here: the rest is empty
 	LastGood *job.Push
 	FirstBad *job.Push
 	Missing  []job.Push // not run there since the last good one
 	History  []Sighting // newest first, down to the last good push
 }
 
-// follower walks from pushes that can have broken the label to the pushes that
-// they brought.
+// follower walks from suspected pushes to the pushes that they merged. seen holds the
+// origins that it has been to, so that repositories which merge each other are not walked
+// in circles.
 type follower struct {
 	f    *finder
 	res  *FindResult
 	seen map[string]bool
 }
 
-// follow looks at what the suspects brought from other repositories, and what
-// those brought in turn.
+// follow looks at what the suspects merged from other repositories, and at what those
+// merged in turn.
 func (f *finder) follow(ctx context.Context, repo job.Repository, res *FindResult) error {
 	w := &follower{f, res, map[string]bool{}}
 	return w.through(ctx, repo, res.Suspects())
 }
 
+// through follows the merges among some suspects of one repository.
 func (w *follower) through(ctx context.Context, repo job.Repository, suspects []job.Push) error {
 	for o, err := range originsOf(ctx, repo, suspects, w.seen) {
 		if err != nil {
@@ -48,14 +50,14 @@ func (w *follower) through(ctx context.Context, repo job.Repository, suspects []
 	return nil
 }
 
-// origin looks at the pushes of one origin, plans what is missing there, and
-// follows those that can hold the culprit.
+// origin looks at the pushes of one origin, newest first, plans what is missing there,
+// and follows its suspects.
 func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) error {
 	d := Followed{Through: through, Repo: o.Repo, Gone: o.Gone}
 	if o.Gone {
 		w.res.Warnings = append(w.res.Warnings,
-			fmt.Sprintf("push %s merged %.12s of %s, which is gone or was not asked: nothing is known of "+
-				"what it brought", through, o.Head, o.Repo))
+			fmt.Sprintf("push %s merged %.12s of %s, a repository that is gone or cannot be read here: nothing is "+
+				"known about the merged pushes", through, o.Head, o.Repo))
 		w.res.Merges = append(w.res.Merges, d)
 		return nil
 	}
@@ -94,6 +96,8 @@ func (w *follower) origin(ctx context.Context, through job.Push, o job.Origin) e
 	return w.through(ctx, repo, d.suspects())
 }
 
+// add takes in the next older push. FirstBad moves back with each bad push, and so ends
+// as the oldest.
 func (d *Followed) add(s Sighting) {
 	d.History = append(d.History, s)
 	switch s.Verdict {
@@ -106,7 +110,7 @@ func (d *Followed) add(s Sighting) {
 	}
 }
 
-// suspects are the pushes after the last good one, up to the first bad one.
+// suspects returns the pushes after the last good one, up to and with the first bad one.
 func (d *Followed) suspects() []job.Push {
 	var out []job.Push
 	for _, s := range d.History {
@@ -118,12 +122,13 @@ func (d *Followed) suspects() []job.Push {
 	return out
 }
 
-// plan adds what is missing on the pushes of an origin to the result's plan.
-// Labels are compared by name: one that the other repository does not offer is
-// left out, and says so.
+// plan adds what is missing on the pushes of an origin to the plan of the result. Labels
+// are compared by name: a label that the other repository does not offer is left out,
+// with a warning. All repositories share the budget of the call.
 func (w *follower) plan(ctx context.Context, d *Followed) error {
 	var pushes []job.Push
 	for _, s := range d.History {
+		// A good or bad push is settled; everything else may lack runs.
 		if s.Err == nil && s.Verdict != analysis.Bad && s.Verdict != analysis.Good {
 			pushes = append(pushes, s.Push)
 		}
@@ -138,14 +143,15 @@ func (w *follower) plan(ctx context.Context, d *Followed) error {
 	if errors.As(err, &unknown) {
 		err = nil
 		w.res.Warnings = append(w.res.Warnings,
-			fmt.Sprintf("%s cannot run on %s: what merges brought from there cannot be compared", w.f.label, d.Repo))
+			fmt.Sprintf("%s cannot run on %s: pushes merged from there cannot be compared", w.f.label, d.Repo))
 	}
 	w.res.Plan.Steps = append(w.res.Plan.Steps, made.Steps...)
 	w.res.Plan.LeftOut = append(w.res.Plan.LeftOut, made.LeftOut...)
 	return err
 }
 
-// remaining is what is left of the budget of the call.
+// remaining returns what is left of the budget of the call after some runs: nil means the
+// default, and a negative budget has no limit and stays as it is.
 func remaining(budget *int, spent int) *int {
 	left := trigger.DefaultCall
 	if budget != nil {

@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/mozci/mozci/analysis"
@@ -17,54 +18,61 @@ type SearchResult struct {
 	Label   string
 	Start   job.Push
 	Outcome culprit.Outcome
-	// FindFix says that it was searched for what mended the label; Culprit and all
-	// that is said of it is then the push that did. Culprit.Older is the outcome of a
-	// label that is not mended yet.
+	// FindFix says that the search was for the push that mended the label: Culprit and
+	// everything said about it then mean that push. The outcome culprit.Older means that
+	// the label is not mended yet.
 	FindFix bool
-	// Born is that of FindResult: of a label or test that came into being in what was read.
+	// Born is that of FindResult: set when the label or test was added within what was
+	// read.
 	Born *job.Push
 	// Culprit is the push that broke the label, when the outcome is culprit.Found or
-	// perf.Improvement; Class are the pushes that cannot be told apart, oldest first: the
-	// culprit alone or, where there are several, one of which it is: Culprit is nil then.
+	// perf.Improvement. Class are the pushes that cannot be told apart from it, oldest
+	// first. When there are several, one of them is the culprit and Culprit is nil; else
+	// Class is the culprit alone.
 	Culprit *job.Push
 	Class   []job.Push
-	// Value is what a search over values looked at, and Change what happened to it with
-	// the most probable push; nil where none is known.
+	// Value is the value that a search over values looked at, and Change how the most
+	// probable push changed it. Both are nil where none is known.
 	Value  *perf.Measurement
 	Change *perf.Change
-	// Probability is that of the outcome; of one that is undecided, that of the
-	// most probable hypothesis.
+	// Probability is that of the outcome, or of the most probable hypothesis when the
+	// search is undecided.
 	Probability float64
-	// Credible is the smallest set of pushes that has the culprit with the
-	// confidence, the most probable first.
+	// Credible is the smallest set of pushes whose probability reaches the confidence,
+	// the most probable first.
 	Credible []Tested
-	// Before and After are how often it failed on the pushes before the most
-	// probable culprit, and on the others.
+	// Before and After are how often the label failed on the pushes before the most
+	// probable culprit, and on that push and newer ones. Runs and Rounds count what the
+	// search triggered; see Total for merges.
 	Before, After analysis.Rate
 	Runs, Rounds  int
-	// Forecast is what the search was expected to take when it began.
+	// Forecast is what the search was expected to take when it began. Pushes are those of
+	// the range. Why says why the search ended, or what it does next.
 	Forecast Outlook
 	Pushes   []Tested // of the range, oldest first
 	Why      string
-	// Signatures are those of the failures that counted, SearchOptions.Signatures or
-	// those that were learnt; none where every failure did. Others is how many failed runs
-	// were set aside since other failures ended them, and Unread how many counted by their
-	// status since their logs do not tell: Warnings say which and why.
+	// Signatures are those of the failures that counted: SearchOptions.Signatures, or
+	// those learnt from the start. They are empty when every failure counted. Others is
+	// how many failed runs were set aside because other failures ended them. Unread is
+	// how many failed runs counted by their status, because their logs do not tell what
+	// failed. Warnings say which, and why.
 	Signatures     []joblog.Signature
 	Others, Unread int
 	Warnings       []string
-	// Plan is what would be asked for next; of a dry run, and of a search that
-	// was refused.
+	// Plan is what would be triggered next: in a dry run, and when the budget was
+	// refused.
 	Plan trigger.Plan
 	// Merges are what was found behind a culprit that is a merge, with
-	// SearchOptions.FollowMerges; see Root. Runs and Rounds do not count what was spent
-	// there; Total does.
+	// SearchOptions.FollowMerges; see Root. Runs and Rounds do not count what was
+	// triggered there; Total does.
 	Merges []Behind
-	// Cancelled are the runs that were stopped since nobody needs them any more.
+	// Cancelled are the IDs of the runs that the search stopped once their results no
+	// longer mattered.
 	Cancelled []string
 }
 
-// leads says of a culprit that is a merge where it leads, unless that is followed.
+// leads warns, for a culprit that is a merge, where the search could go on, unless
+// FollowMerges does that.
 func (s *searcher) leads(ctx context.Context) {
 	if !accused(s.decision.Outcome) || s.o.FollowMerges {
 		return
@@ -77,13 +85,13 @@ func (s *searcher) leads(ctx context.Context) {
 	}
 	for _, o := range origins {
 		if n := len(o.Pushes); n > 0 {
-			s.warn("%s is a merge: it brought %d pushes of %s, to search there from %.12s", s.target(), n, o.Repo,
-				o.Pushes[n-1].Revision)
+			s.warn("%s is a merge: it brought in %s of %s; to go on, search there from %.12s", s.target(), pushWords(n),
+				o.Repo, o.Pushes[n-1].Revision)
 		}
 	}
 }
 
-// result is what is known by now.
+// result returns what is known by now, also after an error.
 func (s *searcher) result() SearchResult {
 	r := SearchResult{
 		Label: s.label, FindFix: s.o.FindFix, Outcome: culprit.Undecided, Rounds: s.rounds, Forecast: s.forecast,
@@ -124,10 +132,10 @@ func (s *searcher) result() SearchResult {
 	return r
 }
 
-// rates counts the runs before and after the most probable culprit; those on newer pushes up
-// to the last that failed, as it may be mended since.
+// rates counts the runs before and since the most probable culprit. Newer pushes count up
+// to the last one that failed, since the label may have been mended after it.
 func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
-	at, end := len(s.pushes), len(s.pushes) // nothing broke it: all runs are before
+	at, end := len(s.pushes), len(s.pushes) // if nothing broke it, all runs are before
 	if d.Culprit >= 0 || d.Outcome == culprit.Older {
 		for end > s.to+1 && s.runsOn(s.pushes[end-1]).Bad == 0 {
 			end--
@@ -144,4 +152,12 @@ func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
 	const confidence = 0.95
 	r.Before, _ = analysis.Frequency(before.Failed, before.Failed+before.Passed, confidence, analysis.Wilson)
 	r.After, _ = analysis.Frequency(after.Failed, after.Failed+after.Passed, confidence, analysis.Wilson)
+}
+
+// pushWords is a number of pushes in words: "1 push", "3 pushes".
+func pushWords(n int) string {
+	if n == 1 {
+		return "1 push"
+	}
+	return fmt.Sprintf("%d pushes", n)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// skippedAsAsked is why nothing runs on a push of SearchOptions.Skip.
+// skippedAsAsked is the reason why nothing runs on a push of SearchOptions.Skip.
 const skippedAsAsked = "skipped as asked"
 
-// given looks up the pushes that the caller names: those not to be run, and the one
-// that is known to be good, at which the range then ends.
+// given looks up the pushes that the caller names: those to skip, and the one that is
+// known to be good, where the range then ends.
 func (s *searcher) given(ctx context.Context) error {
 	for _, rev := range s.o.Skip {
 		p, err := s.repo.Push(ctx, rev)
@@ -38,7 +38,7 @@ func (s *searcher) given(ctx context.Context) error {
 		older, newer, side = start, good, "newer"
 	}
 	if older.Compare(newer) >= 0 {
-		return fmt.Errorf("%w: push %s is said to be good, and is not %s than %s, on which it failed: name one that is",
+		return fmt.Errorf("%w: the good push %s is not %s than %s, on which the job failed: name one that is",
 			job.ErrInvalid, good, side, start)
 	}
 	between, err := s.repo.Pushes(ctx, job.Between(older.Revision, newer.Revision))
@@ -49,20 +49,22 @@ func (s *searcher) given(ctx context.Context) error {
 	return nil
 }
 
-// isGood reports whether a push is the one that is known to be good.
+// isGood reports whether a push is the one that the caller named as good.
 func (s *searcher) isGood(p job.Push) bool { return s.good != nil && s.good.Key() == p.Key() }
 
-// enoughFailures on a push that is said to be good, and no pass, say that it is not.
+// enoughFailures is how many failures, without a pass, refute the claim that a push is
+// good.
 const enoughFailures = 3
 
-// doubtGood says where the runs do not agree with the known good push: a failure may be
-// a flake, while several and no pass end the search.
+// doubtGood compares the runs on the push that the caller named as good with that claim.
+// A failure there may be a flake and gives a warning; several without a pass end the
+// search.
 func (s *searcher) doubtGood(d culprit.Decision) culprit.Decision {
 	if s.good == nil {
 		return d
 	}
 	r := s.seen[s.good.Key()].runs
-	said := fmt.Sprintf("push %s is said to be good, and it failed in %d of %d runs there", s.good, r.Bad, r.Bad+r.Good)
+	said := fmt.Sprintf("push %s is said to be good, but failed in %d of %d runs", s.good, r.Bad, r.Bad+r.Good)
 	switch {
 	case r.Bad >= enoughFailures && r.Good == 0:
 		d.Done, d.Outcome, d.Next, d.Why = true, culprit.Undecided, nil, said
@@ -72,9 +74,10 @@ func (s *searcher) doubtGood(d culprit.Decision) culprit.Decision {
 	return d
 }
 
-// bounded makes of the engine's options what a known good push says: nothing before
-// it is suspected, and it has its place in the range also when nothing runs on it any
-// more. And what the order says of the weights: see mended.go.
+// bounded tells the engine what a known good push means: nothing before it is suspected,
+// and it keeps its place in the range even when nothing more can run on it. For FindFix
+// it also shifts the weights by one: the culprit at position x means that the push at x-1
+// mended the label (see mended.go).
 func (s *searcher) bounded(o *culprit.Options) {
 	if s.o.FindFix && len(o.Weights) > 0 {
 		o.Weights = append([]float64{0}, o.Weights[:len(o.Weights)-1]...)

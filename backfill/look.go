@@ -15,7 +15,7 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// looking is what FindOptions and SearchOptions say of how to look at a push.
+// looking holds the options that say how to look at a push.
 type looking struct {
 	judge     analysis.Judge
 	test      string
@@ -24,34 +24,34 @@ type looking struct {
 	log       *slog.Logger
 }
 
-// looker sees what ran on a push: of a label or, where its tests move between
-// chunks, of the chunk that runs them there; and what that means to a judge.
+// looker sees what ran of the label on a push and what a judge makes of it. Where tests
+// move between chunks, it looks at the chunk that runs them there.
 type looker struct {
 	looking
 	ci    job.Scheduler
 	label string
 
 	start  job.Push
-	names  []string // the label, and the builds it needs
-	absent error    // the catalog of the start does not have the label, or there is none
-	lean   bool     // the catalog was not asked for; see begin
-	meter  *meter   // what reads values; nil where these are not asked for
+	names  []string // the label, and the builds that it needs
+	absent error    // the catalog of the start lacks the label, or there is no catalog
+	lean   bool     // the catalog was not read; see begin
+	meter  *meter   // reads values; nil where none are wanted
 
 	history *analysis.History // of the range that is being read
 }
 
-// looked is what one request told.
+// looked is what one look at a push told.
 type looked struct {
-	label   string // empty for the one that is looked for
+	label   string // empty for the label that is searched for
 	jobs    []job.Job
 	runs    analysis.Runs
 	verdict analysis.Verdict
 	values  map[string]reading // of the runs that succeeded, by ID
-	absent  bool               // the label, or what it is to run, did not exist there
-	err     error              // it could not be read
+	absent  bool               // the label, or the test it should run, did not exist there
+	err     error              // the push could not be read
 }
 
-// newLooker does not ask anybody anything yet; see begin.
+// newLooker checks the options. It sends no request; see begin.
 func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
 	switch {
 	case label == "":
@@ -69,10 +69,10 @@ func newLooker(ci job.Scheduler, label string, how looking) (*looker, error) {
 	return &looker{looking: how, ci: ci, label: label, history: analysis.NewHistory(ci, nil)}, nil
 }
 
-// begin asks the start's catalog which builds the label needs, so that they
-// are read together with the label's runs: one request for each push. Where each push has
-// a cost of its own, as on Taskcluster, so has its catalog: it is not asked for before
-// something is planned, which reads the builds then, or the label is not seen.
+// begin reads from the catalog of the start which builds the label needs, so that these
+// are read together with the label's runs, in one request for each push. Where reading a
+// push has its own cost, as on Taskcluster, so has reading its catalog: begin then leaves
+// it for later, when something is planned or the label is not seen.
 func (l *looker) begin(ctx context.Context, start job.Push) error {
 	l.start, l.names, l.absent = start, []string{l.label}, nil
 	if l.lean = analysis.EachCosts(l.ci) && l.test == "" && len(l.manifests) == 0; l.lean {
@@ -83,9 +83,10 @@ func (l *looker) begin(ctx context.Context, start job.Push) error {
 	return err
 }
 
-// lookUp asks the start's catalog about the label, and returns the builds that it needs.
+// lookUp looks up the label in the catalog of the start, and returns the builds that it
+// needs. A catalog without the label is no error here; it is kept in l.absent.
 func (l *looker) lookUp(ctx context.Context, start job.Push) (builds []string, err error) {
-	var labels []string // all of them where the test says which manifests are meant
+	var labels []string // all labels when the manifests of the test must be found
 	if l.test == "" || len(l.manifests) > 0 {
 		labels = []string{l.label}
 	}
@@ -107,7 +108,7 @@ func (l *looker) lookUp(ctx context.Context, start job.Push) (builds []string, e
 	return e.Upstreams, nil
 }
 
-// ordered is how looks at several pushes go side by side.
+// ordered returns the options for looking at several pushes at once.
 func (l *looker) ordered() *analysis.OrderedOptions {
 	return &analysis.OrderedOptions{Width: l.width, Logger: l.log}
 }
@@ -120,7 +121,8 @@ func (l *looker) inOrder(
 	return analysis.OrderedWindows(ctx, l.history, fetch, l.ordered())
 }
 
-// look reads what ran on a push.
+// look reads what ran on a push. A push without a chunk for the manifests is untestable;
+// runs that could be read are returned along with an error.
 func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked, error) {
 	if !p.Testable() {
 		return looked{verdict: analysis.Untestable}, nil
@@ -146,7 +148,8 @@ func (l *looker) look(ctx context.Context, p job.Push, log *slog.Logger) (looked
 	return looked{label: label, jobs: jobs, runs: runs, verdict: runs.Verdict(), values: values}, err
 }
 
-// sighting is what a look told.
+// sighting turns a look into what callers get. A push that could not be read is unclear,
+// never good or bad.
 func (l *looker) sighting(r analysis.Fetched[looked]) Sighting {
 	label := l.labelOf(r.Value)
 	s := Sighting{
@@ -159,14 +162,15 @@ func (l *looker) sighting(r analysis.Fetched[looked]) Sighting {
 	return s
 }
 
-// labelOf is the label that a look was at.
+// labelOf returns the label that a look was at.
 func (l *looker) labelOf(at looked) string { return cmp.Or(at.label, l.label) }
 
 // errNoChunk says that no chunk of a push runs the manifests.
 var errNoChunk = errors.New("no chunk runs it")
 
-// chunk is the label that runs the wanted manifests on a push, and the labels
-// to read: its builds too. It is empty where no label does.
+// chunk returns the label that runs the wanted manifests on a push, and the labels to
+// read: with its builds. label is empty on a push where nothing was scheduled; where no
+// chunk runs the manifests, the error is errNoChunk.
 func (l *looker) chunk(ctx context.Context, p job.Push) (label string, names []string, err error) {
 	if len(l.manifests) == 0 {
 		return l.label, l.names, nil
@@ -185,18 +189,20 @@ func (l *looker) chunk(ctx context.Context, p job.Push) (label string, names []s
 		if len(chunks) == 0 {
 			return "", nil, errNoChunk
 		}
+		// the chunk with most of the manifests
 		label = chunks[0].Label
 	}
 	names = append([]string{label}, l.names...)
 	if e, err := job.Lookup(entries, label); err == nil {
 		names = append(names, e.Upstreams...)
 	}
+	// Sorted, so that pushes with the same labels share one answer of the history.
 	slices.Sort(names)
 	return label, slices.Compact(names), nil
 }
 
-// failedOn checks that the label is known and failed on the start, of which runs
-// are what ran there.
+// failedOn checks that the label is known, and failed on the start; runs is what ran
+// there.
 func (l *looker) failedOn(ctx context.Context, runs analysis.Runs) error {
 	if runs.Seen == 0 {
 		if err := l.unknownLabel(ctx); err != nil {
@@ -209,8 +215,8 @@ func (l *looker) failedOn(ctx context.Context, runs analysis.Runs) error {
 	return fmt.Errorf("%w: %s: %s", ErrNotBad, l.start, runs)
 }
 
-// unknownLabel is the error of a label that nobody has heard of. A CI without
-// a catalog is asked what ran on the start.
+// unknownLabel returns the error for a label that does not exist, or nil if it does.
+// Without a catalog, it compares the label with what ran on the start.
 func (l *looker) unknownLabel(ctx context.Context) error {
 	if l.lean && l.start.Testable() {
 		if _, err := l.lookUp(ctx, l.start); err != nil {
@@ -218,7 +224,7 @@ func (l *looker) unknownLabel(ctx context.Context) error {
 		}
 	}
 	var missing *job.UnknownLabelError
-	if errors.As(l.absent, &missing) && len(missing.Near) == 0 { // asked by name: which are like it?
+	if errors.As(l.absent, &missing) && len(missing.Near) == 0 { // read alone: look for close ones
 		if all, err := job.Catalog(ctx, l.ci, l.start); err == nil {
 			_, l.absent = job.Lookup(all, l.label)
 		}
@@ -236,7 +242,8 @@ func (l *looker) unknownLabel(ctx context.Context) error {
 	return job.Wrap("backfill.find", l.label, job.LookupRan(jobs, l.label))
 }
 
-// planOptions plan for what the looker looks at, with one reason for every push.
+// planOptions returns the options for a plan of what the looker looks at, with one reason
+// for every push.
 func (l *looker) planOptions(why string) *trigger.Options {
 	opts := &trigger.Options{
 		Manifests: l.manifests, Width: l.width, Logger: l.log, Why: func(job.Push) string { return why },

@@ -9,15 +9,18 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// A search for the push that mended a label is the search for the one that broke it,
-// over the pushes in the reverse order: the newest is believed good and has position
-// 0, and the push on which it failed has the last position n. The culprit x of that
-// search is the newest push that is still broken, seen from the newest: the pushes at x
-// and behind it fail, the one at x-1 does not, and is what mended it. In the order of time
-// position x is n-x, so that a culprit x means the push n-x+1.
+// A search for the push that mended a label is the search for the one that broke it, over
+// the pushes in reverse order: the newest push is believed to be good and has position 0;
+// the push on which the label failed has the last position, n. The culprit x of that
+// search is the newest push that is still broken: the pushes at x and higher positions
+// fail, and the push at x-1, the next newer one, passes: that push mended it. In the
+// order of time position x is n-x, so a culprit x means push n-(x-1) = n-x+1.
+//
+// For four pushes 0 fail, 1 fail, 2 pass, 3 pass in time, n is 3. In reverse order they
+// are P P F F, the culprit is at 2, and push 3-2+1 = 2 mended the label.
 
-// around reads the pushes of the range, what lies behind it, and what lies before: in
-// the order in which the search goes over them.
+// around lists the pushes of the range and those on both sides of it, in the order in
+// which the search goes over them.
 func (s *searcher) around(ctx context.Context) ([]job.Push, error) {
 	if !s.o.FindFix {
 		return s.repo.Pushes(ctx, job.Around(s.rev, s.o.MaxRevisions+s.o.History, s.o.Newer))
@@ -28,15 +31,15 @@ func (s *searcher) around(ctx context.Context) ([]job.Push, error) {
 	return pushes, err
 }
 
-// shown is a decision of the engine, and what is known of the pushes, in the order of
-// time: positions are of these pushes.
+// shown returns the decision of the engine, and what is known about the pushes, in the
+// order of time. Positions in the decision are indices of these pushes.
 func (s *searcher) shown(d culprit.Decision) (culprit.Decision, []Tested) {
 	pushes := s.probable()
 	if !s.o.FindFix {
 		return d, pushes
 	}
 	n := len(pushes) - 1
-	slices.Reverse(pushes) // and each has the probability of the one before it in time, which is broken yet
+	slices.Reverse(pushes) // each then has the probability of the push before it, the last broken one
 	for x := n; x > 0; x-- {
 		pushes[x].Probability = pushes[x-1].Probability
 	}
@@ -44,7 +47,9 @@ func (s *searcher) shown(d culprit.Decision) (culprit.Decision, []Tested) {
 	return mirrored(d, n), pushes
 }
 
-// mirrored is a decision over the reverse order of n+1 pushes, in the order of time.
+// mirrored translates a decision over n+1 pushes in reverse order into the order of time.
+// Pushes to run are only renumbered; culprits also move by one, to the push that mended
+// the label.
 func mirrored(d culprit.Decision, n int) culprit.Decision {
 	mended := func(x int) int { return n - x + 1 }
 	d.Next, d.Class, d.Credible = slices.Clone(d.Next), slices.Clone(d.Class), slices.Clone(d.Credible)
@@ -60,14 +65,14 @@ func mirrored(d culprit.Decision, n int) culprit.Decision {
 	}
 	if d.Culprit > 0 {
 		d.Culprit = mended(d.Culprit)
-		if len(d.Class) > 0 { // the newest of them is the one that can be tested
+		if len(d.Class) > 0 { // the newest one can be tested
 			d.Culprit = d.Class[len(d.Class)-1]
 		}
 	}
 	return d
 }
 
-// inWords has the words of a decision right for what is searched for.
+// inWords rewrites the words of a decision for a search for what mended the label.
 func (s *searcher) inWords(d culprit.Decision) culprit.Decision {
 	if !s.o.FindFix {
 		return d
@@ -88,6 +93,7 @@ func (s *searcher) inWords(d culprit.Decision) culprit.Decision {
 	return d
 }
 
+// mendingWords turns phrases of package culprit around. They must stay the same as there.
 var mendingWords = strings.NewReplacer(
 	"a failure on the most probable push, and a pass on its parent",
 	"a pass on the most probable push, and a failure on its parent",
@@ -97,7 +103,7 @@ var mendingWords = strings.NewReplacer(
 	"broke it", "mended it",
 )
 
-// target is what is searched for, at the beginning of a sentence.
+// target names the push that is searched for.
 func (s *searcher) target() string {
 	if s.o.FindFix {
 		return "the push that mended it"

@@ -9,15 +9,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// brought is what a push brought from another repository.
+// brought is what a merge push brought in from another repository.
 type brought struct {
 	through job.Push
 	job.Origin
 }
 
-// originsOf is what pushes brought, each origin once: seen remembers those that came
-// before. An error ends it; errors.ErrUnsupported is one of a repository that does not
-// know.
+// originsOf yields what pushes brought in, each origin once; seen remembers the origins
+// of earlier calls. An error ends the sequence. It is errors.ErrUnsupported when the
+// repository cannot tell what a merge brought.
 func originsOf(
 	ctx context.Context, repo job.Repository, pushes []job.Push, seen map[string]bool,
 ) iter.Seq2[brought, error] {

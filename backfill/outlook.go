@@ -8,16 +8,16 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// Outlook is what a search is expected to take.
+// Outlook is what a search is expected to take: runs, rounds and time.
 type Outlook struct {
 	culprit.Forecast
-	// Shortest and Longest are how long so many rounds take when a run takes as long
-	// from its request to its end as the label's quick and slow runs did: their first
-	// and last tenth left out. 0 where no run of the label tells.
+	// Shortest and Longest are how long the rounds take if each takes as long as the
+	// quick and the slow runs of the label did, from request to end: the 10th and the
+	// 90th percentile. Both are 0 when no run of the label has times.
 	Shortest, Longest time.Duration
 }
 
-// outlook is a forecast with the time that it takes.
+// outlook adds the time to a forecast.
 func (s *searcher) outlook(f culprit.Forecast) Outlook {
 	out := Outlook{Forecast: f}
 	var took []time.Duration
@@ -38,6 +38,7 @@ func (s *searcher) outlook(f culprit.Forecast) Outlook {
 	}
 	slices.Sort(took)
 	rounds := func(d time.Duration) time.Duration { return time.Duration(f.Rounds * float64(d)) }
+	// For 20 runs these are the third shortest and the third longest: indices 2 and 17.
 	out.Shortest, out.Longest = rounds(took[len(took)/10]), rounds(took[(len(took)-1)*9/10])
 	return out
 }

@@ -11,13 +11,14 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// plan plans what is missing since the last good push: runs on each push that
-// is not bad already. Pushes that turn out to be untestable are filed so.
+// plan plans the runs that are missing since the last good push, on each push that is not
+// bad already. Pushes that turn out to be untestable move to that list of the result.
 func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	var pushes []job.Push
 	var bad []trigger.Step
 	for i, s := range res.History {
 		switch {
+		// An unread push may hold anything, so it is neither good nor bad nor missing.
 		case s.Err != nil:
 			res.Plan.LeftOut = append(res.Plan.LeftOut, trigger.LeftOut{
 				Label: s.Label, Push: s.Push, Count: f.opts.Times, Why: fmt.Sprintf("could not be read: %v", s.Err),
@@ -30,6 +31,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 			})
 		case f.opts.Holes:
 			pushes = append(pushes, s.Push)
+		// The start and the last good push need no runs.
 		case i == 0, res.LastGood != nil && s.Push.Compare(*res.LastGood) <= 0:
 		case s.Verdict == analysis.Bad:
 			bad = append(bad, trigger.Step{
@@ -48,7 +50,8 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 			pushes = append(pushes, s.Push)
 		}
 	}
-	if why, reason, err := f.keepsOff(ctx, res); err != nil || why != "" {
+	if why, reason, err := f.unattended(ctx, res); err != nil || why != "" {
+		// follow must not trigger anything either.
 		f.off = true
 		f.leaveAlone(res, pushes, why, reason)
 		return err
@@ -62,54 +65,55 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	made, err := trigger.Make(ctx, f.ci, pushes, []string{f.label}, f.opts.Times, opts)
 	made.LeftOut = append(made.LeftOut, res.Plan.LeftOut...)
 	made.Steps = append(made.Steps, bad...)
+	// Stable, so that a build stays in front of the step that waits for it.
 	slices.SortStableFunc(made.Steps, func(a, b trigger.Step) int { return b.Push.Compare(a.Push) })
 	res.Plan = made
 	res.refile()
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
-		return nil // it can run on the start, and on none of these: they are untestable
+		return nil // the label exists on the start, but on none of these pushes: they are untestable
 	}
 	return err
 }
 
-// newer reports whether a push is newer than the first bad one and not to be
-// filled for that.
+// newer reports whether a push is left out because it is newer than the first bad one.
 func (f *finder) newer(res *FindResult, p job.Push) bool {
 	return !f.opts.FillNewer && res.FirstBad != nil && p.Compare(*res.FirstBad) > 0
 }
 
-// planOptions are the caller's, with one reason for every push.
+// planOptions returns the options of the caller for trigger.Make, with one reason for
+// every push.
 func (f *finder) planOptions(why string) *trigger.Options {
 	opts, o := f.looker.planOptions(why), f.opts
 	opts.Ledger, opts.Exceptions, opts.Budgets = o.Ledger, o.Exceptions, o.Budgets
 	opts.Automatic, opts.ExistingOnly = o.Automatic, o.ExistingOnly
-	if !f.lean { // else the builds were not read
+	if !f.lean { // else the builds were not read, and Make must read them
 		opts.Known = func(p job.Push) ([]job.Job, bool) { jobs, ok := f.known[p.Key()]; return jobs, ok }
 	}
 	return opts
 }
 
-// keepsOff says why an unattended backfill triggers nothing, in a sentence and in a few
-// words; it says nothing when a person called, or when there is no such reason.
-func (f *finder) keepsOff(ctx context.Context, res *FindResult) (why, reason string, err error) {
+// unattended says why an unattended call must trigger nothing, in a sentence and in a few
+// words; both are empty when it may.
+func (f *finder) unattended(ctx context.Context, res *FindResult) (why, reason string, err error) {
 	if !f.opts.Automatic {
 		return "", "", nil
 	}
 	if res.NeverGood {
-		return fmt.Sprintf("not good on any of the %d pushes before %s, so an unattended backfill leaves it alone",
+		return fmt.Sprintf("never good in the last %d pushes before %s: unattended backfill leaves it alone",
 			len(res.History)-1, res.Start.Short()), "never good", nil
 	}
 	ours, err := trigger.Offspring(ctx, f.ci, f.opts.Ledger, res.Start,
 		analysis.OfLabel(f.known[res.Start.Key()], f.label), f.label)
 	if ours {
-		return fmt.Sprintf("the runs on %s were triggered by a backfill, and an unattended backfill does not act on those",
+		return fmt.Sprintf("mozci triggered the runs on %s: unattended backfill does not act on its own runs",
 			res.Start.Short()), "triggered by a backfill", err
 	}
 	return "", "", err
 }
 
-// leaveAlone is the plan of a backfill that keeps off: every push that lacks runs is
-// left out. Runs that are queued or running are not missing.
+// leaveAlone makes the plan of a call that must trigger nothing: everything missing is
+// left out. Runs that are under way are not missing.
 func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why, reason string) {
 	has := map[job.PushKey]int{}
 	for _, s := range res.History {
@@ -124,7 +128,7 @@ func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why, reason stri
 	}
 }
 
-// priority puts the pushes that can hold the culprit before those that cannot.
+// priority puts the pushes that can hold the culprit (1) before those that cannot (0).
 func (r *FindResult) priority(p job.Push) int {
 	if r.FirstBad != nil && p.Compare(*r.FirstBad) < 0 {
 		return 1
@@ -132,7 +136,7 @@ func (r *FindResult) priority(p job.Push) int {
 	return 0
 }
 
-// why says why the label is wanted on a push.
+// why says why runs are wanted on a push.
 func (r *FindResult) why(p job.Push, holes bool) string {
 	switch {
 	case holes:
@@ -145,7 +149,7 @@ func (r *FindResult) why(p job.Push, holes bool) string {
 	return fmt.Sprintf("between last good %d and first bad %d", r.LastGood.ID, r.FirstBad.ID)
 }
 
-// refile moves what the plan found to be untestable out of the other lists.
+// refile moves pushes that the plan found to be untestable from Missing to Untestable.
 func (r *FindResult) refile() {
 	for _, l := range r.Plan.LeftOut {
 		same := func(p job.Push) bool { return p.ID == l.Push.ID }

@@ -15,52 +15,53 @@ import (
 type FindResult struct {
 	Label string
 	Start job.Push
-	// LastGood is the newest push before the start on which the label was
-	// good, or nil when there is none within the range.
+	// LastGood is the newest push before the start on which the label was good, or nil
+	// when there is none within the range.
 	LastGood *job.Push
-	// FirstBad is the oldest push after the last good one on which the label
-	// was bad, and at the latest the start. It is nil only with FindOptions.Holes,
-	// when nothing was bad.
+	// FirstBad is the oldest push after the last good one on which the label was bad; the
+	// start, if no older one was. It is nil only with FindOptions.Holes, when no push was
+	// bad.
 	FirstBad *job.Push
 	// NeverGood says that there is no last good push within the range.
 	NeverGood bool
-	// Born is the oldest push on which the label, with FindOptions.Test the test in it, is
-	// known to exist, when it is known not to have existed before: older pushes cannot have
-	// broken it, and nothing is planned there. Otherwise nil.
+	// Born is the oldest push on which the label (with FindOptions.Test: the test in it)
+	// is known to exist, if it is known not to have existed before that. Older pushes
+	// cannot have broken it, and nothing is planned there. Otherwise nil.
 	Born    *job.Push
 	unborn  *job.Push // the newest push on which it did not exist
-	subject string    // what did not
+	subject string    // what did not exist
 
-	// The pushes between the last good one (or the end of the range) and the
-	// start, both not included, that are not bad:
+	// The pushes that are not bad between the last good one (or the end of the range) and
+	// the start, without these two:
 	Missing    []job.Push // the label has not run there
 	Mixed      []job.Push // passed and failed there
 	Running    []job.Push // under way there
-	Unclear    []job.Push // ran there without saying anything, or could not be read
+	Unclear    []job.Push // ran there without a result that says anything, or could not be read
 	Untestable []job.Push // cannot run there
 
-	// Flaky says that the label passed and failed on one push, or failed
-	// before the last good one. A green is then weak evidence: see Chance.
+	// Flaky says that the label passed and failed on the same push, or failed before the
+	// last good one. A single pass is then weak evidence: see Chance.
 	Flaky bool
-	// Chance is the probability that a push on which the label is as bad as
-	// since the last good one shows the greens of the last good push all the
-	// same: (1 - f/n)^g for f failures in n runs since, g greens there, runs
-	// being independent. Where all n failed, half a failure less is counted:
-	// (1 - (n - 0.5)/n)^g. It is 0 unless Flaky.
+	// Chance is the probability that a broken push would look like the last good one:
+	// that all g runs there pass although the label fails as often as it has since, (1 -
+	// f/n)^g for f failures in n runs, if runs are independent. If all n failed, half a
+	// failure less is counted: (1 - (n - 0.5)/n)^g. It is 0 unless Flaky.
+	//
+	// With 3 failures in 4 runs and 2 passes on the last good push it is 0.25^2 = 0.06.
 	Chance float64
 	// Warnings say in words what to make of a history that is not simple.
 	Warnings []string
 
-	// Merges are what the pushes that can have broken the label brought from
-	// other repositories, with FindOptions.FollowMerges.
+	// Merges are what the suspects merged from other repositories, with
+	// FindOptions.FollowMerges.
 	Merges []Followed
 
-	History []Sighting // the start and what was looked at, up to the last good push
-	Beyond  []Sighting // what was looked at beyond it
+	History []Sighting // the start and the pushes before it, up to the last good one
+	Beyond  []Sighting // the pushes looked at beyond the last good one
 	Plan    trigger.Plan
 }
 
-// conclude makes the facts of the history.
+// conclude derives the facts from the history.
 func (r *FindResult) conclude(holes bool) {
 	r.NeverGood = r.LastGood == nil && !holes
 	if !holes {
@@ -68,6 +69,7 @@ func (r *FindResult) conclude(holes bool) {
 	}
 	for i, s := range r.History {
 		since := r.LastGood == nil || s.Push.Compare(*r.LastGood) > 0
+		// The history goes from new to old, so the last one that is set is the oldest.
 		if since && s.Verdict == analysis.Bad {
 			r.FirstBad = &s.Push
 		}
@@ -79,7 +81,7 @@ func (r *FindResult) conclude(holes bool) {
 	r.warn()
 }
 
-// file puts a push between the start and the last good one into its list.
+// file puts a push between the start and the last good one into the list of its verdict.
 func (r *FindResult) file(s Sighting) {
 	if r.notBorn(s.Push) {
 		r.Untestable = append(r.Untestable, s.Push)
@@ -99,6 +101,8 @@ func (r *FindResult) file(s Sighting) {
 	}
 }
 
+// warn says in words what the lists do not show: flakiness, weak evidence, results
+// without meaning.
 func (r *FindResult) warn() {
 	say := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	if r.Flaky {
@@ -106,8 +110,8 @@ func (r *FindResult) warn() {
 	}
 	for _, s := range r.Beyond {
 		if s.Err != nil {
-			say("push %d, which is older than the last good one, could not be read: whether it failed there too is "+
-				"not known", s.Push.ID)
+			say("push %d, which is older than the last good one, could not be read: it is unclear whether it failed "+
+				"there too", s.Push.ID)
 		}
 		if s.Verdict == analysis.Bad || s.Verdict == analysis.Mixed {
 			r.Flaky = true
@@ -125,14 +129,14 @@ func (r *FindResult) warn() {
 	}
 	switch n := len(r.Unclear); {
 	case n == 1:
-		say("1 push ran it without a result that says anything, or could not be read")
+		say("1 push has no clear result: its runs say nothing, or could not be read")
 	case n > 1:
-		say("%d pushes ran it without a result that says anything, or could not be read", n)
+		say("%d pushes have no clear result: their runs say nothing, or could not be read", n)
 	}
 }
 
-// weigh says how weak the evidence of the last good push is, and how many runs
-// would make it strong: the smallest k with (1 - f/n)^k <= 0.05.
+// weigh says how weak the evidence of the last good push is, and how many runs would make
+// it strong: the smallest k with (1 - f/n)^k <= 0.05.
 func (r *FindResult) weigh(say func(string, ...any)) {
 	var failed, ran, greens int
 	for _, s := range r.History {
@@ -144,18 +148,19 @@ func (r *FindResult) weigh(say func(string, ...any)) {
 		ran += s.Runs.Bad + s.Runs.Good
 	}
 	rate := float64(failed) / float64(ran)
-	if failed == ran { // nothing passed since; the last good push shows that it can, so half a pass is granted
+	if failed == ran { // the last good push shows that it can pass, so half a pass is added
 		rate = (float64(failed) - 0.5) / float64(ran)
 	}
 	r.Chance = math.Pow(1-rate, float64(greens))
+	// For a rate of 2/3 it is 3: (1/3)^3 = 0.04.
 	enough := int(math.Ceil(math.Log(0.05) / math.Log(1-rate)))
-	say("it failed in %d of %d runs since the last good push, which passed %d: a broken push looks like that with "+
+	say("it failed in %d of %d runs since the last good push, which passed %d: a broken push looks as good with "+
 		"probability %.2f; %d runs on each push would make it 0.05 or less",
 		failed, ran, greens, r.Chance, max(enough, 1))
 }
 
-// errs are the errors of the pushes that could not be read. Beyond the last good one
-// a push that the CI does not know, or no longer, is none: a CI forgets old pushes.
+// errs returns the errors of the pushes that could not be read. A push beyond the last
+// good one that the CI does not know is no error: a CI forgets old pushes.
 func (r *FindResult) errs() []error {
 	var errs []error
 	for _, s := range r.History {
@@ -171,8 +176,8 @@ func (r *FindResult) errs() []error {
 	return errs
 }
 
-// Suspects are the pushes that can have broken the label, oldest first: those
-// after the last good push, up to the first bad one.
+// Suspects returns the pushes that can have broken the label, oldest first: those after
+// the last good push, up to and with the first bad one.
 func (r FindResult) Suspects() []job.Push {
 	var out []job.Push
 	for _, s := range r.History {
@@ -184,7 +189,7 @@ func (r FindResult) Suspects() []job.Push {
 	return out
 }
 
-// MarshalJSON writes the result in the program's shape; see mozci backfill.
+// MarshalJSON writes the result as mozci backfill --json prints it.
 func (r FindResult) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Label      string         `json:"label"`
@@ -212,6 +217,7 @@ func (r FindResult) MarshalJSON() ([]byte, error) {
 	})
 }
 
+// followedJSON is a Followed in the result's JSON.
 type followedJSON struct {
 	Through  job.PushRef   `json:"through"`
 	Repo     string        `json:"repo"`
@@ -221,6 +227,7 @@ type followedJSON struct {
 	Gone     bool          `json:"gone"`
 }
 
+// followed returns merges for JSON: [] if there are none, not null.
 func followed(merges []Followed) []followedJSON {
 	out := []followedJSON{}
 	for _, m := range merges {
@@ -232,6 +239,7 @@ func followed(merges []Followed) []followedJSON {
 	return out
 }
 
+// refOf returns a push for JSON; null if there is none.
 func refOf(p *job.Push) *job.PushRef {
 	if p == nil {
 		return nil
@@ -240,6 +248,7 @@ func refOf(p *job.Push) *job.PushRef {
 	return &ref
 }
 
+// refs returns pushes for JSON: [] if there are none, not null.
 func refs(pushes []job.Push) []job.PushRef {
 	out := []job.PushRef{}
 	for _, p := range pushes {

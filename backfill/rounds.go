@@ -13,7 +13,9 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// afford refuses a search that is expected to need more than it may have.
+// afford returns ErrOverBudget for a search that is expected to need more runs than
+// MaxRuns, unless the caller approves. A search that has already triggered runs continues
+// in any case.
 func (s *searcher) afford() error {
 	if s.o.MaxRuns < 0 || s.spent() > 0 || s.forecast.Runs <= float64(s.o.MaxRuns) {
 		return nil
@@ -21,10 +23,10 @@ func (s *searcher) afford() error {
 	if s.o.Approve != nil && s.o.Approve(s.forecast.Runs, s.o.MaxRuns) {
 		return nil
 	}
-	return fmt.Errorf("%w: about %.0f, and it may have %d", ErrOverBudget, s.forecast.Runs, s.o.MaxRuns)
+	return fmt.Errorf("%w: about %.0f, and the maximum is %d", ErrOverBudget, s.forecast.Runs, s.o.MaxRuns)
 }
 
-// propose plans what would be asked for next.
+// propose plans what would be triggered next.
 func (s *searcher) propose(ctx context.Context) error {
 	var known func(job.Push) ([]job.Job, bool)
 	if !s.lean { // else the builds were not read
@@ -35,9 +37,9 @@ func (s *searcher) propose(ctx context.Context) error {
 	return err
 }
 
-// steps are those that ask for the runs of the decision. A push on which the
-// label turns out not to run is blocked; a budget that is spent ends the search. known is that
-// of trigger.Options: who acts reads the pushes anew, and who proposes need not.
+// steps plans the runs of the decision. A push on which the label cannot run is blocked;
+// a budget that is spent ends the search. known is that of trigger.Options: without it
+// the pushes are read again, as they must be before anything is triggered.
 func (s *searcher) steps(ctx context.Context, known func(job.Push) ([]job.Job, bool)) (trigger.Plan, error) {
 	want := map[int]int{}
 	for _, x := range s.decision.Next {
@@ -52,6 +54,8 @@ func (s *searcher) steps(ctx context.Context, known func(job.Push) ([]job.Job, b
 		r := s.seen[p.Key()].runs
 		opts := s.planOptions(s.decision.Why)
 		opts.Ledger, opts.Budgets, opts.Known = s.o.Ledger, s.o.Budgets, known
+		// trigger counts in totals: with 2 runs that count, 1 not visible yet and 1 more
+		// wanted, times is 4.
 		times := r.Counted + s.asked[p.Key()] + want[x]
 		made, err := trigger.Make(ctx, s.ci, []job.Push{p}, []string{s.label}, times, opts)
 		var unknown *job.UnknownLabelError
@@ -61,6 +65,8 @@ func (s *searcher) steps(ctx context.Context, known func(job.Push) ([]job.Job, b
 		plan.Steps = append(plan.Steps, made.Steps...)
 		plan.LeftOut = append(plan.LeftOut, made.LeftOut...)
 		for _, l := range made.LeftOut {
+			// The plan's reason begins with the search's own, which is not why it was
+			// left out.
 			why := strings.TrimPrefix(l.Why, s.decision.Why+"; ")
 			if l.Budget {
 				s.broke = why
@@ -72,13 +78,13 @@ func (s *searcher) steps(ctx context.Context, known func(job.Push) ([]job.Job, b
 	return plan, nil
 }
 
-// mostIdle is how many rounds in a row may come to nothing before a search ends:
-// no run asked for, none under way, nothing learnt.
+// mostIdle is how many rounds in a row may come to nothing before the search gives up: no
+// run triggered, none under way, nothing learnt.
 const mostIdle = 3
 
-// round asks for the runs of the decision, and waits until something ended. A
-// round in which nothing can happen waits for a poll and, after a few of them, ends
-// the search with the reason.
+// round triggers the runs of the decision, and waits until one of them ends. A round in
+// which nothing can happen waits for one poll; after a few of them the search ends with
+// the reason.
 func (s *searcher) round(ctx context.Context) error {
 	before := len(s.blocked)
 	plan, err := s.steps(ctx, nil)
@@ -101,6 +107,7 @@ func (s *searcher) round(ctx context.Context) error {
 			}
 		}
 		for _, st := range done.Steps {
+			// An answer that says "already asked" triggered nothing in this round.
 			asked = asked || st.Receipt != nil && st.Receipt.State != job.ReceiptAlreadyAsked
 		}
 	}
@@ -121,17 +128,17 @@ func (s *searcher) round(ctx context.Context) error {
 	return s.nothing(ctx, plan, last)
 }
 
-// nothing is a round in which nothing could happen.
+// nothing handles a round in which nothing could happen; last is why, if known.
 func (s *searcher) nothing(ctx context.Context, plan trigger.Plan, last error) error {
 	s.idle++
 	if s.idle >= mostIdle {
 		if last == nil {
-			last = fmt.Errorf("%d runs were asked for before, and are not to be seen", plan.Total())
+			last = fmt.Errorf("%d runs were triggered before, and are still not visible", plan.Total())
 			if plan.Total() == 1 {
-				last = errors.New("1 run was asked for before, and is not to be seen")
+				last = errors.New("1 run was triggered before, and is still not visible")
 			}
 		}
-		return fmt.Errorf("%w: nothing could be asked for in %d rounds: %w", job.ErrUnavailable, s.idle, last)
+		return fmt.Errorf("%w: nothing could be triggered in %d rounds: %w", job.ErrUnavailable, s.idle, last)
 	}
 	if err := pause.For(ctx, s.o.Poll); err != nil {
 		return err
@@ -139,8 +146,9 @@ func (s *searcher) nothing(ctx context.Context, plan trigger.Plan, last error) e
 	return s.read(ctx, s.pushes[s.from:s.to+1])
 }
 
-// refusals blocks the pushes on which the CI refused the label, and returns what
-// it did not answer. An error that says nothing about the push ends the search.
+// refusals blocks the pushes on which the CI refused the label, and returns the last
+// error of a request that the CI did not answer. An error that is not about the push ends
+// the search.
 func (s *searcher) refusals(done trigger.Plan) (unanswered, err error) {
 	var errs []error
 	for _, st := range done.Steps {
@@ -158,7 +166,8 @@ func (s *searcher) refusals(done trigger.Plan) (unanswered, err error) {
 	return unanswered, errors.Join(errs...)
 }
 
-// saysNo reports whether an error is a CI's no to a label on a push.
+// saysNo reports whether an error means that the CI will not run a label on a push, now
+// or later.
 func saysNo(err error) bool {
 	for _, no := range []error{job.ErrNoBuild, job.ErrNotScheduled, job.ErrNotFound, job.ErrInvalid, job.ErrRefused} {
 		if errors.Is(err, no) {
@@ -168,8 +177,8 @@ func saysNo(err error) bool {
 	return false
 }
 
-// cancel stops the runs that the search asked for and that nobody needs any
-// more, where the CI can, and what is to make them. Those of others are theirs.
+// cancel stops the runs that the search triggered and no longer needs, where the CI can,
+// and the CI's own jobs that would make them. Runs of others are not touched.
 func (s *searcher) cancel(ctx context.Context, of []Tested) {
 	for _, t := range of {
 		if s.bought[t.Push.Key()] == 0 || t.Running == 0 {
@@ -179,7 +188,7 @@ func (s *searcher) cancel(ctx context.Context, of []Tested) {
 		q.Who, q.Purpose = s.o.Who, s.purpose()
 		entries, err := s.o.Ledger.Entries(ctx, q)
 		if err != nil {
-			s.warn("what is not needed any more could not be stopped: %v", err)
+			s.warn("runs that are no longer needed could not be stopped: %v", err)
 			return
 		}
 		for _, e := range entries {
@@ -190,20 +199,22 @@ func (s *searcher) cancel(ctx context.Context, of []Tested) {
 	}
 }
 
-// withdraw stops what waits of one request. Where nothing was made of it yet, the
-// ledger says so: a later search may ask again for what this one has stopped.
+// withdraw stops what is still waiting of one request. If no run was made of it yet, the
+// ledger records that, so that a later search may trigger again what this one stopped.
 func (s *searcher) withdraw(ctx context.Context, t Tested, e ledger.Entry) {
 	r := e.Receipt
 	ids := r.IDs
+	// First the CI's own job, so that it makes no more runs; then the runs that it has
+	// made.
 	if r.By != "" {
 		made, err := job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
 		if err == nil && !made.Done && job.Cancel(ctx, s.ci, r.By) == nil {
 			s.stopped = append(s.stopped, r.By)
 			made, err = job.OutcomeOf(ctx, s.ci, t.Push, t.Label, r)
 			if err == nil && len(made.IDs) == 0 {
-				e.State, e.Receipt.Note = ledger.Failed, "the search stopped it, since nobody needs it any more"
+				e.State, e.Receipt.Note = ledger.Failed, "the search stopped it, because it is no longer needed"
 				if err := s.o.Ledger.Settle(context.WithoutCancel(ctx), e); err != nil {
-					s.warn("the ledger could not be told what was stopped: %v", err)
+					s.warn("the ledger could not record what was stopped: %v", err)
 				}
 			}
 		}
@@ -218,4 +229,12 @@ func (s *searcher) withdraw(ctx context.Context, t Tested, e ledger.Entry) {
 			s.stopped = append(s.stopped, id)
 		}
 	}
+}
+
+// spentWords says that a budget of runs is spent.
+func spentWords(budget int) string {
+	if budget == 1 {
+		return "the budget of 1 run is spent"
+	}
+	return fmt.Sprintf("the budget of %d runs is spent", budget)
 }

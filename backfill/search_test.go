@@ -369,7 +369,7 @@ push test
 	}
 	r, err := backfill.Search(t.Context(), repo, ci, "test", "tip", nil)
 	if err != nil || r.Outcome != culprit.Found || r.Culprit.ID != 9 ||
-		!strings.Contains(strings.Join(r.Warnings, "\n"), "2 pushes of autoland, to search there from 2c00") {
+		!strings.Contains(strings.Join(r.Warnings, "\n"), "2 pushes of autoland; to go on, search there from 2c00") {
 		t.Errorf("%v, %s%v", err, told(r), r.Warnings)
 	}
 }

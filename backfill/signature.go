@@ -16,24 +16,24 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// signed is what a search knows of the signatures of failures.
+// signed is what a search knows about the signatures of failures.
 type signed struct {
 	reader *joblog.SignatureReader
-	unsure bool               // the signatures are to be learnt from the start
+	unsure bool               // the signatures must still be learnt from the start
 	sought []joblog.Signature // nil: every failure counts
 
 	mu   sync.Mutex
-	told map[string]joblog.Judged // by run
+	told map[string]joblog.Judged // by the ID of the run
 }
 
-// sign makes the judge of the signatures.
+// sign makes the judge for the signatures of the options, if any.
 func (s *searcher) sign() error {
 	o := &s.o
 	given := len(o.Signatures) > 0
 	switch {
 	case given && (o.Judge != nil || o.Test != "" || o.AnyFailure):
 		return job.Wrap("backfill.search", s.label, fmt.Errorf(
-			"%w: signatures say which failures count: they go with no judge, no test and not with any failure",
+			"%w: Signatures cannot be combined with Judge, Test or AnyFailure",
 			job.ErrInvalid))
 	case slices.Contains(o.Signatures, ""):
 		return job.Wrap("backfill.search", s.label, fmt.Errorf("%w: an empty signature", job.ErrInvalid))
@@ -58,7 +58,8 @@ func (s *searcher) sign() error {
 	return nil
 }
 
-// heard remembers what was made of a failed run.
+// heard remembers the verdict on a failed run. The judge calls it, from several
+// goroutines.
 func (s *searcher) heard(of joblog.Judged) {
 	s.mu.Lock()
 	s.told[of.Run.ID()] = of
@@ -68,11 +69,11 @@ func (s *searcher) heard(of joblog.Judged) {
 	}
 }
 
-// mostLearnt is of how many failed runs of the start the logs are read.
+// mostLearnt is the maximum number of failed runs at the start whose logs are read.
 const mostLearnt = 20
 
-// learn takes the signatures of what failed at the start, where none are given. Where
-// its logs do not tell, every failure counts.
+// learn takes the signatures from the runs that failed at the start, if none are given.
+// When their logs do not tell, every failure counts, with a warning.
 func (s *searcher) learn(ctx context.Context, start job.Push) error {
 	if !s.unsure {
 		return nil
@@ -87,6 +88,8 @@ func (s *searcher) learn(ctx context.Context, start job.Push) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	// The start is read before everything else, because the verdicts on all other pushes
+	// depend on what failed here.
 	at, err := s.look(ctx, start, log)
 	if err != nil {
 		return ctx.Err() // it is read again with the others
@@ -121,22 +124,23 @@ func (s *searcher) learn(ctx context.Context, start job.Push) error {
 	}
 	switch n := len(s.sought); {
 	case n == 0:
-		s.warn("what failed at the start is not known, so that every failure of %s counts: %s", s.label, why)
+		s.warn("every failure of %s counts, because it is unclear what failed at the start: %s", s.label, why)
 		return nil
 	case n > 1:
-		s.warn("%d failures are sought, all that the start has: %s", n, names(s.sought))
+		s.warn("%d different failures count, all those seen at the start: %s", n, names(s.sought))
 	}
 	s.judge = s.reader.Judge(s.sought)
 	at.runs, err = analysis.OfRuns(ctx, analysis.OfLabel(at.jobs, s.labelOf(at)), s.judge)
 	if err != nil {
 		return err
 	}
+	// The start was judged by status above; now it is judged by the signatures.
 	at.verdict = at.runs.Verdict()
 	s.seen[start.Key()] = at
 	return nil
 }
 
-// status is what a run means without its log.
+// status returns what a run means by its status alone.
 func (s *searcher) status(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	if s.o.Status == nil {
 		return analysis.ByStatus(ctx, run)
@@ -144,7 +148,8 @@ func (s *searcher) status(ctx context.Context, run job.Job) (analysis.Verdict, e
 	return s.o.Status(ctx, run)
 }
 
-// otherwise says of a start that did not fail with the signatures what it failed with.
+// otherwise adds, to the error of a start that did not fail with the signatures, what it
+// failed with.
 func (s *searcher) otherwise(err error, at looked) error {
 	if !errors.Is(err, ErrNotBad) || len(s.sought) == 0 {
 		return err
@@ -161,11 +166,13 @@ func (s *searcher) otherwise(err error, at looked) error {
 	return fmt.Errorf("%w: it failed with other signatures: %s", err, prints(others))
 }
 
-// asideOf says which failures were no evidence, and which count though nobody knows
-// what failed.
+// asideOf reports which failures were set aside, and which ones count although it is
+// unclear what failed.
 func (r *SearchResult) asideOf(s *searcher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// By the name of the failure: in how many set-aside runs it occurred. unread is by
+	// reason.
 	others, runs := map[string]int{}, 0
 	unread := map[string]int{}
 	for _, of := range s.told {
@@ -186,24 +193,25 @@ func (r *SearchResult) asideOf(s *searcher) {
 		}
 	}
 	if r.Others = runs; runs == 1 {
-		r.Warnings = append(r.Warnings, "1 other failure of the job is no evidence: "+listed(others))
+		r.Warnings = append(r.Warnings, "1 other failure of the job does not count: "+listed(others))
 	} else if runs > 1 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d other failures of the job are no evidence: %s", runs,
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d other failures of the job do not count: %s", runs,
 			listed(others)))
 	}
 	for _, why := range slices.Sorted(maps.Keys(unread)) {
-		counts := "failed runs count, whatever failed in them"
+		counts := "failed runs count whatever failed in them"
 		if unread[why] == 1 {
-			counts = "failed run counts, whatever failed in it"
+			counts = "failed run counts whatever failed in it"
 		}
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d %s: %s", unread[why], counts, job.Visible(why)))
 	}
 }
 
-// mostNames is how many names of failures a sentence has.
+// mostNames is the maximum number of failures that a sentence names.
 const mostNames = 5
 
-// listed names what failed, the most often first: "a (3), b, …".
+// listed names failures, the most frequent first, with how often each occurred: "a (3),
+// b, …".
 func listed(times map[string]int) string {
 	names := slices.SortedFunc(maps.Keys(times), func(a, b string) int {
 		return cmp.Or(times[b]-times[a], strings.Compare(a, b))
@@ -218,6 +226,7 @@ func listed(times map[string]int) string {
 	return sentence(out)
 }
 
+// names lists signatures for people.
 func names(of []joblog.Signature) string {
 	var out []string
 	for _, s := range of {
@@ -226,6 +235,8 @@ func names(of []joblog.Signature) string {
 	return sentence(out)
 }
 
+// prints lists the fingerprints of signatures, quoted, as SearchOptions.Signatures takes
+// them.
 func prints(of []joblog.Signature) string {
 	var out []string
 	for _, s := range of {
@@ -236,6 +247,7 @@ func prints(of []joblog.Signature) string {
 	return sentence(out)
 }
 
+// sentence joins words with commas, and cuts off after mostNames of them.
 func sentence(words []string) string {
 	if len(words) > mostNames {
 		words = append(slices.Clone(words[:mostNames]), "…")

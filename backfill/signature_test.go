@@ -60,7 +60,7 @@ func TestSearchBySignature(t *testing.T) {
 			case r.Outcome != culprit.Found || r.Culprit.ID != 29:
 				t.Error(told)
 			case len(r.Signatures) != 1 || r.Signatures[0].String() != "broke" || r.Others < 5 || r.Unread > 0 ||
-				!strings.Contains(told, fmt.Sprintf("%d other failures of the job are no evidence: other (%[1]d)",
+				!strings.Contains(told, fmt.Sprintf("%d other failures of the job do not count: other (%[1]d)",
 					r.Others)):
 				t.Errorf("%v, %d others: %s", r.Signatures, r.Others, told)
 			}
@@ -178,11 +178,11 @@ var unsaid = map[string]struct {
 	warning    string
 }{
 	"several": {
-		signatures: "a, b", warning: "2 failures are sought, all that the start has: a, b",
+		signatures: "a, b", warning: "2 different failures count, all those seen at the start: a, b",
 	},
 	"no logs": {
 		gone:    func(job.Job) error { return job.ErrNotFound },
-		warning: "what failed at the start is not known, so that every failure of l counts: its log is gone",
+		warning: "every failure of l counts, because it is unclear what failed at the start: its log is gone",
 	},
 	"no log of one": {
 		gone: func(j job.Job) error {
@@ -192,7 +192,7 @@ var unsaid = map[string]struct {
 			return nil
 		},
 		opts:       backfill.SearchOptions{Signatures: []string{"test | a | expected PASS"}},
-		signatures: "a", unread: 1, warning: "1 failed run counts, whatever failed in it: its log is gone",
+		signatures: "a", unread: 1, warning: "1 failed run counts whatever failed in it: its log is gone",
 	},
 	"no log of another": {
 		gone: func(j job.Job) error {
@@ -202,13 +202,13 @@ var unsaid = map[string]struct {
 			return nil
 		},
 		opts:       backfill.SearchOptions{Signatures: []string{"test | a | expected PASS"}},
-		signatures: "a", unread: 1, warning: "1 failed run counts, whatever failed in it: its log could not be read",
+		signatures: "a", unread: 1, warning: "1 failed run counts whatever failed in it: its log could not be read",
 	},
 	"every failure": {opts: backfill.SearchOptions{AnyFailure: true}},
 	"a judge":       {opts: backfill.SearchOptions{Judge: analysis.ByStatus}},
 	"given": {
 		opts:       backfill.SearchOptions{Signatures: []string{" test | a | expected PASS\n"}},
-		signatures: "a", warning: "other failures of the job are no evidence: b",
+		signatures: "a", warning: "other failures of the job do not count: b",
 	},
 }
 
@@ -231,7 +231,7 @@ func TestSearchSaysWhatIsNotKnown(t *testing.T) {
 			!strings.Contains(warnings, c.warning) {
 			t.Errorf("%s: %d not read: %s\n%s", name, r.Unread, warnings, d)
 		}
-		if c.warning == "" && strings.Contains(warnings, "evidence") {
+		if c.warning == "" && strings.Contains(warnings, "count") {
 			t.Errorf("%s: %s", name, warnings)
 		}
 	}

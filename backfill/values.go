@@ -12,37 +12,39 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ErrNotMeasured says that no run on the push to start from measured the value, so there
-// is nothing to look for.
-var ErrNotMeasured = errors.New("no run measured the value on this push")
+// ErrNotMeasured says that no run on the push to start from has the value, so there is
+// nothing to look for.
+var ErrNotMeasured = errors.New("no run on this push has the value")
 
-// engine decides what is believed and what to run next: by how runs end, or by what they
-// measure.
+// engine decides what is believed and what to run next, by how runs end (culprit.Search)
+// or by what they measured (measuring). Positions are offsets in the range.
 type engine interface {
 	Decide(k int, running ...int) culprit.Decision
 	Posterior() []float64
 	Forecast() culprit.Forecast
 }
 
-// measuring is the engine of a search over values.
+// measuring is the engine of a search over values. batch is the number of runs in a
+// round.
 type measuring struct {
 	*perf.Search
 	batch int
 }
 
+// Forecast is that of perf.Search, for the rounds of this search.
 func (m measuring) Forecast() culprit.Forecast { return m.Search.Forecast(m.batch) }
 
-// meter reads what runs measured. It is safe for concurrent use.
+// meter reads what runs measured, each run once. It is safe for concurrent use.
 type meter struct {
 	ci    job.Scheduler
 	asked string // the name that was given
 
 	mu     sync.Mutex
-	chosen *perf.Measurement // the first one that was read: it says which is meant
-	known  map[string]reading
+	chosen *perf.Measurement  // the first one that was read: it settles which value is meant
+	known  map[string]reading // by the ID of the run
 }
 
-// reading is what a run measured, or why nothing is known of it.
+// reading is what a run measured, or why that is not known.
 type reading struct {
 	value float64
 	why   string // empty for a value
@@ -52,8 +54,9 @@ func newMeter(ci job.Scheduler, name string) *meter {
 	return &meter{ci: ci, asked: name, known: map[string]reading{}}
 }
 
-// read reads the runs that succeeded, by their IDs. An error is of one that does not
-// say which value is meant, of a CI without logs, or that of ctx.
+// read returns what the runs that succeeded measured, by their IDs. It returns an error
+// only where the search cannot go on: the name does not settle which value is meant, the
+// CI has no logs, or ctx is done. A nil meter reads nothing.
 func (m *meter) read(ctx context.Context, runs []job.Job) (map[string]reading, error) {
 	if m == nil {
 		return nil, nil
@@ -72,6 +75,7 @@ func (m *meter) read(ctx context.Context, runs []job.Job) (map[string]reading, e
 	return out, nil
 }
 
+// one reads one run. It remembers the answer, unless a later try may succeed.
 func (m *meter) one(ctx context.Context, j job.Job) (reading, error) {
 	m.mu.Lock()
 	r, ok := m.known[j.ID()]
@@ -84,9 +88,11 @@ func (m *meter) one(ctx context.Context, j job.Job) (reading, error) {
 	case ctx.Err() != nil:
 		return reading{}, ctx.Err()
 	case errors.Is(err, errors.ErrUnsupported):
-		return reading{}, fmt.Errorf("the CI has no logs, so that nothing is known of values: %w", err)
+		return reading{}, fmt.Errorf("values cannot be read, because the CI has no logs: %w", err)
 	case err != nil:
 		r.why = err.Error()
+		// A run without values will not get any. An answer that failed for another reason
+		// is not remembered.
 		if !errors.Is(err, job.ErrNotFound) && !errors.Is(err, job.ErrMalformed) {
 			return r, nil // it may be read later
 		}
@@ -109,7 +115,7 @@ func (m *meter) one(ctx context.Context, j job.Job) (reading, error) {
 	return r, nil
 }
 
-// choose finds the value among those of a run.
+// choose finds the value among those of a run. The caller holds m.mu.
 func (m *meter) choose(all []perf.Measurement) (perf.Measurement, error) {
 	if m.chosen == nil {
 		found, err := perf.Choose(all, m.asked)
@@ -119,7 +125,7 @@ func (m *meter) choose(all []perf.Measurement) (perf.Measurement, error) {
 		return found, err
 	}
 	found, err := perf.Choose(all, m.chosen.Name())
-	if err != nil { // its options have changed
+	if err != nil { // its options may have changed from push to push
 		if found, err = perf.Choose(all, m.asked); errors.Is(err, job.ErrInvalid) {
 			err = fmt.Errorf("%w: %s is not among several values", job.ErrNotFound, m.chosen.Name())
 		}
@@ -127,7 +133,7 @@ func (m *meter) choose(all []perf.Measurement) (perf.Measurement, error) {
 	return found, err
 }
 
-// what is the value that is meant.
+// what returns the value that is meant. Before any was read, it has the given name.
 func (m *meter) what() perf.Measurement {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -137,8 +143,8 @@ func (m *meter) what() perf.Measurement {
 	return *m.chosen
 }
 
-// began reads the start of a search over values before all else: it says which value
-// is meant.
+// began reads the start of a search over values before anything else, because it settles
+// which value is meant.
 func (s *searcher) began(ctx context.Context, start job.Push) error {
 	if s.meter == nil {
 		return nil
@@ -165,7 +171,7 @@ func (s *searcher) measuredOn(ctx context.Context, first looked) error {
 		}
 	}
 	if first.runs.Bad > 0 {
-		return fmt.Errorf("%w: %s: its runs failed (%s), so that they measured nothing: search for what broke the "+
+		return fmt.Errorf("%w: %s: its runs failed (%s), so they measured nothing: search for what broke the "+
 			"job first, without its values", ErrNotMeasured, s.start, first.runs)
 	}
 	for _, j := range analysis.OfLabel(first.jobs, s.labelOf(first)) {
@@ -176,8 +182,8 @@ func (s *searcher) measuredOn(ctx context.Context, first looked) error {
 	return fmt.Errorf("%w: %s: %s", ErrNotMeasured, s.start, first.runs)
 }
 
-// withValues says what was measured on a push: a run without a value tells nothing, like
-// one that infrastructure ended.
+// withValues adds what was measured on a push. A run without a value counts like one that
+// infrastructure ended.
 func (s *searcher) withValues(t *Tested, at looked) {
 	if s.meter == nil {
 		return
@@ -191,12 +197,13 @@ func (s *searcher) withValues(t *Tested, at looked) {
 			s.warn("run %s on push %s has no value: %s", j.ID(), t.Push, r.why)
 		}
 	}
+	// Runs with a result but without a value move to Infra.
 	t.Infra += t.Failed + t.Passed - len(t.Values)
 	t.Chosen = min(t.Chosen, len(t.Values))
 }
 
-// byValues makes the engine of a search over values anew, and tells it what was
-// measured; o is what the other engine would be told.
+// byValues makes a new engine for a search over values, and tells it what was measured. o
+// are the options that the other engine would have.
 func (s *searcher) byValues(o *culprit.Options) (*perf.Search, error) {
 	all := s.tested()
 	po := &perf.Options{
@@ -205,10 +212,11 @@ func (s *searcher) byValues(o *culprit.Options) (*perf.Search, error) {
 		Untestable: o.Untestable, Closed: o.Closed, HigherIsBetter: !s.meter.what().LowerIsBetter,
 	}
 	for x, t := range all {
-		blocked := o.Untestable[x] || o.Closed[x] // what was measured on it tells all the same
+		blocked := o.Untestable[x] || o.Closed[x] // values that were measured on it count all the same
 		po.Untestable[x], po.Closed[x] = blocked && len(t.Values) == 0, blocked && len(t.Values) > 0
 	}
 	for i, p := range s.pushes {
+		// Pushes in the range are told one by one below.
 		if i >= s.from && i <= s.to {
 			continue
 		}
@@ -233,6 +241,7 @@ func (s *searcher) byValues(o *culprit.Options) (*perf.Search, error) {
 				return nil, err
 			}
 		}
+		// The last t.Chosen values are taken as the search's own.
 		for i, v := range t.Values {
 			if err := search.Observe(x, v, i >= len(t.Values)-t.Chosen); err != nil {
 				return nil, err
@@ -242,7 +251,7 @@ func (s *searcher) byValues(o *culprit.Options) (*perf.Search, error) {
 	return search, nil
 }
 
-// change is what happened to the value; nil where the search is not over values, or knows
+// change returns how the value changed, or nil if the search is not over values or knows
 // none.
 func (s *searcher) change() *perf.Change {
 	m, ok := s.engine.(measuring)
@@ -258,5 +267,5 @@ func (s *searcher) change() *perf.Change {
 // accused reports whether an outcome names a push.
 func accused(o culprit.Outcome) bool { return o == culprit.Found || o == perf.Improvement }
 
-// beyond reports whether an outcome asks for older pushes.
+// beyond reports whether an outcome means that older pushes must be looked at.
 func beyond(o culprit.Outcome) bool { return o == culprit.Older || o == culprit.OlderOrNothing }

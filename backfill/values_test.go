@@ -99,7 +99,7 @@ func TestSearchNoChange(t *testing.T) {
 // A start without a value is refused, with the reason.
 func TestSearchNotMeasured(t *testing.T) {
 	for _, c := range []struct{ cell, want string }{
-		{"fail", "its runs failed (1 failed), so that they measured nothing: search for what broke the job first"},
+		{"fail", "its runs failed (1 failed), so they measured nothing: search for what broke the job first"},
 		{"pass:no-test", "no values in its log"},
 		{"-", "no runs"},
 	} {

@@ -13,22 +13,25 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// firstPoll is after how long results are looked for at first, where the CI has
-// no events; the pause doubles up to SearchOptions.Poll. A request that comes to
-// nothing mostly does so at once.
+// firstPoll is the pause before the first look for results, if the CI has no events; it
+// doubles up to SearchOptions.Poll. A request that fails mostly does so at once, and is
+// then noticed early.
 const firstPoll = 5 * time.Second
 
-// await waits until a run of the range ended that was under way, and reads what
-// is new. Others of the round that end within a poll are waited for as well; a
-// slow one is not, so that it never holds the places of the others. A round that
-// takes longer than the patience ends the search.
+// await waits until a run in the range ends, and reads the results. It also waits for
+// other runs of the round that end within one poll of the last, but not for slow ones, so
+// that a slow run never holds up the places of the others. A round that takes longer than
+// Patience ends the search with an error, unless something did end.
 func (s *searcher) await(ctx context.Context) error {
 	patience, stop := context.WithTimeout(ctx, s.o.Patience)
 	defer stop()
-	if err := s.bookkeeping(ctx); err != nil { // what has just been asked for is under way
+	if err := s.bookkeeping(ctx); err != nil { // what has just been triggered is under way
 		return err
 	}
 	began := s.ended()
+	// began is how many runs had ended at first, last how many had at the last look; some
+	// says that at least one has ended since, so that the next look without a change ends
+	// the round.
 	last, some := began, false
 	wait := min(firstPoll, s.o.Poll)
 	for {
@@ -56,12 +59,12 @@ func (s *searcher) await(ctx context.Context) error {
 			return fmt.Errorf("%w: no run ended in %s", job.ErrUnavailable, s.o.Patience)
 		case err != nil:
 			return err
-		case !more: // nothing can happen any more
+		case !more: // a world in memory has come to its end
 			if err := s.reread(ctx, s.underWay()); err != nil {
 				return err
 			}
 			if s.ended() == began {
-				return fmt.Errorf("%w: nothing happens any more, and the runs that were triggered did not end",
+				return fmt.Errorf("%w: nothing more will happen, and the runs that were triggered did not end",
 					job.ErrUnavailable)
 			}
 			return nil
@@ -69,7 +72,7 @@ func (s *searcher) await(ctx context.Context) error {
 	}
 }
 
-// underWay are the pushes of the range on which something is under way.
+// underWay returns the pushes in the range with something under way.
 func (s *searcher) underWay() []job.Push {
 	var out []job.Push
 	for _, t := range s.tested() {
@@ -80,7 +83,7 @@ func (s *searcher) underWay() []job.Push {
 	return out
 }
 
-// ended is how many runs of the range have ended.
+// ended returns how many runs in the range have ended.
 func (s *searcher) ended() int {
 	n := 0
 	for _, t := range s.tested() {
@@ -89,8 +92,8 @@ func (s *searcher) ended() int {
 	return n
 }
 
-// listen waits for the end of a run of the label, as the CI tells it, or for
-// the next look, after wait where the CI has no events. It returns false when
+// listen waits until the CI reports that a run of the label ended, or until the next look
+// is due: after wait if the CI has no events, else after Poll. It returns false when
 // nothing can happen any more.
 func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, err error) {
 	if _, ok := job.As[job.Watcher](s.ci); !ok {
@@ -100,7 +103,7 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 	defer stop()
 	first := true
 	for e, err := range job.Watch(look, s.ci) {
-		begins := first && e.Missed // it says that nothing before was told, and what there was has just been looked at
+		begins := first && e.Missed // the stream has just begun, and what came before has just been read
 		first = false
 		switch {
 		case begins:
@@ -121,11 +124,11 @@ func (s *searcher) listen(ctx context.Context, wait time.Duration) (more bool, e
 	return look.Err() != nil, ctx.Err()
 }
 
-// noticed has a push read with the next look: something ended there, perhaps a run of somebody
-// else's, of which no ID was known.
+// noticed marks a push to be read with the next look. Something ended there, perhaps a
+// run of someone else whose ID is not known.
 func (s *searcher) noticed(p job.Push) {
 	w, ok := s.watched[p.Key()]
-	if !ok { // an event need not know the push's id
+	if !ok { // the event does not have the ID of the push: read all
 		s.looks = -1
 		return
 	}
@@ -135,15 +138,15 @@ func (s *searcher) noticed(p job.Push) {
 
 // watched is what a search waits for on one push.
 type watched struct {
-	ids []string // of runs under way, and of the CI's own jobs that are to make runs
-	// blind says that something is under way of which no ID is known: only reading the
-	// push tells more.
+	ids []string // of runs under way, and of the CI's own jobs that will make runs
+	// blind says that something is under way whose ID is not known: only reading the push
+	// shows how it goes.
 	blind bool
 }
 
-// again reads the pushes on which something may have changed. Where the CI is a
-// job.StatusReader, one request for all runs under way says on which pushes one ended; the
-// other pushes are not read.
+// again reads the pushes on which something may have changed. If the CI is a
+// job.StatusReader, one request about all runs under way tells on which pushes one ended;
+// the other pushes are not read.
 func (s *searcher) again(ctx context.Context) error {
 	pushes, err := s.moved(ctx)
 	if err != nil || len(pushes) == 0 {
@@ -152,6 +155,7 @@ func (s *searcher) again(ctx context.Context) error {
 	return s.reread(ctx, pushes)
 }
 
+// reread reads pushes, and then finds out how far the requests got.
 func (s *searcher) reread(ctx context.Context, pushes []job.Push) error {
 	if err := s.read(ctx, pushes); err != nil {
 		return err
@@ -159,7 +163,9 @@ func (s *searcher) reread(ctx context.Context, pushes []job.Push) error {
 	return s.bookkeeping(ctx)
 }
 
-// moved are the pushes with something under way that must be read again.
+// moved returns the pushes with something under way that must be read. Every
+// trigger.WholeLook-th look returns all of them, in case the CI's short answers miss
+// something.
 func (s *searcher) moved(ctx context.Context) ([]job.Push, error) {
 	all := s.underWay()
 	s.looks++
@@ -171,7 +177,7 @@ func (s *searcher) moved(ctx context.Context) ([]job.Push, error) {
 		return all, nil
 	}
 	ended, err := trigger.Ended(ctx, s.ci, ids...)
-	if err != nil { // it cannot tell, or not now
+	if err != nil { // the CI cannot tell, or not now
 		return all, ctx.Err()
 	}
 	return slices.DeleteFunc(all, func(p job.Push) bool {
@@ -180,8 +186,8 @@ func (s *searcher) moved(ctx context.Context) ([]job.Push, error) {
 	}), nil
 }
 
-// watch notes what there is to wait for on a push, of which es are the entries; asked is how
-// many runs of these nobody sees yet.
+// watch notes what there is to wait for on a push. es are the entries about it; asked is
+// how many of their runs are not visible yet.
 func (s *searcher) watch(p job.Push, es []ledger.Entry, asked int) {
 	var w watched
 	listed := map[string]bool{}
@@ -191,6 +197,7 @@ func (s *searcher) watch(p job.Push, es []ledger.Entry, asked int) {
 			w.ids = append(w.ids, j.ID())
 		}
 	}
+	// Each run that has an ID, or the job that will make it, is no longer blind.
 	for _, e := range es {
 		if e.State != ledger.Accepted {
 			continue
@@ -205,25 +212,26 @@ func (s *searcher) watch(p job.Push, es []ledger.Entry, asked int) {
 			}
 		}
 	}
-	w.blind = asked > 0 // of the rest no ID is known
+	w.blind = asked > 0 // runs whose IDs are not known
 	s.watched[p.Key()] = w
 }
 
 const (
-	// looksPerRun is how often results are looked for in the time that a run usually takes.
+	// looksPerRun is how many looks there are in the time that a run usually takes.
 	looksPerRun = 10
 	// slowestPace is the longest pause between two looks, in polls.
 	slowestPace = 10
 )
 
-// pace is the pause between two looks: a poll, and longer for a label that takes long. The
-// runs of one that takes an hour are looked at each six minutes.
+// pace returns the pause between two looks: one poll, and longer for a label that takes
+// long. With a poll of one minute, runs that take an hour are looked at every six
+// minutes.
 func (s *searcher) pace() time.Duration {
 	return min(max(s.o.Poll, s.usual()/looksPerRun), slowestPace*s.o.Poll)
 }
 
-// usual is how long the label usually takes, the median of the runs with a result; 0 where
-// nothing is known.
+// usual returns how long the label usually takes: the median of the runs that passed or
+// failed, or 0 when none has times.
 func (s *searcher) usual() time.Duration {
 	var took []time.Duration
 	for _, p := range s.pushes {

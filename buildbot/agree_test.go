@@ -24,28 +24,28 @@ func TestDisagreement(t *testing.T) {
 		edit func(tables)
 		says string
 	}{
-		{func(all tables) { all["builds"][0]["results"] = nil }, "builds[0].results: null, with complete true"},
-		{func(all tables) { all["builds"][0]["complete"] = false }, "builds[0].results: 0, with complete false"},
-		{func(all tables) { all["builds"][0]["complete_at"] = nil }, "builds[0].complete_at: 0, with complete true"},
+		{func(all tables) { all["builds"][0]["results"] = nil }, "builds[0].results: null, but complete is true"},
+		{func(all tables) { all["builds"][0]["complete"] = false }, "builds[0].results: 0, but complete is false"},
+		{func(all tables) { all["builds"][0]["complete_at"] = nil }, "builds[0].complete_at: 0, but complete is true"},
 		{func(all tables) { delete(all["builds"][0], "results") }, "builds[0].results: missing"},
 		{func(all tables) { delete(all["builds"][0], "complete") }, "builds[0].complete: missing"},
-		{func(all tables) { all["builds"][0]["results"] = 2 }, "build 1 ended with results 2, and the request with 0"},
-		{func(all tables) { all["builds"] = nil }, "of request 1: none, though it ended with results 0"},
+		{func(all tables) { all["builds"][0]["results"] = 2 }, "build 1 ended with results 2, but the request with 0"},
+		{func(all tables) { all["builds"] = nil }, "of request 1: none, although it ended with results 0"},
 		{func(all tables) { all["builds"][0]["builderid"] = 2 }, "of request 1: 2, asked for 1"},
 		{func(all tables) {
 			b := all["builds"][0]
 			b["complete"], b["complete_at"], b["results"] = false, nil, nil
-		}, "build 1 has not ended, though the request has"},
+		}, "build 1 has not ended, although the request has"},
 		{func(all tables) {
 			all["buildsets"][0]["sourcestamps"] = []bbtest.Row{bbtest.Stamp(nil, nil)}
 			all["builds"][0]["properties"] = bbtest.Row{"got_revision": []any{true, "Git"}}
 		}, "builds[0].properties.got_revision: true"},
-		{func(all tables) { all["buildrequests"][0]["results"] = -1 }, "requests[0].results: -1, with complete true"},
+		{func(all tables) { all["buildrequests"][0]["results"] = -1 }, "requests[0].results: -1, but complete is true"},
 		{func(all tables) { all["buildrequests"][0]["complete_at"] = nil }, "requests[0].complete_at: 0"},
 		{func(all tables) {
 			all["builds"] = append(all["builds"], bbtest.Whole("builds", all["builds"][0]))
 			all["builds"][1]["state_string"] = "another"
-		}, "builds[1]: it comes twice, and differs from builds[0]"},
+		}, "builds[1]: it comes twice and differs from builds[0]"},
 		{func(all tables) { all["buildrequests"][0]["results"] = nil }, "requests[0].results: null"},
 		{func(all tables) { all["buildrequests"][0]["results"] = 5 }, "requests[0].results: 5 of a complete request"},
 		{func(all tables) { all["buildrequests"][0]["claimed"] = false }, "requests[0].claimed: false"},
@@ -54,7 +54,7 @@ func TestDisagreement(t *testing.T) {
 		{func(all tables) { all["buildsets"][0]["complete"] = false }, "buildsets[1].complete_at"},
 		{func(all tables) { all["buildsets"][0]["sourcestamps"] = []bbtest.Row{} }, "buildsets[1].sourcestamps: empty"},
 		{func(all tables) { all["changes"][0]["branch"] = "other" }, "changes[0].sourcestamp.branch"},
-		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "request 2: builder 9 is not there"},
+		{func(all tables) { all["buildrequests"][1]["builderid"] = 9 }, "request 2: builder 9 is missing"},
 		{func(all tables) { all["builders"][1]["name"] = "" }, "builders[1].name: empty"},
 	} {
 		d := bbtest.Offline()
@@ -218,8 +218,8 @@ func TestCallAnswers(t *testing.T) {
 		`{"jsonrpc":"2.0","id":1,"result":[7,{"1":8}]}`:                      "",
 		`{"jsonrpc":"2.0","id":2,"result":[7,{"1":8}]}`:                      `id: "2", asked for "1"`,
 		`{"jsonrpc":"2.0","id":1,"result":[7,{"2":8}]}`:                      `result: 2, asked for "1"`,
-		`{"jsonrpc":"2.0","id":1,"result":[7,{"1":8,"2":9}]}`:                "result: 2 requests, asked for 1",
-		`{"jsonrpc":"2.0","id":1,"result":[7,{}]}`:                           "result: 0 requests, asked for 1",
+		`{"jsonrpc":"2.0","id":1,"result":[7,{"1":8,"2":9}]}`:                "result: 2 requests, expected 1",
+		`{"jsonrpc":"2.0","id":1,"result":[7,{}]}`:                           "result: 0 requests, expected 1",
 		`{"jsonrpc":"2.0","id":1,"result":null}`:                             "result: null",
 		`{"jsonrpc":"2.0","id":1}`:                                           "result: missing",
 		`{"jsonrpc":"2.0","id":1,"result":[0,{"1":8}]}`:                      "result: ",

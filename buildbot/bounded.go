@@ -9,7 +9,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// bounded runs an operation within the client's deadline.
+// bounded runs an operation within the client's deadline, and wraps its error with the
+// operation and what it was about.
 func bounded[T any](
 	ctx context.Context, c *Client, op, about string, do func(context.Context) (T, error),
 ) (T, error) {
@@ -19,8 +20,8 @@ func bounded[T any](
 	return out, job.Wrap(op, about, late(ctx, err))
 }
 
-// late is the error of an operation whose deadline came: the master did not answer.
-// Of runs that were made before, the error still tells.
+// late turns the client's own deadline into job.ErrUnavailable: the master did not answer in
+// time. A *job.PartialError stays one, since it lists the runs that were made before.
 func late(ctx context.Context, err error) error {
 	var partial *job.PartialError
 	if errors.As(err, &partial) {

@@ -12,9 +12,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// line finds the line of a repository's name. With an error, which is that there
-// is no such branch or that it is not clear which one is meant, comes a line by
-// which revisions, as they are hashes, can still be told.
+// line finds the line of a repository, by its name. The error says that there is no such
+// branch, or that it is not clear which one is meant. Together with such an error it returns
+// a line that fits any branch or codebase: since revisions are hashes, callers that know the
+// revision can still use it. A line whose repo is empty cannot be used.
+//
+// A line that was found is remembered for good; an error only for keptFor, as the branch may
+// appear.
 func (r *Changes) line(ctx context.Context, m *memory, repo string) (line, error) {
 	known, ok := m.lines.Get(repo)
 	if ok && (known.err == nil || time.Since(known.at) < keptFor) && ctx.Err() == nil {
@@ -34,20 +38,21 @@ func (r *Changes) line(ctx context.Context, m *memory, repo string) (line, error
 	return found.line, found.err
 }
 
-// lineOf is line for callers that do not read changes.
+// lineOf is line for callers that do not hold a memory.
 func (r *Changes) lineOf(ctx context.Context, repo string) (line, error) {
 	return r.line(ctx, r.memory.Load(), repo)
 }
 
-// resolved is a line, or why there is none of this name.
+// resolved is a line, or the reason why there is none of this name.
 type resolved struct {
 	line line
 	err  error
 	at   time.Time
 }
 
-// resolve returns a line without a name where the master could not be asked; again
-// is when it found none before, and the master may have something new.
+// resolve finds a line by what the master has. It returns a line without a repo when a
+// request failed. again says that an earlier search found nothing, so that the newest changes
+// must be read once more.
 func (r *Changes) resolve(ctx context.Context, m *memory, repo string, again bool) (line, error) {
 	if len(m.sights()) == 0 || again {
 		if err := r.look(ctx, m); err != nil {
@@ -62,7 +67,7 @@ func (r *Changes) resolve(ctx context.Context, m *memory, repo string, again boo
 		}
 	}
 	loose := line{repo: repo, branch: name, codebase: codebase, clear: codebase != "", loose: true}
-	if len(m.sights()) == 0 { // nothing happened here yet
+	if len(m.sights()) == 0 { // nothing has happened on this master yet
 		return loose, nil
 	}
 	branch, err := r.branch(ctx, m, name, exact)
@@ -78,10 +83,11 @@ func (r *Changes) resolve(ctx context.Context, m *memory, repo string, again boo
 	return newLine(repo, branch, codebase, m.sights())
 }
 
-// errNoLine is what master was seen not to have.
+// errNoLine says that the master was asked, and has no such branch or codebase.
 var errNoLine = fmt.Errorf("%w on this master", job.ErrNotFound)
 
-// look reads the newest changes and buildsets, which show what the master has.
+// look reads the newest changes and buildsets, which show the branches, codebases and
+// repositories of the master. When several callers look at once, it is read once.
 func (r *Changes) look(ctx context.Context, m *memory) error {
 	_, err := m.reads.Do(ctx, "look", func(ctx context.Context) (nothing, bool, error) {
 		return nothing{}, false, r.lookAround(ctx, m)
@@ -91,7 +97,7 @@ func (r *Changes) look(ctx context.Context, m *memory) error {
 
 func (r *Changes) lookAround(ctx context.Context, m *memory) error {
 	const op = "buildbot.changes"
-	const some = 25 // a buildset names all codebases of its scheduler
+	const some = 25 // few are enough: each buildset names all codebases of its scheduler
 	var sets []Buildset
 	look := &firstLook{at: time.Now()}
 	g, ctx := errgroup.WithContext(ctx)
@@ -113,8 +119,10 @@ func (r *Changes) lookAround(ctx context.Context, m *memory) error {
 	return nil
 }
 
-// branch chooses among the branches that were seen; a name that is not among the
-// newest is asked for before a longer one is taken for it.
+// branch finds the branch that a name means. It tries, in this order: the branches seen, a
+// request for the exact name, the branches seen whose path ends with the name, and a request
+// for such a path. The exact name is requested before a longer one is accepted, since the
+// branch may just have no recent changes.
 func (r *Changes) branch(ctx context.Context, m *memory, name string, exact bool) (string, error) {
 	if slices.Contains(branches(m.sights()), name) {
 		return name, nil
@@ -134,7 +142,8 @@ func (r *Changes) branch(ctx context.Context, m *memory, name string, exact bool
 	return chooseBranch(name, exact, branches(m.sights()))
 }
 
-// lookFor asks for changes of a branch and a codebase that were not seen yet.
+// lookFor reads changes of a branch and a codebase, unless some were seen already. A branch
+// without changes is no error here; a codebase without any is errNoLine.
 func (r *Changes) lookFor(ctx context.Context, m *memory, branch, codebase string) error {
 	is := func(s sight) bool { return s.branch == branch && (codebase == "" || s.codebase == codebase) }
 	if slices.ContainsFunc(m.sights(), is) {

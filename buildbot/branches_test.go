@@ -132,7 +132,7 @@ func TestCodebases(t *testing.T) {
 		t.Errorf("%v %v", pushes, err)
 	}
 	if _, err := project(t, d, "main", nil).Push(t.Context(), "tip"); err == nil ||
-		!strings.Contains(err.Error(), "several repositories: app, lib; name one with --repo") {
+		!strings.Contains(err.Error(), "several repositories have the branch main: app, lib; name one with --repo") {
 		t.Errorf("%v", err)
 	}
 }

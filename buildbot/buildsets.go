@@ -13,14 +13,14 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// setList are the buildsets of all builders, newest first and as far back as
-// somebody asked: for questions about all that ran on a push.
+// setList is the master's list of buildsets, for questions about everything that ran on a
+// push. It has the buildsets of all builders, newest first, as far back as a question needed.
 type setList struct {
 	reading
 	p    *Project
-	sets []Buildset                        // by descending ids
-	done map[int64][]finished              // of those of them that are complete
-	asks *flight.Cache[string, []finished] // requests that are read now, by the ids of buildsets
+	sets []Buildset                        // by descending id
+	done map[int64][]finished              // by buildset: its requests, once all of them have ended
+	asks *flight.Cache[string, []finished] // reads under way, by the ids of their buildsets
 }
 
 func newSetList(p *Project) *setList {
@@ -29,8 +29,9 @@ func newSetList(p *Project) *setList {
 	}
 }
 
-// reaching returns the buildsets back to the horizons of some pushes, newest first; none
-// where it is known of each push why that cannot be.
+// reaching returns the buildsets back to the horizons of the pushes, newest first. A push for
+// which that fails has the error in its subject; when all fail the result is nil. Afterwards
+// it drops the oldest buildsets over the bound, so that a long-running service does not grow.
 func (l *setList) reaching(ctx context.Context, q *question, all []*subject) []Buildset {
 	far := l.p.reachAll(ctx, q, &l.reading, l, all)
 	if len(far) == 0 {
@@ -50,7 +51,7 @@ func (l *setList) reaching(ctx context.Context, q *question, all []*subject) []B
 	return sets
 }
 
-// undone are buildsets as the tail of a list holds them.
+// undone wraps buildsets as the tail of a list holds them, with nothing but their times.
 func undone(sets []Buildset) []finished {
 	out := make([]finished, len(sets))
 	for i, s := range sets {
@@ -59,8 +60,8 @@ func undone(sets []Buildset) []finished {
 	return out
 }
 
-// renew reads the buildsets that are new. Where the newest one is gone the master has
-// another database, and everything is read again.
+// renew reads the buildsets that are new. The page reaches down to the newest one known, as a
+// test: when that is gone, the master has another database, and everything is forgotten.
 func (l *setList) renew(ctx context.Context, was extent) error {
 	began, touched := time.Now(), l.p.touched.Load()
 	page, err := since(ctx, l.p.c, "buildbot.buildsets", setsSource(), was.high)
@@ -87,7 +88,8 @@ func (l *setList) renew(ctx context.Context, was extent) error {
 	return nil
 }
 
-// extend reads one more page of older buildsets.
+// extend reads one more page of older buildsets. When the list has changed meanwhile, another
+// caller has read the page, and this one is dropped.
 func (l *setList) extend(ctx context.Context, was extent) error {
 	began, touched := time.Now(), l.p.touched.Load()
 	size := grown(was.size)
@@ -109,7 +111,7 @@ func (l *setList) extend(ctx context.Context, was extent) error {
 	return nil
 }
 
-// file files pages of newer and of older buildsets, newest first.
+// file adds pages of newer and of older buildsets, each newest first. The caller holds mu.
 func (l *setList) file(newer, older []Buildset) {
 	for _, s := range slices.Concat(newer, older) {
 		l.span([]int64{s.ID})
@@ -119,9 +121,10 @@ func (l *setList) file(newer, older []Buildset) {
 	l.count = len(l.sets)
 }
 
-// askAll adds to some pushes what all builders were asked to do at their revisions, or at
-// ones that only builds know. What several pushes need is asked for once; where the answer
-// is damaged each is asked about by itself, as the damage may be of one of them.
+// askAll adds to each push the requests of all builders for its revision, and those for the
+// newest revision, which only their builds know. Requests that several pushes need are read
+// once. When that answer is damaged, it asks for each push separately, since the damage may
+// concern only one of them.
 func (p *Project) askAll(ctx context.Context, q *question, all []*subject) {
 	l := p.list
 	sets := l.reaching(ctx, q, all)
@@ -153,12 +156,12 @@ func (p *Project) askAll(ctx context.Context, q *question, all []*subject) {
 	}
 }
 
-// of are the requests of buildsets that can be of a push, as they are known for good, and
-// the buildsets that are to be asked about. The list is locked.
+// of sorts the buildsets that may be of a push: known are the requests of those that have
+// ended and were read, ask the ids of the others. The caller holds mu.
 func (l *setList) of(sets []Buildset, s *subject) (known []finished, ask []int64) {
 	for _, set := range sets {
 		if !concerns(set.SourceStamps, s.push.Revision) || !concerns(s.line.stamps(set), s.push.Revision) {
-			continue // the first is quicker
+			continue // the first test is quicker, and mostly enough
 		}
 		if done, ok := l.done[set.ID]; ok {
 			known = append(known, done...)
@@ -169,7 +172,7 @@ func (l *setList) of(sets []Buildset, s *subject) (known []finished, ask []int64
 	return known, ask
 }
 
-// askFor reads the requests of buildsets for all who want the same.
+// askFor reads the requests of buildsets; callers that want the same at once share a read.
 func (l *setList) askFor(ctx context.Context, q *question, ask []int64) ([]finished, error) {
 	if len(ask) == 0 {
 		return nil, nil
@@ -183,8 +186,8 @@ func (l *setList) askFor(ctx context.Context, q *question, ask []int64) ([]finis
 	})
 }
 
-// allThere holds that a buildset that had not ended has requests: one for no builder
-// ends when it is made.
+// allThere returns an error when a buildset that had not ended has no requests, so the answer
+// is not whole. (A buildset for no builder has none, but ends at once.)
 func (l *setList) allThere(ask []int64, requests []BuildRequest) error {
 	has := map[int64]bool{}
 	for _, r := range requests {
@@ -194,13 +197,14 @@ func (l *setList) allThere(ask []int64, requests []BuildRequest) error {
 	for _, id := range ask {
 		if s, ok := sets.Get(id); ok && !s.Complete && !has[id] {
 			place := fmt.Sprintf("of buildset %d", id)
-			return broken("buildrequests", place, contract.Outside("", "none, though it had not ended"))
+			return broken("buildrequests", place, contract.Outside("", "none, although it had not ended"))
 		}
 	}
 	return nil
 }
 
-// requestsOf reads the requests of buildsets, and remembers those that are done.
+// requestsOf reads the requests of buildsets, and remembers those of buildsets whose requests
+// have all ended.
 func (l *setList) requestsOf(ctx context.Context, ask []int64) ([]finished, error) {
 	const op = "buildbot.requests"
 	database := l.now().database

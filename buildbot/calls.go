@@ -22,8 +22,8 @@ func (c *Client) requests(ctx context.Context, op string, ids []int64, more ...s
 	return among(ctx, c, op, s, s.field, ids, true, more...)
 }
 
-// builds returns the builds of a request, oldest first: more than one where
-// builds were retried, none where it was collapsed, or cancelled in time.
+// builds returns the builds of a request, oldest first. There are several when builds were
+// retried, and none when the request was collapsed, or cancelled before it began.
 func (c *Client) builds(ctx context.Context, request int64) ([]Build, error) {
 	all, err := get(ctx, c, "buildbot.builds", strconv.FormatInt(request, 10),
 		c.path("buildrequests/%d/builds", request), buildList)
@@ -38,8 +38,9 @@ func (c *Client) build(ctx context.Context, id int64) (Build, error) {
 		oneBuild)
 }
 
-// force asks a force scheduler for a build on one builder. params are the full
-// names of its fields; the master ignores names that it does not know.
+// force makes a force scheduler request a build on one builder. The keys of params are the
+// full names of the form's fields; the master ignores names that it does not know, so the
+// caller checks them first.
 func (c *Client) force(ctx context.Context, scheduler string, builder int, params map[string]any) (submission, error) {
 	all := map[string]any{}
 	for k, v := range params {
@@ -50,25 +51,25 @@ func (c *Client) force(ctx context.Context, scheduler string, builder int, param
 		methodForce, all)
 }
 
-// rebuild asks for a copy of a build, once. Nothing of the caller reaches the
-// copy: see [Project.Trigger] for requests that can be repeated safely.
+// rebuild requests a copy of a build. The copy carries no key, so mozci cannot find it again:
+// after an unclear answer the call must not be repeated. See [Project.Trigger].
 func (c *Client) rebuild(ctx context.Context, build int64) (submission, error) {
 	key := strconv.FormatInt(build, 10)
-	if _, err := c.build(ctx, build); err != nil { // the call itself answers 500 for what is unknown
+	if _, err := c.build(ctx, build); err != nil { // check first: the call answers 500 for an unknown build
 		return submission{}, err
 	}
 	return c.call(ctx, "buildbot.rebuild", key, c.path("builds/%d", build), methodRebuild, map[string]any{})
 }
 
-// stop stops a build. The master answers the same for a build that has ended,
-// and stops it some time after the answer.
+// stop stops a build. The master answers before it has stopped the build, and answers the
+// same for a build that has ended.
 func (c *Client) stop(ctx context.Context, build int64, reason string) error {
 	_, err := c.call(ctx, "buildbot.stop", strconv.FormatInt(build, 10), c.path("builds/%d", build), "stop",
 		map[string]any{"reason": reason})
 	return err
 }
 
-// cancel cancels a request; one whose build runs has it stopped.
+// cancel cancels a request. If its build is running, the master stops the build.
 func (c *Client) cancel(ctx context.Context, request int64, reason string) error {
 	_, err := c.call(ctx, "buildbot.cancel", strconv.FormatInt(request, 10), c.path("buildrequests/%d", request),
 		"cancel", map[string]any{"reason": reason})
@@ -85,7 +86,8 @@ func (c *Client) logs(ctx context.Context, step int64) ([]stepLog, error) {
 	return get(ctx, c, "buildbot.logs", strconv.FormatInt(step, 10), c.path("steps/%d/logs", step), logList)
 }
 
-// openRaw opens a log's text, without the letters that name its streams.
+// openRaw opens the text of a log, at most 2 GiB. "raw" means without the letter in front of
+// each line that names the stream (o for stdout, e for stderr, h for headers).
 func (c *Client) openRaw(ctx context.Context, id int64) (io.ReadCloser, error) {
 	r, err := c.rest.Open(ctx, rest.Call{
 		URL: c.path("logs/%d/raw", id), Timeout: 10 * time.Minute, MaxBody: 2 << 30,

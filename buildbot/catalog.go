@@ -9,10 +9,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Catalog implements job.Cataloger: the builders that a force scheduler of the
-// branch has, and those whose builds on the push can be built again. The others
-// that build the branch are there too, barred with the reason. A push of which nothing
-// can run, and no reason is known, gives [job.ErrNotScheduled].
+// Catalog implements job.Cataloger. A builder can run on a push when a force scheduler for the
+// branch has it, or when it has a build on the push that can be rebuilt. All other builders
+// are in the catalog as well, with the reason in Barred. When the master has no builders at
+// all, the error is [job.ErrNotScheduled].
 func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	const op = "buildbot.catalog"
 	if !push.Testable() {
@@ -24,7 +24,7 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 	if err == nil && !slices.ContainsFunc(out, func(e job.Runnable) bool { return e.Barred == "" }) {
 		err = job.ErrNotScheduled
 		if len(out) > 0 {
-			return job.OfLabels(out, labels...), nil // each says why
+			return job.OfLabels(out, labels...), nil // nothing can run, but each entry says why
 		}
 	}
 	if err != nil {
@@ -51,7 +51,7 @@ func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Runnable, e
 	why := map[string]error{}
 	for _, b := range builders {
 		if len(b.Masters) == 0 && !virtual(b) {
-			continue // retired: nothing builds it
+			continue // a retired builder: no worker builds it
 		}
 		out = append(out, job.Runnable{Label: b.Name, Kind: p.o.Kind(b)})
 		if _, err := p.choose(forms, l, b); err != nil {
@@ -74,14 +74,15 @@ func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Runnable, e
 		out[i].Barred = strings.TrimPrefix(err.Error(), job.ErrInvalid.Error()+": ")
 		var none *noForm
 		if errors.As(err, &none) {
-			out[i].Barred += ", and it has no build here that could be built again"
+			out[i].Barred += ", and it has no build on this push that could be rebuilt"
 		}
 	}
 	return out, nil
 }
 
-// rebuildable are the builders that have a build on the push. Once some histories
-// are read, only those are looked at: for the others, asking for a run tells.
+// rebuildable tells which of the builders have a build on the push. Reading the history of
+// every builder would be slow. So once some histories have been read, it looks at those only,
+// and calls the other builders rebuildable; Trigger finds out whether they are.
 func (p *Project) rebuildable(ctx context.Context, push job.Push, builders []Builder) (map[string]bool, error) {
 	out := map[string]bool{}
 	var names []string

@@ -7,20 +7,20 @@ import (
 	"github.com/mozci/mozci/internal/joinlog"
 )
 
-// part is one of several logs that are read as one.
+// part is one of several logs that are read as one stream.
 type part struct {
 	leaf
 	open func() (io.ReadCloser, error)
 }
 
-// chain reads logs one after another, each opened when it is needed, and knows
-// where each line is from. It implements job.LineLocator.
+// chain reads logs one after the other, and opens each only when it is needed. It knows which
+// log each line is from, and implements job.LineLocator.
 type chain struct {
 	*joinlog.Reader
 	parts []part
 }
 
-// chainOf joins logs; headed puts a line that names it before each.
+// chainOf joins logs. headed puts a line before each log that names its step.
 func chainOf(parts []part, headed bool) *chain {
 	var all []joinlog.Part
 	for _, l := range parts {
@@ -33,7 +33,7 @@ func chainOf(parts []part, headed bool) *chain {
 	return &chain{joinlog.New(all...), parts}
 }
 
-// Place implements job.LineLocator.
+// Place implements job.LineLocator: own is the number of the line within its own log.
 func (c *chain) Place(line int) (step, log string, own int) {
 	i, own, ok := c.Reader.Place(line)
 	if !ok {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// refresh reads the changes that are new, and returns what is known then and the
-// memory that has it.
+// refresh reads the new changes, unless they were read a moment ago. It returns what is known
+// then, and the memory that holds it. When the master turns out to have another database, the
+// memory is replaced, and refresh starts again with the new one.
 func (r *Changes) refresh(ctx context.Context) (*memory, *told, error) {
 	for read := false; ; read = true {
 		m := r.memory.Load()
@@ -33,7 +34,8 @@ func (r *Changes) refresh(ctx context.Context) (*memory, *told, error) {
 	}
 }
 
-// renew reads the changes that are new, once.
+// renew reads the new changes. The page reaches down to the newest change known: when that
+// one is gone, the master has another database. With filters that test is not possible.
 func (r *Changes) renew(ctx context.Context, m *memory) error {
 	t := m.now()
 	began := time.Now()
@@ -60,8 +62,9 @@ func (r *Changes) renew(ctx context.Context, m *memory) error {
 	return nil
 }
 
-// begin starts with the page by which the line was found; where the line is rare
-// among the changes, what follows is asked of it alone.
+// begin makes the first told, from the page of changes with which the line was found. When
+// fewer than a quarter of those changes are of the line, the pages that follow are filtered by
+// its branch and codebase; otherwise filtering would cost the master more than it saves.
 func (r *Changes) begin(ctx context.Context, m *memory, l line) (*told, error) {
 	m.mu.Lock()
 	known, look := m.told, m.look
@@ -106,8 +109,8 @@ func (r *Changes) begin(ctx context.Context, m *memory, l line) (*told, error) {
 	return m.told, nil
 }
 
-// extend reads older changes, so that there may be n more pushes; count is of the
-// pages of the caller's question.
+// extend reads a page of older changes, large enough for n more pushes. count counts the pages
+// of the caller's question.
 func (r *Changes) extend(ctx context.Context, m *memory, n int, count *paging) (*told, error) {
 	if err := count.next(r.c, "changes"); err != nil {
 		return nil, err
@@ -136,14 +139,15 @@ func (r *Changes) extend(ctx context.Context, m *memory, n int, count *paging) (
 	return m.now(), err
 }
 
-// note remembers the revisions of changes, of all branches.
+// note remembers the revisions of changes on all branches: a change names its parents by the
+// ids of their changes.
 func (r *Changes) note(m *memory, page []change) {
 	for _, c := range page {
 		m.nodes.Put(c.ID, c.Revision)
 	}
 }
 
-// added are the pushes of what is known with those of a page.
+// added returns the known pushes together with those of a page, in order.
 func (r *Changes) added(m *memory, t *told, page []change) []pushed {
 	have := make(map[int64]pushed, len(t.pushes)+len(page))
 	for _, p := range t.pushes {
@@ -157,7 +161,8 @@ func (r *Changes) added(m *memory, t *told, page []change) []pushed {
 	return ascending(have)
 }
 
-// ascending are pushes in order, the first of each revision.
+// ascending sorts pushes by id. Of several with the same revision only the first stays: the
+// master may be told of one change twice.
 func ascending(have map[int64]pushed) []pushed {
 	out := make([]pushed, 0, len(have))
 	known := map[string]bool{}
@@ -170,8 +175,8 @@ func ascending(have map[int64]pushed) []pushed {
 	return out
 }
 
-// above reads up to n pushes with ids above the given one, ascending; below those
-// under it, down to and including least.
+// above reads up to n pushes whose ids are greater than id, in ascending order. With ids 3, 5
+// and 8, above 3 are 5 and 8.
 func (r *Changes) above(ctx context.Context, m *memory, id int64, n int) ([]pushed, error) {
 	t := m.now()
 	have := map[int64]pushed{}
@@ -201,6 +206,8 @@ func (r *Changes) above(ctx context.Context, m *memory, id int64, n int) ([]push
 	return out[:min(n, len(out))], nil
 }
 
+// below reads up to n pushes whose ids are less than id and at least least: those nearest to
+// id, in ascending order. With ids 3, 5 and 8, n 2 and least 1, below 8 are 3 and 5.
 func (r *Changes) below(
 	ctx context.Context, m *memory, id, least int64, n int, more ...string,
 ) ([]pushed, error) {

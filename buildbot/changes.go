@@ -11,36 +11,36 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Changes are the changes of one branch as a [job.Repository], for projects that
-// have no pushlog: each change is a push of one changeset, and its id is the
-// order key. Only as many are read as a question needs. What the master has
-// forgotten is not there, nor is a change without a revision; a revision that it
-// was told of twice is the push of the first change.
+// Changes are the changes of one branch as a [job.Repository], for projects that have no
+// pushlog. [Client.Changes] makes one. Each change is a push of one changeset; the id of the
+// change is the id of the push, and gives the order. Changes that the master has forgotten,
+// and changes without a revision, are missing. When the master was told of a revision twice,
+// the first change counts.
 //
-// Revisions that are not hashes, such as Subversion's, are named as a whole. Make one
-// with [Client.Changes]. It is safe for concurrent use: what several callers want is
-// read once, and each waits for it no longer than its own context lasts. The newest
-// 5,000 pushes are remembered, and more while somebody asks about older ones.
+// Revisions that are not hashes, such as Subversion's numbers, must be given in full. Changes
+// reads only as many changes as a question needs. It is safe for concurrent use: when several
+// callers want the same it is read once, and each waits no longer than its own context lasts.
+// It remembers the newest 5,000 pushes, and more for as long as callers ask about older ones.
 type Changes struct {
 	c    *Client
 	name string
 	o    ProjectOptions
 
-	wanted atomic.Int64 // pushes of the range that was asked for last
+	wanted atomic.Int64 // how many pushes the last range had, to choose the size of pages
 	memory atomic.Pointer[memory]
 }
 
-// pushed is a push, and when the master heard of it by the clocks that say so.
+// pushed is a push with the time at which the master heard of it, as far as clocks can tell.
 type pushed struct {
 	job.Push
-	heard time.Time
-	own   bool // heard is no later than the master's clock said
-	stamp SourceStamp
+	heard time.Time   // zero when no clock says
+	own   bool        // heard is by the master's own clock, or earlier
+	stamp SourceStamp // the source that the change names
 }
 
-// Changes returns the changes of a branch: the one that ProjectOptions.Branch
-// names, or else the one that is called as the repository, or whose path ends with
-// its name.
+// Changes returns the changes of a branch. It is the branch that ProjectOptions.Branch names,
+// or else the one that has the repository's name, or whose path ends with that name. No
+// request is made; opts may be nil.
 func (c *Client) Changes(repo string, opts *ProjectOptions) *Changes {
 	var o ProjectOptions
 	if opts != nil {
@@ -51,12 +51,12 @@ func (c *Client) Changes(repo string, opts *ProjectOptions) *Changes {
 	return r
 }
 
-// Name implements job.Repository: the name by which the repository was asked for.
+// Name implements job.Repository: it is the name that [Client.Changes] was given.
 func (r *Changes) Name() string { return r.name }
 
-// Push implements job.Repository. A revision, or a branch, that the master was not told
-// of gives [job.ErrNotFound]; where it is not clear which branch or codebase is meant,
-// the error wraps [job.ErrInvalid] and lists what there is.
+// Push implements job.Repository. A revision or a branch that the master was never told of
+// gives [job.ErrNotFound]. When it is not clear which branch or codebase is meant, the error
+// wraps [job.ErrInvalid] and lists the choices.
 func (r *Changes) Push(ctx context.Context, rev string) (job.Push, error) {
 	const op = "buildbot.push"
 	rev, err := parseRevision(rev)
@@ -76,6 +76,7 @@ func (r *Changes) Push(ctx context.Context, rev string) (job.Push, error) {
 	})
 }
 
+// clone copies a push, so that callers cannot change the remembered one.
 func clone(p job.Push) job.Push {
 	p.Changesets = slices.Clone(p.Changesets)
 	for i := range p.Changesets {
@@ -84,7 +85,7 @@ func clone(p job.Push) job.Push {
 	return p
 }
 
-// find finds the push of a revision, or the newest, and the memory that has it.
+// find finds the push of a revision, or of "tip" the newest, and the memory that has it.
 func (r *Changes) find(ctx context.Context, rev string) (*memory, pushed, error) {
 	m, t, err := r.refresh(ctx)
 	if err != nil {
@@ -103,7 +104,7 @@ func (r *Changes) find(ctx context.Context, rev string) (*memory, pushed, error)
 		if n := len(t.pushes); n > 0 {
 			return m, t.pushes[n-1], nil
 		}
-		return m, pushed{}, fmt.Errorf("%w: the master was told of no changes of %s", job.ErrNotFound, r.name)
+		return m, pushed{}, fmt.Errorf("%w: the master knows no changes of %s", job.ErrNotFound, r.name)
 	}
 	if p, ok := m.other(rev); ok {
 		return m, p, nil
@@ -115,13 +116,13 @@ func (r *Changes) find(ctx context.Context, rev string) (*memory, pushed, error)
 	return m, p, err
 }
 
-// lookUp asks for the changes of one revision.
+// lookUp reads the changes with one revision, and returns the oldest that is of the line.
 func (r *Changes) lookUp(ctx context.Context, m *memory, t *told, rev string) (pushed, error) {
 	const op = "buildbot.changes"
 	full := []string{"revision__in", rev}
 	if _, err := job.ParseRevision(rev); err == nil {
-		// The master may have been told of 12 digits where 40 are asked for, or of
-		// 40 where 12 are.
+		// The master may have a revision in 12 digits when the caller has all 40, or in 40
+		// when the caller has 12.
 		full = []string{"revision__in", rev, "revision__in", rev[:12]}
 		if len(rev) < 40 {
 			full = []string{"revision__contains", rev}
@@ -129,7 +130,7 @@ func (r *Changes) lookUp(ctx context.Context, m *memory, t *told, rev string) (p
 	}
 	all, err := get(ctx, r.c, op, rev, query(r.c.path("changes"), full...), changeList)
 	if errors.Is(err, job.ErrUnavailable) && ctx.Err() == nil && full[0] == "revision__contains" {
-		// Buildbot 3 fails where a change has no revision: look through all.
+		// Buildbot 3 fails when any change has no revision: look through all of them.
 		return r.lookThrough(ctx, m, t, rev)
 	}
 	if err != nil {
@@ -143,9 +144,10 @@ func (r *Changes) lookUp(ctx context.Context, m *memory, t *told, rev string) (p
 			return p, nil
 		}
 	}
-	return pushed{}, fmt.Errorf("%w: the master was told of no change %s of %s", job.ErrNotFound, rev, r.name)
+	return pushed{}, fmt.Errorf("%w: the master knows no change %s of %s", job.ErrNotFound, rev, r.name)
 }
 
+// lookThrough finds a revision by reading older pages until it is there, or all are read.
 func (r *Changes) lookThrough(ctx context.Context, m *memory, t *told, rev string) (pushed, error) {
 	var count paging
 	for !t.whole {
@@ -157,14 +159,15 @@ func (r *Changes) lookThrough(ctx context.Context, m *memory, t *told, rev strin
 			return t.pushes[i], nil
 		}
 	}
-	return pushed{}, fmt.Errorf("%w: the master was told of no change %s of %s", job.ErrNotFound, rev, r.name)
+	return pushed{}, fmt.Errorf("%w: the master knows no change %s of %s", job.ErrNotFound, rev, r.name)
 }
 
-// owns reports whether a change is of the line, and says what it changed to.
+// owns reports whether a change is of the line and has a revision.
 func (t *told) owns(c change) bool {
 	return c.Revision != "" && t.line.holds(c.Branch, c.Codebase, c.Repository)
 }
 
+// push makes the push of a change. Parents whose changes are not known are left out.
 func (r *Changes) push(m *memory, c change) pushed {
 	set := job.Changeset{Node: c.Revision, Author: c.Author, Description: c.Comments}
 	for _, id := range c.Parents {
@@ -181,7 +184,7 @@ func (r *Changes) push(m *memory, c change) pushed {
 	if made := c.SourceStamp.Created.Time(); !made.IsZero() {
 		p.own = true
 		if p.heard.IsZero() || made.Before(p.heard) {
-			p.heard = made // a commit may be dated ahead
+			p.heard = made // c.When may be the commit's own date, and lie in the future
 		}
 	}
 	p.Push = job.Push{

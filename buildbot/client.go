@@ -22,34 +22,33 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Options configure a Client; nil is zero options.
+// Options configure a Client; nil means zero options.
 type Options struct {
-	// HTTP is the caller's client. Default: one of the library's own.
+	// HTTP is the caller's HTTP client. Default: one of the library's own.
 	HTTP *http.Client
-	// User and Password sign in, as the master or the server in front of it
-	// wants it: with UserPasswordAuth, or with HTTP Basic in front of
-	// RemoteUserAuth. Without them requests are anonymous, which mostly suffices
-	// to read.
+	// User and Password sign in, in the way that the master or the server in front of it
+	// requires: UserPasswordAuth, or HTTP Basic in front of RemoteUserAuth. Default: none,
+	// requests are anonymous, which is mostly enough to read.
 	User, Password string
-	// Cookie is the session of a browser that signed in, for masters that do so
-	// through GitHub, Google and the like: "TWISTED_SESSION=…", or what the
-	// Cookie header of a request in the browser's tools shows.
+	// Cookie is the session of a browser that has signed in, for masters that use GitHub,
+	// Google and the like: "TWISTED_SESSION=…", or the whole Cookie header that the
+	// browser's tools show for a request.
 	Cookie string
-	// Token is sent as a bearer token with every request, for a server in front
-	// of the master that wants one.
+	// Token is sent as a bearer token with every request, for a server in front of the
+	// master that requires one.
 	Token string
-	// Deadline bounds each operation as a whole, with all its pages and the
-	// requests that are tried again: one that takes longer gives
-	// [job.ErrUnavailable]. Opening a log ends when it opens, and watching has no
-	// end. Default: 10 minutes, deadline.Default; negative means none.
+	// Deadline bounds each operation as a whole, with all its pages and retries. An
+	// operation that takes longer fails with [job.ErrUnavailable]. For a log, opening it
+	// is bounded and reading it is not; watching is not bounded. Default 10 minutes;
+	// negative means no bound.
 	Deadline time.Duration
-	// Logger gets requests that are tried again. Nil discards.
+	// Logger gets a record of each request that is tried again. Nil discards them.
 	Logger *slog.Logger
 }
 
-// FromEnvironment reads the credentials of the environment, by a function such as
-// os.Getenv: BUILDBOT_USER with BUILDBOT_PASSWORD, BUILDBOT_COOKIE and
-// BUILDBOT_TOKEN. What is not set is empty.
+// FromEnvironment reads credentials from the environment, with a function such as os.Getenv:
+// BUILDBOT_USER with BUILDBOT_PASSWORD, BUILDBOT_COOKIE, and BUILDBOT_TOKEN. What is not set
+// stays empty.
 func FromEnvironment(getenv func(string) string) Options {
 	return Options{
 		User: getenv("BUILDBOT_USER"), Password: getenv("BUILDBOT_PASSWORD"),
@@ -57,26 +56,26 @@ func FromEnvironment(getenv func(string) string) Options {
 	}
 }
 
-// Client calls the REST API of one master; [Client.Project] and [Client.Changes]
-// are what it is for. It is safe for concurrent use. Its errors are *job.Error and
-// say what the master answered.
+// Client calls the REST API of one master; [New] makes one. Use it through [Client.Project]
+// and [Client.Changes]. It is safe for concurrent use. Its errors are *job.Error and quote
+// what the master answered.
 type Client struct {
-	base    string
+	base    string // of the master's pages, without a final slash
 	rest    *rest.Client
 	session *session
 	log     *slog.Logger
 
 	deadline time.Duration
-	pages    int          // that one question may take: mostPages
-	latest   atomic.Int64 // the newest moment that the master's clock was seen to have reached
+	pages    int          // how many pages one question may read: mostPages
+	latest   atomic.Int64 // the latest time in any record, by the master's clock; see clock.go
 
 	builders *kept[[]Builder]
 	forms    *kept[[]forceScheduler]
 }
 
-// New returns a client of the master whose pages are at baseURL, as a browser
-// shows it: what follows a # is not looked at. It asks nothing yet. A URL that is
-// none, and credentials that contradict each other, give [job.ErrInvalid].
+// New returns a client of the master whose pages are at baseURL, as copied from a browser;
+// what follows a # is ignored. It makes no request. A baseURL that is not a URL, and
+// credentials that contradict each other, give [job.ErrInvalid].
 func New(baseURL string, opts *Options) (*Client, error) {
 	var o Options
 	if opts != nil {
@@ -86,9 +85,9 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	switch {
 	case err != nil:
 	case o.Password != "" && o.User == "":
-		err = errors.New("a password without a user")
+		err = errors.New("there is a password but no user")
 	case o.User != "" && o.Token != "":
-		err = errors.New("a user and a token: one header cannot carry both")
+		err = errors.New("there is both a user and a token, and one header cannot carry both: give one of them")
 	}
 	if err != nil {
 		return nil, job.Wrap("buildbot.new", "", fmt.Errorf("%w: %w", job.ErrInvalid, err))
@@ -110,8 +109,8 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	return c, nil
 }
 
-// pooled is a transport of the library's own, for reading and signing in: nothing is
-// shared with the rest of the program, as with http.DefaultTransport.
+// pooled makes a transport of the library's own, for reading and for signing in. Unlike
+// http.DefaultTransport it shares nothing with the rest of the program.
 func pooled() *http.Transport {
 	const connect, idle, shake, connections = 30 * time.Second, 90 * time.Second, 10 * time.Second, 10
 	return &http.Transport{
@@ -123,7 +122,8 @@ func pooled() *http.Transport {
 	}
 }
 
-// checkBase is the address of a master without what its pages add to it.
+// checkBase checks the address of a master, and removes what pages add to it: "#/builders/3"
+// and a final slash.
 func checkBase(address string) (string, error) {
 	base, _, _ := strings.Cut(address, "#")
 	base, err := rest.CheckURL(base, "http://127.0.0.1:8010")
@@ -138,12 +138,12 @@ func checkBase(address string) (string, error) {
 	return strings.TrimRight(base, "/"), nil
 }
 
-// path is the URL of a path of the API.
+// path is the URL of a resource of the API. The caller escapes what it puts in.
 func (c *Client) path(format string, args ...any) string {
 	return c.base + "/api/v2/" + fmt.Sprintf(format, args...)
 }
 
-// query is a path with parameters.
+// query adds parameters to a path, given as name, value, name, value. A name may repeat.
 func query(path string, pairs ...string) string {
 	v := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -152,8 +152,8 @@ func query(path string, pairs ...string) string {
 	return path + "?" + v.Encode()
 }
 
-// do makes a request as whoever is signed in. A read that is refused is made
-// again once when signing in helps; a write is preceded by signing in.
+// do makes a request with the session's credentials. It signs in before every write, and
+// after a read that was refused, which it then repeats once.
 func (c *Client) do(ctx context.Context, op string, req rest.Call) (*rest.Response, error) {
 	header := req.Header
 	write := req.Method == http.MethodPost
@@ -176,7 +176,7 @@ func (c *Client) do(ctx context.Context, op string, req rest.Call) (*rest.Respon
 	}
 }
 
-// denied reports whether an exchange was refused for who asked.
+// denied reports whether a request was refused because of who made it.
 func denied(err error) bool {
 	var e *rest.Error
 	return errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
@@ -184,13 +184,14 @@ func denied(err error) bool {
 
 func plainJSON() http.Header { return http.Header{"Accept": {"application/json"}} }
 
-// answer is what a list was answered with.
+// answer is the answer to a request for a list.
 type answer[T record] struct {
-	all []T // each once
-	n   int // with what came twice, as the master counts a page
+	all []T // each record once
+	n   int // with duplicates, which is how the master counts a page
 }
 
-// read reads a list, or a single record, which is a list of one.
+// read reads a list, or a single record as a list of one. It checks the answer against its
+// contract, drops records that come twice, and notes the times in them (heardAt).
 func read[T record](ctx context.Context, c *Client, op, about, url string, of kind[T]) (answer[T], error) {
 	res, err := c.do(ctx, op, rest.Call{URL: url, Header: plainJSON()})
 	if err != nil {
@@ -211,7 +212,7 @@ func read[T record](ctx context.Context, c *Client, op, about, url string, of ki
 	return answer[T]{all, n}, nil
 }
 
-// get is read for what does not come in pages.
+// get is read for lists that do not come in pages.
 func get[T record](ctx context.Context, c *Client, op, key, url string, of kind[T]) ([]T, error) {
 	a, err := read(ctx, c, op, key, url, of)
 	return a.all, err
@@ -224,10 +225,11 @@ func one[T record](ctx context.Context, c *Client, op, key, url string, of kind[
 	if err != nil {
 		return none, err
 	}
-	return all[0], nil // the contract holds that there is one
+	return all[0], nil // the contract makes sure that there is one
 }
 
-// described says of an answer that is no JSON what its server calls it.
+// described adds the content type to the error of an answer that is not JSON, which is often
+// a proxy's page.
 func described(err error, res *rest.Response) error {
 	var broken *contract.Error
 	if errors.As(err, &broken) && broken.First != "" {
@@ -236,7 +238,8 @@ func described(err error, res *rest.Response) error {
 	return err
 }
 
-// call makes a JSON-RPC call on a resource, and returns what it made.
+// call makes a JSON-RPC 2.0 call on a resource, and returns the ids of what it created, if
+// anything. The master reports errors in the body, and may do so with status 200.
 func (c *Client) call(
 	ctx context.Context, op, key, url, method string, params map[string]any,
 ) (submission, error) {

@@ -11,15 +11,16 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// finished is a request with its sources and its builds: as they are for good,
-// once it is complete.
+// finished is a request with its buildset and its builds. Once the request is complete, none of
+// them changes any more.
 type finished struct {
 	set     Buildset
 	request BuildRequest
 	builds  []Build // oldest first
 }
 
-// complete adds to requests their sources and their builds.
+// complete reads the buildsets and the builds of requests. It reads the property got_revision
+// only when some buildset names no revision, as properties make answers large.
 func (p *Project) complete(ctx context.Context, requests []BuildRequest) ([]finished, error) {
 	const op = "buildbot.builds"
 	if len(requests) == 0 {
@@ -44,7 +45,7 @@ func (p *Project) complete(ctx context.Context, requests []BuildRequest) ([]fini
 	return joined(op, requests, sets, builds)
 }
 
-// joined are requests with their sources and their builds, which must agree.
+// joined puts requests, buildsets and builds together, and checks that they agree.
 func joined(op string, requests []BuildRequest, sets map[int64]Buildset, builds []Build) ([]finished, error) {
 	by := map[int64][]Build{}
 	for _, b := range builds {
@@ -63,8 +64,9 @@ func joined(op string, requests []BuildRequest, sets map[int64]Buildset, builds 
 	return out, nil
 }
 
-// check holds that a request ended as its last build did. One without a build was
-// collapsed or cancelled, and so can one be that waited for another build.
+// check returns an error unless a complete request ended with the result of its last build. A
+// complete request without a build must have been collapsed or cancelled. One whose last
+// build was to be retried may have been collapsed or cancelled before the next build began.
 func (f finished) check() error {
 	r := f.request
 	if !r.Complete {
@@ -76,22 +78,22 @@ func (f finished) check() error {
 	}
 	if len(f.builds) == 0 {
 		if !unmade {
-			return wrong("none, though it ended with results %d", r.Results)
+			return wrong("none, although it ended with results %d", r.Results)
 		}
 		return nil
 	}
 	switch last := f.builds[len(f.builds)-1]; {
 	case !last.Complete:
-		return wrong("build %d has not ended, though the request has", last.ID)
+		return wrong("build %d has not ended, although the request has", last.ID)
 	case *last.Results == r.Results || *last.Results == resultRetry && unmade:
 		return nil
 	default:
-		return wrong("build %d ended with results %d, and the request with %d", last.ID, *last.Results, r.Results)
+		return wrong("build %d ended with results %d, but the request with %d", last.ID, *last.Results, r.Results)
 	}
 }
 
-// broken is the error of what several answers say together: the place is in the
-// answer of the endpoint with this name.
+// broken is the error of answers that do not fit together. name is the endpoint that is to
+// blame, and place the place in its answer.
 func broken(name, place string, err error) error {
 	var known *contract.Error
 	if errors.As(err, &known) {
@@ -101,9 +103,10 @@ func broken(name, place string, err error) error {
 	return err
 }
 
-// buildsOf reads the builds of requests: by their range where they are one
-// builder's, which is one question, and by their ids otherwise. Of virtual
-// builders the builds are filed elsewhere than the requests.
+// buildsOf reads the builds of requests. When there are more than a few, and all of one
+// builder, it asks for the range from the smallest to the largest request id, which is a
+// single request; otherwise it asks by ids. On a master with virtual builders a build may be
+// filed under another builder than its request, so it always asks by ids there.
 func (p *Project) buildsOf(
 	ctx context.Context, op string, requests []BuildRequest, ids []int64, more []string,
 ) ([]Build, error) {
@@ -121,8 +124,8 @@ func (p *Project) buildsOf(
 	return get(ctx, p.c, op, "", query(p.c.path("builders/%d/builds", requests[0].Builder), pairs...), buildList)
 }
 
-// setsOf are the buildsets of requests, by id. What matters of a buildset does not
-// change, and is read once.
+// setsOf returns the buildsets of requests, by id. The parts of a buildset that are used here
+// never change, so each is read once. One that is missing is job.ErrMalformed.
 func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int64]Buildset, error) {
 	const op = "buildbot.buildsets"
 	out := map[int64]Buildset{}
@@ -155,18 +158,18 @@ func (p *Project) setsOf(ctx context.Context, requests []BuildRequest) (map[int6
 	return out, nil
 }
 
-// gotRevision is the property in which a build's checkout says what it found: the
-// revision, or one for each codebase.
+// gotRevision is the property in which a build's checkout step stores the revision it checked
+// out, or an object with a revision for each codebase.
 const gotRevision = "got_revision"
 
-// headless reports whether a buildset asks for the newest revision, so that only
-// its builds know which that was.
+// headless reports whether a buildset names no revision. Its builds then take the newest one,
+// and only they know which that was.
 func headless(s Buildset) bool {
 	return !patched(s) && slices.ContainsFunc(s.SourceStamps, func(ss SourceStamp) bool { return ss.Revision == "" })
 }
 
-// got is the revision that a build's checkout found; empty when it does not say. What
-// else the property can be, the build's check refuses.
+// got is the revision that a build checked out of a codebase; "" when the build does not say.
+// A number is a Subversion revision. Any other type was refused when the build was decoded.
 func (b Build) got(codebase string) string {
 	switch v := b.Properties[gotRevision].Value.(type) {
 	case string:

@@ -14,12 +14,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// failure is the master's answer that a call failed.
+// failure is the master's answer to a call that failed.
 type failure struct {
-	status  int
+	status  int // of HTTP
 	message string
-	fields  map[string]string // what is wrong with each field of a form, by its full name
-	hint    string            // what to set, where the caller was refused for who it is
+	fields  map[string]string // by full name of a form's field: what is wrong with it
+	hint    string            // what to set, when the caller was refused for who it is
 	err     error             // the failed exchange
 }
 
@@ -44,13 +44,16 @@ func (e *failure) Unwrap() error { return e.err }
 // HTTPStatus implements what job.OfHTTP looks for.
 func (e *failure) HTTPStatus() int { return e.status }
 
-// parseError reads an error's body: {"error": "text"} of a read, and a code and
-// message of a call, whose message can be an object. Nil when it is neither.
+// parseError reads the body of an error; nil when it is not one. It has one of three forms:
+//
+//	{"error": "Invalid path"}                                   a read
+//	{"error": {"code": -32600, "message": "no such method"}}    a call
+//	{"error": {"code": -32602, "message": {"branch": "…"}}}     a form, with the wrong fields
 func parseError(status int, body []byte) *failure {
 	var answer struct {
 		Error jsontext.Value `json:"error"`
 	}
-	_ = v2.Unmarshal(body, &answer) // a page has none
+	_ = v2.Unmarshal(body, &answer) // a page of HTML leaves it empty
 	if len(answer.Error) == 0 || answer.Error.Kind() == 'n' {
 		return nil
 	}
@@ -71,7 +74,7 @@ func parseError(status int, body []byte) *failure {
 	return e
 }
 
-// wrap returns an error of an exchange with what the master said of it.
+// wrap turns the error of a failed exchange into a *job.Error that quotes the master.
 func wrap(op, key string, err error) error {
 	if err == nil {
 		return nil

@@ -1,6 +1,9 @@
 package buildbot
 
-// What tells records apart, and by which of their fields lists are asked for.
+// For each type of record this file has three methods. key identifies a record among others of
+// its type. field returns the value of a field by its name in the API, so that contracts can
+// check filters and orders; nil for fields that are never used so. check is for what tags
+// cannot express.
 
 func (b Builder) key() key        { return key{id: int64(b.ID)} }
 func (s forceScheduler) key() key { return key{name: s.Name} }
@@ -14,7 +17,7 @@ func (l stepLog) key() key        { return key{id: l.ID} }
 func (Builder) check() error { return nil }
 func (stepLog) check() error { return nil }
 
-func (Builder) field(string) any        { return nil } // all of them are asked for
+func (Builder) field(string) any        { return nil } // always read without filters
 func (forceScheduler) field(string) any { return nil }
 
 func (c change) field(name string) any {

@@ -14,12 +14,16 @@ import (
 type order struct {
 	job.Request
 	line  line
-	runs  []finished // of the label on the push, as they are known
-	stamp SourceStamp
-	known bool // stamp is what the master itself says of the push
+	runs  []finished  // the label's earlier requests on the push
+	stamp SourceStamp // the push's source; see known
+	known bool        // stamp was looked up
 }
 
-// fill fills in the form, but for the reason.
+// fill returns the values for the form, all but the reason. A field gets the first of these
+// that there is: the value in the request's input, the push's source for a field about it,
+// and the property of the same name from the newest build of the label on the push. The last
+// is used only when the form has no default. A required field without any value is
+// job.ErrInvalid.
 func (p *Project) fill(ctx context.Context, form forceScheduler, o *order) (map[string]any, error) {
 	input, err := object(o.Input)
 	if err != nil {
@@ -65,14 +69,14 @@ func (p *Project) fill(ctx context.Context, form forceScheduler, o *order) (map[
 		}
 	}
 	if len(lacking) > 0 {
-		return nil, fmt.Errorf("%w: force scheduler %s needs %s: give it as the request's input",
+		return nil, fmt.Errorf("%w: force scheduler %s needs a value for %s: give it in the request's input",
 			job.ErrInvalid, form.Name, strings.Join(lacking, ", "))
 	}
 	return out, nil
 }
 
-// checkInput refuses input that the form has no field for, or fixes: the master
-// would ignore it.
+// checkInput refuses input for a field that the form does not have or does not let callers
+// set: the master would silently ignore it.
 func checkInput(form forceScheduler, fields []formField, input map[string]any) error {
 	var unknown []string
 	for name := range input {
@@ -88,8 +92,8 @@ func checkInput(form forceScheduler, fields []formField, input map[string]any) e
 	return fmt.Errorf("%w: force scheduler %s has no field %s", job.ErrInvalid, form.Name, strings.Join(unknown, ", "))
 }
 
-// source is what a field about the sources of the push is to hold; empty leaves it
-// to the form's default.
+// source is the value for a field about the push's source: its revision, branch, repository or
+// project. "" means the form's default.
 func (p *Project) source(ctx context.Context, f formField, o *order) (string, error) {
 	if f.Name == "revision" {
 		for _, rev := range []string{o.Push.Revision, o.Push.Short()} {
@@ -97,7 +101,7 @@ func (p *Project) source(ctx context.Context, f formField, o *order) (string, er
 				return rev, nil
 			}
 		}
-		return "", fmt.Errorf("%w: %s wants what matches %s: %s does not",
+		return "", fmt.Errorf("%w: %s must match %s, and %s does not",
 			job.ErrInvalid, f.FullName, f.Regex, o.Push.Revision)
 	}
 	if !o.known {
@@ -116,8 +120,8 @@ func (p *Project) source(ctx context.Context, f formField, o *order) (string, er
 		return o.line.branch, nil
 	case "repository":
 		if o.stamp.Repository == "" && own != "" && o.Push.Repo != p.Name() {
-			return "", fmt.Errorf("%w: no change or build of %s says from which repository it is, and %s would be %s: "+
-				"give it as the request's input", job.ErrInvalid, o.Push.Repo, f.FullName, own)
+			return "", fmt.Errorf("%w: no change or build of %s names its repository, and %s would be %s: "+
+				"give it in the request's input", job.ErrInvalid, o.Push.Repo, f.FullName, own)
 		}
 		return o.stamp.Repository, nil
 	case "project":
@@ -126,8 +130,8 @@ func (p *Project) source(ctx context.Context, f formField, o *order) (string, er
 	return "", nil
 }
 
-// sourceOf is what the master knows of the sources of a push: by its change, by a
-// build of it, or by what else it heard of the line.
+// sourceOf finds out what the master knows about a push's source: from a build of the push,
+// or else from a change. The stamp may be empty; the flag says that it was looked up.
 func (p *Project) sourceOf(ctx context.Context, o *order) (SourceStamp, bool, error) {
 	for _, f := range o.runs {
 		for _, ss := range o.line.stamps(f.set) {
@@ -140,8 +144,8 @@ func (p *Project) sourceOf(ctx context.Context, o *order) (SourceStamp, bool, er
 	return ss, ok, err
 }
 
-// heardOf is the source of a change of the push, or else of the newest change of
-// its line.
+// heardOf is the source in a change of the push, or else in the newest change of its line, then
+// without a revision.
 func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceStamp, bool, error) {
 	if push.Repo == r.name {
 		t := r.memory.Load().now()
@@ -174,10 +178,10 @@ func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceSta
 	}, true, nil
 }
 
-// earlier are the properties of the newest build of a label on the push, over those
-// of the build that triggered it. A master shows a build before it has written the
-// build's properties: one that has just begun says nothing, and the one before it
-// counts.
+// earlier returns the properties of the label's newest build on the push. Those of the build
+// that triggered it are added where the build itself lacks them. A master shows a new build
+// before it has stored its properties, so a running build without any is skipped, and the one
+// before it counts.
 func (p *Project) earlier(ctx context.Context, all []finished) (Properties, error) {
 	var parent int64
 	var builds []Build

@@ -12,12 +12,12 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// FindRun implements job.RunFinder: a run such as 17/1, or the newest run of a request
-// such as 17, or the address of a build's or a request's page on this master. The push
-// is as the change had it, or has its revision alone where the master was told of no
-// such change. A run of another branch, or of another codebase, is job.ErrNotFound and
-// the error says of which; one that was asked to build the newest revision, and does
-// not say yet which that was, is job.ErrNoPush.
+// FindRun implements job.RunFinder. The ID is that of a run, such as 17/1, or of a request,
+// such as 17, which means its newest run; it may also be the address of a build's or a
+// request's page on this master. The push is that of the change, or has only its revision when
+// the master was told of no such change. A run on another branch or codebase is
+// job.ErrNotFound, and the error names it. A run that is to build the newest revision, and does
+// not say yet which that is, is job.ErrNoPush.
 func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	const op = "buildbot.run"
 	if err := ctx.Err(); err != nil {
@@ -38,10 +38,12 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	})
 }
 
-// newestRun is the number of a request's newest run, where none is named.
+// newestRun, given as the number of a run, means a request's newest run. Real numbers begin
+// at 1.
 const newestRun = 0
 
-// sought is the request and the number of its run that are looked for.
+// sought reads an ID: it returns the request, and the number of the run, which may be
+// newestRun.
 func (p *Project) sought(ctx context.Context, id string) (request int64, number int, err error) {
 	if n, err := strconv.ParseInt(id, 10, 64); err == nil && n > 0 && n <= mostID {
 		return n, newestRun, nil
@@ -59,7 +61,7 @@ func (p *Project) sought(ctx context.Context, id string) (request int64, number 
 func (p *Project) findRun(ctx context.Context, request int64, number int) (job.Job, error) {
 	r, err := p.c.request(ctx, request)
 	if errors.Is(err, job.ErrNotFound) {
-		return nil, fmt.Errorf("the master has forgotten request %d, or never had it: %w", request, err)
+		return nil, fmt.Errorf("the master has forgotten request %d or never had it: %w", request, err)
 	}
 	if err != nil {
 		return nil, err
@@ -78,13 +80,13 @@ func (p *Project) findRun(ctx context.Context, request int64, number int) (job.J
 	}
 	stamps := l.stamps(f.set)
 	if len(stamps) == 0 {
-		return nil, fmt.Errorf("%w: request %d is not of %s: it is of %s", job.ErrNotFound, request, p.Name(),
+		return nil, fmt.Errorf("%w: request %d is not for %s but for %s", job.ErrNotFound, request, p.Name(),
 			sourcesOf(f.set))
 	}
 	return p.runOf(ctx, f, l, stamps[0], number)
 }
 
-// runOf is the run of a request with a number.
+// runOf is the run with this number of a request; newestRun is the last one.
 func (p *Project) runOf(ctx context.Context, f finished, l line, ss SourceStamp, number int) (job.Job, error) {
 	if number == newestRun {
 		number = max(1, len(f.builds))
@@ -95,7 +97,7 @@ func (p *Project) runOf(ctx context.Context, f finished, l line, ss SourceStamp,
 	}
 	id := runID(f.request.ID, number)
 	if rev == "" {
-		return nil, fmt.Errorf("%w: run %s is to build the newest revision, and does not say yet which that is",
+		return nil, fmt.Errorf("%w: run %s will build the newest revision and does not say yet which that is",
 			job.ErrNoPush, id)
 	}
 	push, err := p.pushOf(ctx, rev)

@@ -12,7 +12,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// leaves are the fields of a form that take values.
+// leaves returns the fields of a form that hold values, also those inside nested groups.
 func leaves(fields []formField) []formField {
 	var out []formField
 	for _, f := range fields {
@@ -25,10 +25,10 @@ func leaves(fields []formField) []formField {
 	return out
 }
 
-// The fields of a form that say what is built.
+// sourceFields are the names of a form's fields that say what is built.
 var sourceFields = []string{"revision", "branch", "repository", "project"}
 
-// codebaseFields are the fields of one codebase.
+// codebaseFields are the source fields of one codebase.
 type codebaseFields struct {
 	codebase string
 	fields   []formField
@@ -42,8 +42,9 @@ func (c codebaseFields) field(name string) (formField, bool) {
 	return c.fields[i], true
 }
 
-// codebases are the parts of a form that say what is built of each codebase. A
-// field's full name begins with its codebase, as in lib_revision.
+// codebases returns the source fields of a form, grouped by codebase. The full name of a
+// field begins with its codebase: lib_revision is the revision of the codebase lib, and
+// revision alone that of the codebase "".
 func (s forceScheduler) codebases() []codebaseFields {
 	var out []codebaseFields
 	var walk func(group formField)
@@ -67,8 +68,9 @@ func (s forceScheduler) codebases() []codebaseFields {
 	return out
 }
 
-// of is the part of a form for a line's codebase; false where the form has it not,
-// or has several and it is not clear which.
+// of returns the source fields for a line's codebase. It is false when the form has no such
+// codebase, or has several and the line does not say which. A form with a single codebase
+// also fits when either side does not name one.
 func (s forceScheduler) of(l line) (codebaseFields, bool) {
 	all := s.codebases()
 	if i := slices.IndexFunc(all, func(c codebaseFields) bool { return l.clear && c.codebase == l.codebase }); i >= 0 {
@@ -80,7 +82,7 @@ func (s forceScheduler) of(l line) (codebaseFields, bool) {
 	return codebaseFields{}, false
 }
 
-// reason is the field that says why; false when it cannot be filled in.
+// reason is the form's field for the reason; false when there is none that can be set.
 func (s forceScheduler) reason() (formField, bool) {
 	all := leaves(s.Fields)
 	i := slices.IndexFunc(all, func(f formField) bool { return f.Name == "reason" && f.Type != "fixed" })
@@ -90,16 +92,17 @@ func (s forceScheduler) reason() (formField, bool) {
 	return all[i], true
 }
 
-// shortestReason is what the mark of any key and run needs of a reason's length.
+// shortestReason is how many bytes of a reason the mark of a key takes; see mark.
 const shortestReason = 32
 
-// carries reports whether keys travel in the reason of what the form asks for.
+// carries reports whether the form's reason can carry a key.
 func (s forceScheduler) carries() bool {
 	f, ok := s.reason()
 	return ok && (f.MaxSize == nil || *f.MaxSize >= shortestReason)
 }
 
-// fixed is the branch that the form fixes for a line's codebase.
+// fixed is the branch to which the form is fixed, for a line's codebase; false when callers
+// may set it.
 func (s forceScheduler) fixed(l line) (branch string, ok bool) {
 	c, ok := s.of(l)
 	if !ok {
@@ -112,14 +115,16 @@ func (s forceScheduler) fixed(l line) (branch string, ok bool) {
 	return text(f.Default), true
 }
 
-// serves reports whether a form can force builds of the line.
+// serves reports whether a form can force builds of the line: it is not fixed to a branch, or
+// fixed to the line's own. An empty fixed branch is the default one.
 func (s forceScheduler) serves(l line) bool {
 	branch, fixed := s.fixed(l)
 	return !fixed || branch == l.branch || l.loose && strings.HasSuffix(branch, "/"+l.branch) || branch == "" && l.main
 }
 
-// choose chooses the force scheduler for a builder, or says why there is none:
-// the builder has no form, or its forms are for something else.
+// choose returns the force scheduler for a builder: the first that has the builder, serves the
+// line and is the one in ProjectOptions, if that names one. The error says why there is none;
+// it is *noForm when no force scheduler has the builder, so only rebuilding is left.
 func (p *Project) choose(all []forceScheduler, l line, b Builder) (forceScheduler, error) {
 	var have, fixed []string
 	var found []forceScheduler
@@ -145,23 +150,24 @@ func (p *Project) choose(all []forceScheduler, l line, b Builder) (forceSchedule
 	case len(found) > 0:
 		return found[0], p.checkForm(found[0], l)
 	case len(have) == 0:
-		none := fmt.Errorf("builder %q has no form: no force scheduler of this master has it", b.Name)
+		none := fmt.Errorf("no force scheduler of this master has the builder %q", b.Name)
 		return forceScheduler{}, &noForm{none}
 	case len(fixed) > 0:
-		return forceScheduler{}, invalid("the form of builder %q is for another branch than %s: %s",
+		return forceScheduler{}, invalid("no form of builder %q is for branch %s: %s",
 			b.Name, orNameless(l.branch), strings.Join(fixed, ", "))
 	}
-	return forceScheduler{}, invalid("force scheduler %s is not there for builder %q; those that are: %s",
+	return forceScheduler{}, invalid("force scheduler %s does not have builder %q; those that do: %s",
 		p.o.ForceScheduler, b.Name, strings.Join(have, ", "))
 }
 
-// noForm says that nothing but building again what was built can be asked for.
+// noForm says that no force scheduler has the builder: its builds can only be rebuilt.
 type noForm struct{ err error }
 
 func (e *noForm) Error() string   { return fmt.Sprintf("%v: %v", job.ErrInvalid, e.err) }
 func (e *noForm) Unwrap() []error { return []error{e.err, job.ErrInvalid} }
 
-// checkForm refuses forms by which the wrong thing would be forced.
+// checkForm refuses a form that would build something else: one that does not let callers
+// set the revision, or in which the codebase is not clear.
 func (p *Project) checkForm(s forceScheduler, l line) error {
 	c, ok := s.of(l)
 	if !ok {
@@ -171,7 +177,7 @@ func (p *Project) checkForm(s forceScheduler, l line) error {
 		}
 		switch {
 		case len(names) == 0:
-			return fmt.Errorf("%w: force scheduler %s takes no revision", job.ErrInvalid, s.Name)
+			return fmt.Errorf("%w: force scheduler %s has no field for a revision", job.ErrInvalid, s.Name)
 		case !l.clear || l.codebase == "":
 			return fmt.Errorf("%w: force scheduler %s has several codebases: %s; name one with --codebase",
 				job.ErrInvalid, s.Name, codebaseList(names))
@@ -180,11 +186,12 @@ func (p *Project) checkForm(s forceScheduler, l line) error {
 			job.ErrInvalid, s.Name, l.codebase, codebaseList(names))
 	}
 	if f, ok := c.field("revision"); !ok || f.Type == "fixed" {
-		return fmt.Errorf("%w: force scheduler %s takes no revision", job.ErrInvalid, s.Name)
+		return fmt.Errorf("%w: force scheduler %s has no field for a revision", job.ErrInvalid, s.Name)
 	}
 	return nil
 }
 
+// text is a JSON value as the text that a form field holds; "" for null.
 func text(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -197,6 +204,7 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
+// object is a request's input as a JSON object; nil for no input.
 func object(v any) (map[string]any, error) {
 	if v == nil {
 		return nil, nil
@@ -207,13 +215,13 @@ func object(v any) (map[string]any, error) {
 	}
 	var out map[string]any
 	if err := v2.Unmarshal(body, &out); err != nil {
-		return nil, fmt.Errorf("%w: input: expected an object of the form's fields: %w", job.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: input: expected a JSON object with the form's fields: %w", job.ErrInvalid, err)
 	}
 	return out, nil
 }
 
-// matches reports whether the form takes a value. Where Go does not know the
-// form's regular expression, Python's, the master will judge.
+// matches reports whether a field accepts a value. Its regular expression is Python's; when
+// Go cannot compile it, the answer is yes, and the master decides.
 func matches(f formField, v string) bool {
 	if f.MaxSize != nil && len(v) > *f.MaxSize {
 		return false

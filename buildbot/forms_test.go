@@ -67,9 +67,9 @@ func TestNoForm(t *testing.T) {
 	p := project(t, d, "main", nil)
 	push := at(t, p, rev)
 	for label, want := range map[string]string{
-		"bare":   `builder "bare" has no form: no force scheduler of this master has it, and it has no build on main 1`,
-		"other":  `the form of builder "other" is for another branch than main: force-esr is fixed to branch esr`,
-		"nobody": `unknown builder "nobody"`,
+		"bare":   `no force scheduler of this master has the builder "bare", and it has no build on main 1`,
+		"other":  `no form of builder "other" is for branch main: force-esr is fixed to branch esr`,
+		"nobody": `no builder named "nobody"`,
 	} {
 		_, err := p.Trigger(t.Context(), job.Request{Key: "k", Label: label, Push: push, Count: 1})
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -85,7 +85,7 @@ func TestNoForm(t *testing.T) {
 		barred[e.Label] = e.Barred
 	}
 	for label, want := range map[string]string{
-		"forced": "", "built": "", "bare": "has no form", "other": "is fixed to branch esr",
+		"forced": "", "built": "", "bare": "no force scheduler", "other": "is fixed to branch esr",
 	} {
 		if got, ok := barred[label]; !ok || (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s is barred: %q, expected %q", label, got, want)

@@ -12,18 +12,19 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// idle are the events of builds after which a run is still what it was. After one that
-// is not known here it may not be.
+// idle are the events of builds that do not change a run's status. Any other event, even an
+// unknown one, makes the watcher look.
 var idle = []string{"started", "update"}
 
-// event tells what became of the run that an event is about.
+// event handles one event of the master: it reads the request that the event is about, and
+// reports what has changed.
 func (w *watcher) event(ctx context.Context, data string) error {
 	w.busy = true
 	e, err := events.Decode(contract.Asked{URL: eventsPath}, []byte(data))
 	if err != nil {
 		return wrap(watching, "", err)
 	}
-	request, _ := e.request() // the contract has proven it
+	request, _ := e.request() // the contract has checked it
 	if request == 0 || slices.Contains(idle, e.Key[2]) {
 		return nil
 	}
@@ -33,9 +34,10 @@ func (w *watcher) event(ctx context.Context, data string) error {
 	return w.ask(ctx, []int64{request})
 }
 
-// catchUp tells what became of requests that were open when it looked last, and
-// of those made since: events are not repeated by the master. Requests of other
-// branches are told by their buildsets, which are read once.
+// catchUp reports what happened while the connection was down, since the master does not
+// repeat events: to requests that were open when it last looked, and to those made since. The
+// first time it only notes what is open. Requests of other branches are recognised by their
+// buildsets, and closed.
 func (w *watcher) catchUp(ctx context.Context) error {
 	own, err := bounded(ctx, w.p.c, watching, "", w.waiting)
 	if err != nil {
@@ -58,7 +60,7 @@ func (w *watcher) catchUp(ctx context.Context) error {
 	return w.tell(ctx, own)
 }
 
-// waiting are the requests of the line that have not ended.
+// waiting returns the requests of the line that have not ended.
 func (w *watcher) waiting(ctx context.Context) ([]BuildRequest, error) {
 	p := w.p
 	more, err := p.virtualProperty(ctx)
@@ -70,13 +72,14 @@ func (w *watcher) waiting(ctx context.Context) ([]BuildRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now := p.known.Load(); w.known != now { // another database has other requests of the same ids
+	if now := p.known.Load(); w.known != now { // another database uses the same ids for other requests
 		w.known, w.closed = now, flight.New[int64, nothing](mostClosed)
 	}
 	return w.own(ctx, waiting)
 }
 
-// own are the requests that are of the line and not closed; others are closed.
+// own returns those of the requests that are of the line and not closed. It closes requests of
+// other lines, so that their events cost nothing from then on.
 func (w *watcher) own(ctx context.Context, requests []BuildRequest) ([]BuildRequest, error) {
 	var some []BuildRequest
 	for _, r := range requests {
@@ -104,7 +107,8 @@ func (w *watcher) own(ctx context.Context, requests []BuildRequest) ([]BuildRequ
 	}), nil
 }
 
-// line is that of the project. That it is not clear is no matter here.
+// line is the project's line. It may be unclear which one is meant: the line that comes with
+// that error will do, as revisions decide.
 func (w *watcher) line(ctx context.Context) (line, error) {
 	l, err := w.p.lineOf(ctx, w.p.Name())
 	if err != nil && l.repo != "" {
@@ -113,8 +117,8 @@ func (w *watcher) line(ctx context.Context) (line, error) {
 	return l, err
 }
 
-// ask reads requests and tells of them. What the master does not have any more is
-// forgotten.
+// ask reads requests and reports what has changed. Requests that the master no longer has are
+// dropped.
 func (w *watcher) ask(ctx context.Context, ids []int64) error {
 	if len(ids) == 0 {
 		return nil
@@ -141,7 +145,8 @@ func (w *watcher) ask(ctx context.Context, ids []int64) error {
 	return w.tell(ctx, own)
 }
 
-// tell yields the runs of requests that are not as they were told.
+// tell yields the runs of requests whose status differs from the one reported last. A request
+// that has ended is reported once more and then closed.
 func (w *watcher) tell(ctx context.Context, requests []BuildRequest) error {
 	all, err := bounded(ctx, w.p.c, watching, "", func(ctx context.Context) ([]finished, error) {
 		return w.p.complete(ctx, requests)
@@ -156,7 +161,7 @@ func (w *watcher) tell(ctx context.Context, requests []BuildRequest) error {
 		if err := w.runs(ctx, f); err != nil || w.stopped {
 			return err
 		}
-		if f.request.Complete { // told once, and never again
+		if f.request.Complete {
 			w.closed.Put(f.request.ID, nothing{})
 			delete(w.open, f.request.ID)
 		}
@@ -164,7 +169,8 @@ func (w *watcher) tell(ctx context.Context, requests []BuildRequest) error {
 	return nil
 }
 
-// runs yields the runs of one request that are of the line.
+// runs yields the changed runs of one request. They may be of several pushes: a request for the
+// newest revision that is retried can build another one each time.
 func (w *watcher) runs(ctx context.Context, f finished) error {
 	p, told := w.p, w.open[f.request.ID]
 	l, err := w.line(ctx)
@@ -208,8 +214,8 @@ func (w *watcher) runs(ctx context.Context, f finished) error {
 	return nil
 }
 
-// pushOf is the push of a revision as a change had it, or all that is known of it
-// where the master was told of no such change.
+// pushOf is the push of a revision, from its change. When the master knows no such change, it
+// has the repository and the revision only.
 func (p *Project) pushOf(ctx context.Context, rev string) (job.Push, error) {
 	push, err := p.Push(ctx, rev)
 	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrInvalid) {

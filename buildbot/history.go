@@ -12,22 +12,21 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// history is what one builder was asked to do, newest first and as far back as
-// somebody asked: one list, where reading the buildsets of each push would take
-// many.
+// history is the list of one builder's requests, as far back as a question needed. Reading
+// this one list takes fewer requests than reading the buildsets of each push.
 type history struct {
 	reading
 	p       *Project
 	builder int
-	all     map[int64]finished // by the ids of requests
+	all     map[int64]finished // by request
 }
 
-// source is where the builder's requests are read.
+// source tells from where the builder's requests are read.
 func (h *history) source() source[BuildRequest] {
 	return requestsSource(fmt.Sprintf("builders/%d/buildrequests", h.builder))
 }
 
-// history is that of a builder.
+// history returns the history of a builder, an empty one for a builder that is new here.
 func (p *Project) history(builder int) *history {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,8 +38,8 @@ func (p *Project) history(builder int) *history {
 	return h
 }
 
-// upTo adds to some pushes what a builder was asked to do, oldest first and back to the
-// horizons of all of them.
+// upTo adds to each push the requests of a builder, oldest first, back to the horizons of all
+// the pushes. All share one list. Afterwards it drops the oldest requests over the bound.
 func (p *Project) upTo(ctx context.Context, q *question, builder int, all []*subject) {
 	h := p.history(builder)
 	far := p.reachAll(ctx, q, &h.reading, h, all)
@@ -70,8 +69,8 @@ func (p *Project) upTo(ctx context.Context, q *question, builder int, all []*sub
 	}
 }
 
-// pageAfter is the size of the next page: the first is about as large as the range
-// of pushes that was asked for last.
+// pageAfter is the size of the page after one of this size; 0 asks for the first. The first is
+// about twice as large as the last range of pushes: a builder seldom runs more often.
 func (p *Project) pageAfter(size int) int {
 	if size > 0 {
 		return grown(size)
@@ -79,7 +78,8 @@ func (p *Project) pageAfter(size int) int {
 	return int(min(max(2*p.wanted.Load(), firstPage), largePage))
 }
 
-// extend reads one more page of a history.
+// extend reads one more page of older requests. When the list has changed meanwhile, another
+// caller has read the page, and this one is dropped.
 func (h *history) extend(ctx context.Context, was extent) error {
 	const op = "buildbot.requests"
 	p, began, touched := h.p, time.Now(), h.p.touched.Load()
@@ -110,7 +110,7 @@ func (h *history) extend(ctx context.Context, was extent) error {
 	return nil
 }
 
-// file files requests among those that are known.
+// file adds requests, or replaces older states of them. The caller holds mu.
 func (h *history) file(all []finished) {
 	for _, f := range all {
 		h.all[f.request.ID] = f
@@ -119,8 +119,8 @@ func (h *history) file(all []finished) {
 	h.count = len(h.all)
 }
 
-// renew reads what is new, and again what had not ended. Where the newest request
-// is gone the master has another database, and everything is read again.
+// renew reads the requests that are new, and again those that had not ended. When the newest
+// known request is gone, the master has another database, and everything is forgotten.
 func (h *history) renew(ctx context.Context, was extent) error {
 	const op = "buildbot.requests"
 	p, began, touched := h.p, time.Now(), h.p.touched.Load()
@@ -137,13 +137,13 @@ func (h *history) renew(ctx context.Context, was extent) error {
 		return nil
 	}
 	if known && len(open) == 0 {
-		page = nil // its builds have been read
+		page = nil // nothing on it has changed: its builds need not be read again
 	}
 	if len(open) > 0 {
 		again, err := p.c.requests(ctx, op, open, more...)
 		if err == nil && len(again) < len(open) {
 			err = broken("buildrequests", ".", contract.Outside("",
-				"%d of %d requests that had not ended are not there any more", len(open)-len(again), len(open)))
+				"%d of %d requests that had not ended are missing", len(open)-len(again), len(open)))
 		}
 		if err != nil {
 			return job.Wrap(op, "", err)
@@ -159,15 +159,15 @@ func (h *history) renew(ctx context.Context, was extent) error {
 	if h.database == was.database && h.high == was.high && !h.at.After(began) {
 		low := h.low
 		h.file(all)
-		h.low = cmp.Or(low, h.low) // what was open and was dropped meanwhile is no page
+		h.low = cmp.Or(low, h.low) // an old request that was still open does not extend the list
 		h.at, h.touched, h.took = began, touched, time.Since(began)
 	}
 	return nil
 }
 
-// open are the requests that had not ended and are not on the page of what is new. known
-// is that the page has none but such as had ended when they were read before; gone that the
-// list began anew, as the newest request is not the one it was.
+// open returns the requests that had not ended and are not on the page of new ones. known
+// says that the page has only requests that had ended when they were read before, unchanged.
+// gone says that the newest request is another one than before, so the list was emptied.
 func (h *history) open(page []BuildRequest, was extent) (ids []int64, known, gone bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -9,43 +9,42 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// horizon is how far back the runs of a push can lie: not before the master heard
-// of it.
+// horizon is how far back the runs of a push can lie. No run is older than the moment when the
+// master heard of the push, so a list that reaches behind the horizon has all of them.
 type horizon struct {
-	heard time.Time
+	heard time.Time             // when the master heard of the push, at the latest
 	slack time.Duration         // by how much clocks may differ
-	newer func(rev string) bool // of the push, or of one that came after it
-	// ahead reports whether the push is dated ahead of the master's clock, so that
-	// its time says nothing; nil where it is not.
+	newer func(rev string) bool // the revision is the push's, or came after it
+	// ahead reports whether the push's date is later than the master's clock, so that the
+	// date proves nothing. Nil means no.
 	ahead func() bool
-	any   bool // one page will do, however far it reaches
-	// later asks the master whether one of the revisions came after the push, whose id
-	// is the change's; nil where the changes since the push were read, so that newer
-	// knows.
+	any   bool // one page is enough, however far back it reaches
+	// later asks the master whether one of the revisions came after the push. It is nil
+	// when all changes since the push were read, so that newer can tell.
 	later func(ctx context.Context, revs []string) (bool, error)
-	id    int64
+	id    int64 // of the push's change, with later
 }
 
-// horizons are those of several pushes, which a list is to reach behind.
+// horizons are the horizons of several pushes; a list must reach behind all of them.
 type horizons []horizon
 
-// How much older a request may be than its push: by the master's own clock, and by
-// that of another.
+// How much older than its push a request may appear: when the time of the push is by the
+// master's own clock, and when it is by another clock.
 const (
 	ownSlack = time.Hour
 	slack    = 24 * time.Hour
 )
 
-// oldest is how many of the oldest requests that were read must be older than a
-// push for those that were not read to be.
+// oldest is how many of the oldest requests on a list must be older than a push before the
+// list is taken to reach behind it. Several are needed as requests are not strictly in the
+// order of time.
 const oldest = 25
 
-// enough is how many requests are looked at where a push is dated ahead of the
-// master's clock.
+// enough is how many requests are read when a push's date is later than the master's clock.
 const enough = 1000
 
-// since is the moment before which nothing that is asked about was asked for, as far as
-// clocks are right; the zero time for no such moment.
+// since is the time before which no run of the push can have been requested, if clocks are
+// right: heard minus slack. The zero time means that it is not known.
 func (h horizon) since() time.Time {
 	if h.heard.IsZero() {
 		return h.heard
@@ -53,14 +52,14 @@ func (h horizon) since() time.Time {
 	return h.heard.Add(-h.slack)
 }
 
-// since is the earliest of them.
+// since is the earliest since of the horizons.
 func (all horizons) since() time.Time {
 	return slices.MinFunc(all, func(a, b horizon) int { return a.since().Compare(b.since()) }).since()
 }
 
-// reached reports whether a list was read back behind all of the horizons, or whole.
-// The master is asked about one push alone: what came after another push came after
-// the first of them too.
+// reached reports whether a list was read completely, or back behind all of the horizons. A
+// request to the master is made for the oldest push only: a revision that came after a later
+// push came after the oldest as well.
 func (all horizons) reached(ctx context.Context, e extent) (bool, error) {
 	if e.whole {
 		return true, nil
@@ -80,12 +79,12 @@ func (all horizons) reached(ctx context.Context, e extent) (bool, error) {
 	return first.before(ctx, e.tail)
 }
 
-// dated reports whether the push is dated ahead of the master's clock.
+// dated reports whether the push's date is later than the master's clock.
 func (h horizon) dated() bool { return h.ahead != nil && h.ahead() }
 
-// behind reports whether what was read reaches back behind the horizon, as the
-// oldest requests say: they are older than the push, by the clock and, since clocks
-// may have been wrong, by what they built.
+// behind reports whether a list reaches behind the horizon. Its oldest requests (tail, newest
+// first) must all be older than the push: by the clock and, since clocks may be wrong, also by
+// the revisions that they built. read is the length of the whole list.
 func (h horizon) behind(tail []finished, read int) bool {
 	switch {
 	case len(tail) == 0 || h.heard.IsZero():
@@ -101,8 +100,8 @@ func (h horizon) behind(tail []finished, read int) bool {
 	})
 }
 
-// before asks the master, where it must be asked, whether what the oldest requests
-// built came before the push.
+// before asks the master, when that is necessary, whether the revisions that the oldest
+// requests built came before the push. It asks about 5 of them.
 func (h horizon) before(ctx context.Context, tail []finished) (bool, error) {
 	var revs []string
 	for _, f := range tail[max(0, len(tail)-oldest):] {
@@ -120,24 +119,28 @@ func (h horizon) before(ctx context.Context, tail []finished) (bool, error) {
 	return !later && err == nil, err
 }
 
-// lookout sees the horizons of pushes from what is known of the changes: what they share
-// is told once.
+// lookout computes the horizons of pushes from the changes that are known. It computes what
+// the pushes share only once.
 type lookout struct {
-	r     *Changes
-	m     *memory
-	t     *told
-	heard []time.Time    // of each push and those after it the earliest; none where nobody said
-	place map[string]int // of each revision among the pushes
+	r *Changes
+	m *memory
+	t *told
+	// heard[i] is the earliest time at which the master heard of push i or of any push after
+	// it: a push was heard of before its successors, whatever the clocks say. Zero when no
+	// clock says. It has one element more than there are pushes, the last one zero.
+	heard []time.Time
+	place map[string]int // by revision, the index among the pushes
 }
 
-// lookout is one of what is known now, for one goroutine.
+// lookout makes a lookout from what is known now. Use it in one goroutine only.
 func (r *Changes) lookout() *lookout {
 	m := r.memory.Load()
 	return &lookout{r: r, m: m, t: m.now()}
 }
 
-// horizon is that of a push. Of changes ids tell the order, whatever the clocks
-// say: a push was not heard of after a later one.
+// horizon computes the horizon of a push. For a push of this repository it uses the order of
+// changes, which their ids give, so that a wrong date on one push does no harm. For any other
+// push there is only its date.
 func (l *lookout) horizon(p job.Push) horizon {
 	h := horizon{heard: p.Time, slack: slack, newer: func(rev string) bool { return sameRevision(rev, p.Revision) }}
 	h.ahead = func() bool { return p.Time.After(l.r.c.clock().Add(slack)) }
@@ -148,7 +151,7 @@ func (l *lookout) horizon(p job.Push) horizon {
 	if !ok {
 		return h
 	}
-	if at < 0 { // before those that were read
+	if at < 0 { // it is older than the pushes that were read
 		h.id, at = p.ID, 0
 		h.later = func(ctx context.Context, revs []string) (bool, error) { return l.r.after(ctx, l.m, p.ID, revs) }
 	}
@@ -169,8 +172,8 @@ func (l *lookout) horizon(p job.Push) horizon {
 	return h
 }
 
-// find is a push as its change had it, and its place among those that were read; -1 where
-// it is before them, and was read by itself.
+// find returns a push as its change has it, and its index among the pushes that were read; -1
+// when it is older than those and was read alone.
 func (l *lookout) find(p job.Push) (q pushed, at int, ok bool) {
 	at, ok = slices.BinarySearchFunc(l.t.pushes, p.ID, func(q pushed, id int64) int { return cmp.Compare(q.ID, id) })
 	if ok && sameRevision(l.t.pushes[at].Revision, p.Revision) {
@@ -180,7 +183,8 @@ func (l *lookout) find(p job.Push) (q pushed, at int, ok bool) {
 	return q, -1, ok && q.ID == p.ID && q.ID < l.t.low
 }
 
-// heardFrom is when the master heard of the push at a place, or of one after it.
+// heardFrom is the earliest time at which the master heard of the push at this index or of any
+// push after it.
 func (l *lookout) heardFrom(at int) time.Time {
 	if l.heard == nil {
 		l.heard = make([]time.Time, len(l.t.pushes)+1)
@@ -194,7 +198,7 @@ func (l *lookout) heardFrom(at int) time.Time {
 	return l.heard[at]
 }
 
-// placeOf is the place of a revision among the pushes that were read.
+// placeOf is the index of a revision among the pushes that were read.
 func (l *lookout) placeOf(rev string) (int, bool) {
 	if l.place == nil {
 		l.place = make(map[string]int, len(l.t.pushes))
@@ -206,7 +210,7 @@ func (l *lookout) placeOf(rev string) (int, bool) {
 	return i, ok
 }
 
-// after reports whether a change of one of the revisions has a larger id.
+// after reports whether a change with one of the revisions has an id greater than id.
 func (r *Changes) after(ctx context.Context, m *memory, id int64, revs []string) (bool, error) {
 	var ask []string
 	for _, rev := range revs {

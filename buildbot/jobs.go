@@ -10,13 +10,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// fewLabels is how many builders' own lists are read before the lists of all are.
+// fewLabels is the largest number of labels for which each builder's own list is read. For
+// more, the master's list of all buildsets is cheaper.
 const fewLabels = 4
 
-// Jobs implements job.Scheduler. A job's Raw is a [Record]. Runs are of the push whose
-// revision was built: neither a try build on top of it nor a build of another
-// changeset of the push is one. A result that no documentation has gives
-// [job.ErrUnknownWord], and the other jobs come with it.
+// Jobs implements job.Scheduler. Raw of a job is a [Record]. A run belongs to the push whose
+// revision it built; a try build on top of that revision does not belong to it, nor does a
+// build of another changeset of the push. An undocumented result gives [job.ErrUnknownWord];
+// the other jobs come with the error.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	return bounded(ctx, p.c, "buildbot.jobs", push.String(), func(ctx context.Context) ([]job.Job, error) {
 		return p.runsOf(ctx, push, names)
@@ -32,19 +33,19 @@ func (p *Project) runsOf(ctx context.Context, push job.Push, names []string) ([]
 	return p.found(ctx, all[0], names)
 }
 
-// subject is a push that is asked about.
+// subject is a push that a question is about.
 type subject struct {
 	push job.Push
-	line line    // that it is of
+	line line    // the line of its repository
 	hz   horizon // how far back its runs can lie
-	// asked is what builders were asked to do, among which is all that is of the push: several
-	// lists, which others share.
+	// asked are lists of requests that contain all those of the push, among others. Other
+	// subjects share the lists, so they must not be changed.
 	asked [][]finished
-	err   error // why that cannot be told
+	err   error // why the question cannot be answered for this push
 }
 
-// subject finds the line that a push is of, by the name of the push's own repository. That
-// the line is not clear is no matter here: the revision is.
+// subject makes the subject of a push. The line is that of the push's own repository; it may
+// be unclear which one is meant, since the revision decides.
 func (p *Project) subject(ctx context.Context, from *lookout, push job.Push) *subject {
 	l, err := p.lineOf(ctx, push.Repo)
 	if err != nil && l.repo == "" {
@@ -53,7 +54,8 @@ func (p *Project) subject(ctx context.Context, from *lookout, push job.Push) *su
 	return &subject{push: push, line: l, hz: from.horizon(push)}
 }
 
-// found are the runs of a push under some names, or all of them.
+// found returns the runs of a push with the given names, or all of them, from the lists that
+// were read.
 func (p *Project) found(ctx context.Context, s *subject, names []string) ([]job.Job, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -79,9 +81,9 @@ func (p *Project) found(ctx context.Context, s *subject, names []string) ([]job.
 	return out, errors.Join(unknown...)
 }
 
-// ask asks what builders were asked to do that can be of some pushes: in the builders' own
-// lists, where they are few, and otherwise in that of all. Each list is read once, as far
-// back as one of the pushes needs it.
+// ask reads the requests that may be of the pushes: from each builder's own list when there
+// are few labels, and otherwise from the list of all buildsets. It reads each list once, as far
+// back as the oldest push needs it.
 func (p *Project) ask(ctx context.Context, all []*subject, names []string) {
 	q := p.question()
 	if len(names) == 0 || len(names) > fewLabels {
@@ -97,7 +99,8 @@ func (p *Project) ask(ctx context.Context, all []*subject, names []string) {
 	}
 }
 
-// buildersOf are the builders whose lists have the requests for some labels.
+// buildersOf returns the ids of the builders whose lists have the requests of the labels, each
+// once. A label that is not a builder has none.
 func (p *Project) buildersOf(ctx context.Context, names []string) ([]int, error) {
 	var out []int
 	for _, name := range names {
@@ -118,7 +121,8 @@ func (p *Project) buildersOf(ctx context.Context, names []string) ([]int, error)
 	return slices.Compact(out), nil
 }
 
-// jobs are the runs of one request that are of a push.
+// jobs returns the runs of one request that belong to a push. The error of an undocumented
+// result is returned only when the request's own source names the push.
 func (p *Project) jobs(ctx context.Context, f finished, l line, push job.Push) ([]job.Job, error) {
 	if !concerns(f.set.SourceStamps, push.Revision) {
 		return nil, nil
@@ -140,7 +144,7 @@ func (p *Project) jobs(ctx context.Context, f finished, l line, push job.Push) (
 	}
 	is := func(ss SourceStamp) bool { return sameRevision(ss.Revision, push.Revision) }
 	if !slices.ContainsFunc(l.stamps(f.set), is) {
-		unknown = nil // of another push
+		unknown = nil // another push's, which reports it
 	}
 	if unknown != nil {
 		unknown = fmt.Errorf("request %d: %w", f.request.ID, unknown)
@@ -148,8 +152,8 @@ func (p *Project) jobs(ctx context.Context, f finished, l line, push job.Push) (
 	return out, unknown
 }
 
-// judged is a run with the builder that it is filed under, and with its status as the
-// project takes it.
+// judged completes a run with its builder, and with the status that the project's options give
+// it: warnings are a success, or a failure for builders in FailOnWarnings.
 func (p *Project) judged(ctx context.Context, r run) (run, error) {
 	b, err := p.builderOf(ctx, r)
 	if err != nil {
@@ -162,16 +166,16 @@ func (p *Project) judged(ctx context.Context, r run) (run, error) {
 	return r, nil
 }
 
-// concerns reports whether one of the sources can be of a revision: it is named, or is the
-// newest one, which only builds know.
+// concerns reports whether one of the sources may be of a revision: it names the revision, or
+// it names none and takes the newest, which only its builds know.
 func concerns(stamps []SourceStamp, rev string) bool {
 	return slices.ContainsFunc(stamps, func(ss SourceStamp) bool {
 		return ss.Revision == "" || sameRevision(ss.Revision, rev)
 	})
 }
 
-// built reports whether a run is of a revision of the line. What was asked to build
-// the newest revision says itself which that was, once it knows.
+// built reports whether a run built a revision on the line. A run for the newest revision says
+// which one it was once its checkout is done.
 func (l line) built(r run, rev string) bool {
 	for _, ss := range l.stamps(r.Buildset) {
 		at := ss.Revision
@@ -185,6 +189,7 @@ func (l line) built(r run, rev string) bool {
 	return false
 }
 
+// times are the times of a run. A request without a build that has ended has no start.
 func times(r run) job.Times {
 	t := job.Times{Requested: r.Request.Submitted.Time()}
 	switch {

@@ -8,44 +8,43 @@ import (
 	"github.com/mozci/mozci/internal/flight"
 )
 
-// How much is kept of what was read, at most. A service runs for months and asks
-// about many pushes: what is over the bound was wanted longest ago, and is read
-// again when somebody asks for it.
+// The bounds of what is remembered. A service runs for months and asks about many pushes, so
+// what was used longest ago is dropped, and read again when it is needed.
 const (
 	mostLines     = 64    // repositories whose branch was found
 	mostSights    = 1000  // branches and codebases that were seen
 	mostPushes    = 5000  // of the project's own branch, the newest
 	mostOthers    = 1000  // pushes that were read one by one
-	mostNodes     = 20000 // revisions of changes, for the parents of others
+	mostNodes     = 20000 // revisions of changes, to name the parents of other changes
 	mostHistories = 100   // builders whose requests were read
-	mostRequests  = 2000  // of each of these builders, the newest
-	mostBuildsets = 5000  // of the list of all, the newest; and as many of single ones
+	mostRequests  = 2000  // requests of each of these builders, the newest
+	mostBuildsets = 5000  // buildsets of the list of all, the newest; and as many single ones
 	mostBases     = 256   // virtual builders
 	mostLogs      = 64    // builds whose logs were listed, and IDs of runs that were opened
 )
 
-// deepFor is how long more than the bound is kept of a list after somebody asked
-// about what lies so far back: such questions come one after another.
+// deepFor is how long a list may stay over its bound after a question about old pushes: such
+// questions come one after another.
 const deepFor = 5 * time.Minute
 
-// keptFor is how long a master's configuration is used again: the questions of
-// one call are asked within it, and a master is seldom configured anew.
+// keptFor is how long a master's configuration is used before it is read again. A master is
+// seldom reconfigured.
 const keptFor = time.Minute
 
-// freshFor is how long what changes on a master is used again: the questions of one
-// call come together, and a poll comes later.
+// freshFor is how long a list of changes or runs is used before it is renewed. It is long
+// enough for the questions of one call, and shorter than the interval of any poll.
 const freshFor = 2 * time.Second
 
-// nothing is what a fetch returns that files what it read.
+// nothing is the result of a fetch that stores what it read itself.
 type nothing = struct{}
 
-// kept is a list that is read once for many questions, and for all who want it at
-// the same time.
+// kept is a value that is read once for many questions, and once for all callers that want it
+// at the same time.
 type kept[T any] struct {
 	read  func(context.Context) (T, error)
 	reads *flight.Cache[nothing, T]
 
-	mu sync.Mutex // not held while the master is asked
+	mu sync.Mutex // not held during requests
 	at time.Time
 	v  T
 }
@@ -54,7 +53,7 @@ func keep[T any](read func(context.Context) (T, error)) *kept[T] {
 	return &kept[T]{read: read, reads: flight.New[nothing, T](0)}
 }
 
-// get returns what was read at most this long ago.
+// get returns the value as it was read at most age ago, and reads it again if it is older.
 func (k *kept[T]) get(ctx context.Context, age time.Duration) (T, error) {
 	if v, ok := k.since(age); ok && ctx.Err() == nil {
 		return v, nil
@@ -79,20 +78,20 @@ func (k *kept[T]) since(age time.Duration) (v T, ok bool) {
 	return k.v, true
 }
 
-// turns lets one caller at a time act under a key: of two with one key, the second
+// turns lets one caller at a time act under a key: the second of two callers with the same key
 // must see what the first has made. A caller stops waiting when its context ends.
 type turns struct {
-	mu    sync.Mutex // not held while anybody acts or waits
+	mu    sync.Mutex // not held while a caller acts or waits
 	taken map[string]*turn
 }
 
-// turn is that of a key; it is forgotten when nobody acts or waits any more.
+// turn is the turn of one key. It is removed when no caller acts or waits any more.
 type turn struct {
-	acting chan struct{} // holds one: the caller that acts
-	users  int
+	acting chan struct{} // of capacity 1: full while a caller acts
+	users  int           // callers that act or wait
 }
 
-// take waits for the turn of a key and returns what gives it on.
+// take waits for the turn of a key. The caller must call done when it has acted.
 func (t *turns) take(ctx context.Context, key string) (done func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -9,26 +9,26 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// line is one branch of one repository, as the master has it: what pushes and
-// runs are of.
+// line is one branch of one repository, as the master knows it. Pushes and runs belong to a
+// line.
 type line struct {
-	repo     string // the name by which it was asked for
-	branch   string // empty: the default one, for which the master has no name
+	repo     string // the repository's name, as the caller gave it
+	branch   string // "" is the default branch, for which the master has no name
 	codebase string
-	clear    bool   // codebase is known; otherwise any is meant
-	place    string // the last part of the repository's address; empty: any
-	main     bool   // builds that name no branch are of it
-	loose    bool   // the master did not show it: its name is taken as it is, or as the end of a path
+	clear    bool   // codebase is known; otherwise any codebase fits
+	place    string // the last part of the repository's address; "" fits any
+	main     bool   // builds that name no branch belong to it
+	loose    bool   // the master did not show it: branch may be the whole name or the end of a path
 }
 
-// sight is a source that the master has changes or builds of.
+// sight is a source of which the master was seen to have changes or builds.
 type sight struct {
 	branch, codebase, place string
-	change                  bool
+	change                  bool // it comes from a change, not from a build
 }
 
-// placeOf is the last part of a repository's address, by which clones and
-// mirrors of one repository are the same.
+// placeOf is the last part of a repository's address: "lib" for https://example.org/lib.git
+// and for git@host:team/lib/. By it, clones and mirrors of a repository count as the same.
 func placeOf(repository string) string {
 	s := strings.TrimRight(strings.ReplaceAll(repository, "\\", "/"), "/")
 	s = s[strings.LastIndexAny(s, "/:")+1:]
@@ -37,8 +37,8 @@ func placeOf(repository string) string {
 
 func sightOf(c change) sight { return sight{c.Branch, c.Codebase, placeOf(c.Repository), true} }
 
-// sights are the sources of changes and of buildsets, each once. A try build's
-// base says nothing of where pushes are.
+// sights returns the sources of changes and buildsets, each once. Try builds do not count,
+// since their base tells nothing about pushes.
 func sights(changes []change, sets []Buildset) []sight {
 	var out []sight
 	add := func(s sight) {
@@ -60,23 +60,23 @@ func sights(changes []change, sets []Buildset) []sight {
 	return out
 }
 
-// patched reports whether a buildset is of "buildbot try": its sources are not
-// those of a push.
+// patched reports whether a buildset is of "buildbot try": it builds a patch, and so belongs
+// to no push.
 func patched(s Buildset) bool {
 	return slices.ContainsFunc(s.SourceStamps, func(ss SourceStamp) bool { return ss.Patch != nil })
 }
 
-// defaultNames are what people call the branch for which a version control system
-// has no name of its own.
+// defaultNames are the names that people use for the default branch when the version control
+// system has no name for it.
 var defaultNames = []string{"default", "main", "master", "trunk"}
 
 func isDefault(branch string) bool { return branch == "" || slices.Contains(defaultNames, branch) }
 
-// chooseBranch is the branch with a name, of those that the master was seen to
-// have: the one that is called so, or else the one whose path ends with it, as
-// integration/autoland does with autoland. Changes without a branch are of the
-// default one, and of the only one there is; exact says that the name is a
-// branch's, and not only a repository's.
+// chooseBranch returns the branch that a name means, among those that the master was seen to
+// have: the one with exactly this name, or else the one whose path ends with it, as
+// integration/autoland ends with autoland. Changes without a branch belong to the default
+// branch; and when there are no others, to any repository. exact says that the name is that of
+// a branch, so the last rule does not apply.
 func chooseBranch(name string, exact bool, seen []string) (string, error) {
 	if slices.Contains(seen, name) {
 		return name, nil
@@ -104,7 +104,7 @@ func chooseBranch(name string, exact bool, seen []string) (string, error) {
 	return "", fmt.Errorf("%w: no branch %q; branches seen: %s", errNoLine, name, branchList(seen))
 }
 
-// branchList is a list of branches for people, not too long.
+// branchList lists branches for people, 20 at most.
 func branchList(seen []string) string {
 	const most = 20
 	names := slices.Sorted(slices.Values(seen))
@@ -119,7 +119,7 @@ func branchList(seen []string) string {
 	return strings.Join(names, ", ") + more
 }
 
-// branches are the branches of sights, each once.
+// branches returns the branches of sights, sorted, each once.
 func branches(all []sight) []string {
 	set := map[string]bool{}
 	for _, s := range all {
@@ -128,9 +128,9 @@ func branches(all []sight) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// newLine is the line of a branch, as sights tell: of which codebase it is, and
-// whether repositories must be told apart. What is not clear is an error, which
-// lists what there is; the line then is of any codebase.
+// newLine makes the line of a branch. The sights tell its codebase, and whether several
+// repositories have such a branch. When the codebase or the repository is not clear, the error
+// lists the choices, and the line that comes with it fits any of them.
 func newLine(repo, branch, codebase string, all []sight) (line, error) {
 	l := line{repo: repo, branch: branch, codebase: codebase, clear: codebase != ""}
 	named := slices.DeleteFunc(branches(all), func(b string) bool { return b == "" })
@@ -160,7 +160,7 @@ func newLine(repo, branch, codebase string, all []sight) (line, error) {
 	case places[repo]:
 		l.place = repo
 	default:
-		return l, fmt.Errorf("%w: branch %s is there in several repositories: %s; "+
+		return l, fmt.Errorf("%w: several repositories have the branch %s: %s; "+
 			"name one with --repo, and the branch with --branch",
 			job.ErrInvalid, orNameless(branch), strings.Join(slices.Sorted(maps.Keys(places)), ", "))
 	}
@@ -184,8 +184,8 @@ func codebaseList(set map[string]bool) string {
 	return strings.Join(names, ", ")
 }
 
-// holds reports whether what is of a branch, codebase and repository is of the
-// line.
+// holds reports whether something of this branch, codebase and repository belongs to the line.
+// An unknown repository fits.
 func (l line) holds(branch, codebase, repository string) bool {
 	same := branch == l.branch || l.loose && strings.HasSuffix(branch, "/"+l.branch)
 	if !same || l.clear && codebase != l.codebase {
@@ -195,8 +195,8 @@ func (l line) holds(branch, codebase, repository string) bool {
 	return l.place == "" || place == "" || place == l.place
 }
 
-// stamps are the source stamps of a buildset that say which push of the line it
-// is of: mostly one or none.
+// stamps returns the source stamps of a buildset that are on the line, mostly one or none. They
+// tell to which push the buildset belongs.
 func (l line) stamps(s Buildset) []SourceStamp {
 	if patched(s) {
 		return nil
@@ -211,13 +211,13 @@ func (l line) stamps(s Buildset) []SourceStamp {
 	return out
 }
 
-// sameRevision reports whether two revisions are the same: hashes by their
-// beginning, as one may be given in 12 digits; others, such as Subversion's
-// numbers, as a whole.
+// sameRevision reports whether two revisions are the same. Hashes may differ in length: one of
+// 12 digits equals one of 40 that begins with it. Others, such as Subversion's numbers, must
+// be equal.
 func sameRevision(a, b string) bool { return a != "" && (a == b || job.SameRevision(a, b)) }
 
-// parseRevision reads what a person may name a revision by: a hash of 12 digits or
-// more, a number, as Subversion and Perforce have, or tip.
+// parseRevision reads a revision as a person gives it: a hash of 12 digits or more, a number
+// of up to 18 digits, as in Subversion and Perforce, or "tip".
 func parseRevision(rev string) (string, error) {
 	const digits = 18
 	if rev != "" && len(rev) <= digits && strings.Trim(rev, "0123456789") == "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Page implements job.PageLinker: the address of a build's page on the master, as a
-// browser shows it, or of its request's while none has begun.
+// Page implements job.PageLinker: it is the address of the build's page on the master or,
+// when no build has begun, of the request's page.
 func (p *Project) Page(j job.Job) string {
 	r, ok := j.Raw().(Record)
 	switch {
@@ -25,8 +25,8 @@ func (p *Project) Page(j job.Job) string {
 	return fmt.Sprintf("%s/#/builders/%d/builds/%d", p.c.base, r.Build.Builder, r.Build.Number)
 }
 
-// LabelPage is the address of a builder's page; empty for a builder that is not
-// there.
+// LabelPage is the address of a builder's page; "" when there is no such builder or the master
+// does not answer.
 func (p *Project) LabelPage(ctx context.Context, label string) string {
 	b, err := bounded(ctx, p.c, "buildbot.builder", label, func(ctx context.Context) (Builder, error) {
 		return p.c.labelled(ctx, label)
@@ -37,22 +37,23 @@ func (p *Project) LabelPage(ctx context.Context, label string) string {
 	return fmt.Sprintf("%s/#/builders/%d", p.c.base, b.ID)
 }
 
-// Place is what the address of a page names. What it does not name is zero.
+// Place is what the address of a page names, as [ParsePage] finds it. Fields that the address
+// does not name are zero.
 type Place struct {
-	Base    string // of the master
-	Builder string // its id, or its name
-	Build   int    // its number among the builds of the builder
-	Request int64
+	Base    string // the master's base URL
+	Builder string // the builder's id or name
+	Build   int    // the number of the build among the builder's, counted from 1
+	Request int64  // the id of the request
 }
 
-// ParsePage takes the address of a build's or a request's page apart, as a browser
-// shows it: http://…/#/builders/3/builds/17, also when more follows, such as a
-// step. Errors wrap job.ErrInvalid.
+// ParsePage takes apart the address of a build's or a request's page, as copied from a
+// browser: http://…/#/builders/3/builds/17 is build 17 of builder 3. More may follow, such as
+// a step. Errors wrap job.ErrInvalid.
 func ParsePage(address string) (Place, error) {
 	const most = 4096
 	front, route, found := strings.Cut(address, "#")
 	if !found || len(address) > most {
-		return Place{}, fmt.Errorf("%w: %.80q is no address of a build's page, "+
+		return Place{}, fmt.Errorf("%w: %.80q is not the address of a build's page, "+
 			"such as http://127.0.0.1:8010/#/builders/3/builds/17", job.ErrInvalid, address)
 	}
 	base, err := checkBase(front)
@@ -84,8 +85,8 @@ func ParsePage(address string) (Place, error) {
 	return out, nil
 }
 
-// named is the request, and the number of its run, that an ID or the address of a
-// page names.
+// named returns the request, and the number of its run, that an ID or the address of a page
+// names. For a build's page that takes 2 requests, or 3 when it names the builder by name.
 func (p *Project) named(ctx context.Context, id string) (request int64, number int, err error) {
 	if !strings.Contains(id, "#") {
 		return parseRunID(id)
@@ -95,7 +96,8 @@ func (p *Project) named(ctx context.Context, id string) (request int64, number i
 		return 0, 0, err
 	}
 	if at.Base != p.c.base {
-		return 0, 0, fmt.Errorf("%w: %s is not the master that is asked, %s", job.ErrInvalid, at.Base, p.c.base)
+		return 0, 0, fmt.Errorf("%w: the address is of another master, %s; this one is %s",
+			job.ErrInvalid, at.Base, p.c.base)
 	}
 	if at.Request != 0 {
 		return at.Request, 1, nil
@@ -125,11 +127,13 @@ func (p *Project) named(ctx context.Context, id string) (request int64, number i
 	return b.Request, i + 1, nil
 }
 
-// runID names a run: its request, and which run of the request it is.
+// runID is the ID of a run: its request, and its number among the request's runs, counted from
+// 1.
 func runID(request int64, number int) string {
 	return fmt.Sprintf("%d/%d", request, number)
 }
 
+// parseRunID is the reverse of runID. Anything else is job.ErrNotFound.
 func parseRunID(id string) (request int64, number int, err error) {
 	r, n, ok := strings.Cut(id, "/")
 	if ok {
@@ -138,7 +142,7 @@ func parseRunID(id string) (request int64, number int, err error) {
 		}
 	}
 	if !ok || err != nil || request < 1 || number < 1 {
-		return 0, 0, fmt.Errorf("%w: %q is no run here: expected a request and the number of its run, such as 17/1, "+
+		return 0, 0, fmt.Errorf("%w: %q is not a run: expected a request and the number of its run, such as 17/1, "+
 			"or the address of a build's page", job.ErrNotFound, id)
 	}
 	return request, number, nil

@@ -12,13 +12,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The names that the structured logs of harnesses have among a step's logs.
+// The names of structured logs among a step's logs: "errorsummary", "mochitest_errorsummary.log"
+// or "xpcshell-raw.log".
 var (
 	summaryName    = regexp.MustCompile(`(^|[_-])errorsummary(\.log)?$`)
 	structuredName = regexp.MustCompile(`(^|[_-])raw(\.log)?$`)
 )
 
-// logTypes are those of logs: with streams, text, HTML, deleted.
+// logTypes are the documented types of logs: s has several streams, t is text, h is HTML, and d
+// was deleted.
 var logTypes = []string{"s", "t", "h", "d"}
 
 // leaf is a log of a step of a build.
@@ -27,10 +29,10 @@ type leaf struct {
 	log  stepLog
 }
 
-// kind is the sort of a log; empty for what nobody reads.
+// kind is the kind of a log; "" for one that cannot be read as a log.
 func (l leaf) kind() job.LogKind {
 	switch {
-	case l.log.Type == "d" || l.log.Type == "h": // deleted; a page
+	case l.log.Type == "d" || l.log.Type == "h": // deleted, or a page of HTML
 		return ""
 	case summaryName.MatchString(l.log.Name):
 		return job.LogErrorSummary
@@ -40,11 +42,11 @@ func (l leaf) kind() job.LogKind {
 	return job.LogText
 }
 
-// OpenLog implements job.LogOpener. The text log is that of all steps, in their
-// order, each after a line that names it; the others are the step's log that is
-// named as harnesses name their files. A job that is only an ID may have the
-// address of a build's page for it. A log of a build that runs is read as far as
-// it is. A run without such a log, and one that has not begun, give [job.ErrNotFound].
+// OpenLog implements job.LogOpener. The text log is the logs of all steps in their order, each
+// after a line that names the step. The other kinds are the first log with the name that test
+// harnesses use. j may be a job with only an ID, which may then be the address of a build's
+// page. The log of a running build ends where it is now. A run without such a log, and one
+// that has not begun, give [job.ErrNotFound].
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "buildbot.log"
 	all, err := bounded(ctx, p.c, op, j.ID(), func(ctx context.Context) ([]leaf, error) {
@@ -66,15 +68,15 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	switch {
 	case len(parts) == 0:
 		return nil, job.Wrap(op, j.ID(),
-			fmt.Errorf("%w: no %s log among the %d logs of its steps", job.ErrNotFound, which, len(all)))
+			fmt.Errorf("%w: none of the %d logs of its steps is a %s log", job.ErrNotFound, len(all), which))
 	case which != job.LogText:
 		return chainOf(parts[:1], false), nil
 	}
 	return chainOf(parts, true), nil
 }
 
-// logsOf are the logs of a build, by the order of its steps. Those of a build that
-// is complete are asked for once, however many sorts of logs are looked for.
+// logsOf returns the logs of a build in the order of its steps. For a build that has ended they
+// are listed once, however many kinds of logs are opened.
 func (p *Project) logsOf(ctx context.Context, b opened) ([]leaf, error) {
 	return p.leaves.Do(ctx, b.build, func(ctx context.Context) ([]leaf, bool, error) {
 		all, done, err := p.listLogs(ctx, b.build)
@@ -82,8 +84,8 @@ func (p *Project) logsOf(ctx context.Context, b opened) ([]leaf, error) {
 	})
 }
 
-// listLogs reads the list of a build's logs; done is that what is there does not change
-// any more. Of a build that runs more steps may come.
+// listLogs lists a build's logs. done says that all steps and logs listed have ended; more
+// steps may still come as long as the build runs.
 func (p *Project) listLogs(ctx context.Context, build int64) (out []leaf, done bool, err error) {
 	steps, err := p.c.steps(ctx, build)
 	if err != nil {
@@ -116,14 +118,14 @@ func (p *Project) listLogs(ctx context.Context, build int64) (out []leaf, done b
 	return out, done, nil
 }
 
-// opened is the id of a run's build, and whether the build had ended.
+// opened is a build whose log is opened: its id, and whether it had ended.
 type opened struct {
 	build    int64
 	complete bool
 }
 
-// buildOf is a run's build. Of a job that is only an ID, as a person gives it, the
-// master is asked.
+// buildOf is a run's build. For a job that has only an ID, as a person gives it, the master is
+// asked.
 func (p *Project) buildOf(ctx context.Context, j job.Job) (opened, error) {
 	if run, ok := j.Raw().(Record); ok {
 		if run.Build == nil {
@@ -133,10 +135,11 @@ func (p *Project) buildOf(ctx context.Context, j job.Job) (opened, error) {
 	}
 	return p.opened.Do(ctx, j.ID(), func(ctx context.Context) (opened, bool, error) {
 		found, err := p.findBuild(ctx, j.ID())
-		return found, found.complete, err // what a request built stays in its place
+		return found, found.complete, err // once it has ended, a request's builds keep their numbers
 	})
 }
 
+// findBuild finds the build of a run by the run's ID. Run 2 of a request is builds[1].
 func (p *Project) findBuild(ctx context.Context, run string) (opened, error) {
 	request, number, err := p.named(ctx, run)
 	if err != nil {
@@ -153,4 +156,4 @@ func (p *Project) findBuild(ctx context.Context, run string) (opened, error) {
 }
 
 // errNoBuild says that a run has no log yet.
-var errNoBuild = fmt.Errorf("%w: no build of it began", job.ErrNotFound)
+var errNoBuild = fmt.Errorf("%w: no build of it has begun", job.ErrNotFound)

@@ -9,21 +9,21 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// History implements job.HistoryReader. The lists that Jobs reads for one push are read
-// once for all of them, back to when the master heard of the oldest: for up to four labels
-// those of their builders, with the sources and the builds of each page, which is three
-// requests for some hundred runs of a label; for more labels the list of buildsets, and the
-// requests of those that are of one of the pushes. What was read is kept: of a range that
-// is read piece by piece, newest first, each page is read once.
+// History implements job.HistoryReader. It reads the lists that Jobs reads for one push, but
+// once for all pushes, back to the time when the master heard of the oldest. For up to 4
+// labels these are the lists of their builders; a page costs 3 requests, for up to 500 runs
+// with their buildsets and builds. For more labels it is the list of buildsets, and the
+// requests of those that belong to one of the pushes. What was read is kept, so a range that
+// is read piece by piece, newest first, costs each page once.
 //
-// A push of which nothing can be told, such as one of a branch that the master does not
-// have, has its own error; the others of the same list have it too where they lie farther
-// back than could be read.
+// A push that cannot be answered, such as one on a branch that the master does not have, has
+// its own error. When a list cannot be read back far enough, the newer pushes have their runs
+// and the older ones the error.
 func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
 	const op = "buildbot.history"
 	about := strings.Join(labels, ", ")
 	if len(labels) == 0 {
-		return nil, job.Wrap(op, "labels", fmt.Errorf("%w: none given", job.ErrInvalid))
+		return nil, job.Wrap(op, "labels", fmt.Errorf("%w: no label was given", job.ErrInvalid))
 	}
 	return bounded(ctx, p.c, op, about, func(ctx context.Context) ([]job.PushRuns, error) {
 		return p.many(ctx, op, pushes, labels)
@@ -36,7 +36,7 @@ func (p *Project) many(ctx context.Context, op string, pushes []job.Push, labels
 	var all []*subject
 	at := map[*subject]int{}
 	from := p.lookout()
-	lost := map[string]error{} // repositories of which the master could not be asked
+	lost := map[string]error{} // by repository: the error of finding its line
 	for i, push := range pushes {
 		out[i].Push = push
 		if err := ctx.Err(); err != nil {
@@ -59,14 +59,14 @@ func (p *Project) many(ctx context.Context, op string, pushes []job.Push, labels
 		out[at[s]].Jobs, out[at[s]].Err = jobs, job.Wrap(op, s.push.String(), err)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err // of all of them
+		return nil, err // the context ended: that is the error of the whole question
 	}
 	return out, nil
 }
 
-// reachAll reads a list back behind the horizons of some pushes, and returns those of the
-// pushes of which that could be done. Where it cannot be read so far, the pushes are looked
-// at newest first: those before the one that it fails for have their answer.
+// reachAll reads a list back behind the horizons of the pushes, and returns the horizons that
+// it reached. When it cannot read so far, it tries the pushes one by one, newest first: those
+// before the first failure have their answer, that one and all older ones get the error.
 func (p *Project) reachAll(ctx context.Context, q *question, r *reading, pages pages, all []*subject) horizons {
 	rest := slices.DeleteFunc(slices.Clone(all), func(s *subject) bool { return s.err != nil })
 	far := make(horizons, len(rest))

@@ -302,7 +302,7 @@ func (r running) refused(t *testing.T) {
 		},
 		{
 			"scheduler", ask(bbtest.User, bbtest.Password, "autoland", other, nil), job.ErrInvalid,
-			"those that are: force-autoland",
+			"those that do: force-autoland",
 		},
 		{
 			"branch", ask(bbtest.User, bbtest.Password, "somewhere", nil, elsewhere), job.ErrNotFound,
@@ -310,13 +310,13 @@ func (r running) refused(t *testing.T) {
 		},
 		{
 			"builder", edited(func(r *job.Request) { r.Label = "nobody" }), job.ErrNotFound,
-			`unknown builder "nobody"`,
+			`no builder named "nobody"`,
 		},
 		{
 			"input", edited(func(r *job.Request) { r.Input = colour }), job.ErrInvalid,
 			"force-autoland has no field colour",
 		},
-		{"no object", edited(func(r *job.Request) { r.Input = 3 }), job.ErrInvalid, "expected an object"},
+		{"no object", edited(func(r *job.Request) { r.Input = 3 }), job.ErrInvalid, "expected a JSON object"},
 		{"action", edited(func(r *job.Request) { r.Action = "explode" }), job.ErrInvalid, "expected force"},
 	} {
 		if !errors.Is(c.err, c.is) || !strings.Contains(fmt.Sprint(c.err), c.says) {

@@ -9,21 +9,21 @@ import (
 	"github.com/mozci/mozci/internal/flight"
 )
 
-// memory is what is remembered of the changes in one database of the master; a
-// master that comes back with another database gets another memory. What a question
-// lacks is read without a lock, for all who lack it, and filed afterwards.
+// memory is what is remembered of the changes in one database of the master. A master that
+// comes back with another database gets a new memory. What a question lacks is read without
+// holding the lock, once for all callers that need it, and stored afterwards.
 type memory struct {
-	reads  *flight.Cache[string, nothing]  // pages under way
-	finds  *flight.Cache[string, pushed]   // revisions that are looked up
+	reads  *flight.Cache[string, nothing]  // reads of pages under way
+	finds  *flight.Cache[string, pushed]   // searches for revisions under way
 	lines  *flight.Cache[string, resolved] // by the name of the repository
-	others *flight.Cache[string, pushed]   // read one by one; see keyOf
-	nodes  *flight.Cache[int64, string]    // revisions by change
+	others *flight.Cache[string, pushed]   // pushes that were read one by one, by keyOf the revision
+	nodes  *flight.Cache[int64, string]    // revisions by the id of their change
 
-	mu   sync.Mutex // not held while the master is asked
+	mu   sync.Mutex // not held during requests
 	seen []sight
 	look *firstLook
 	told *told
-	deep time.Time // when somebody asked for what lies far back
+	deep time.Time // when a caller last asked about pushes beyond the bound
 }
 
 func newMemory() *memory {
@@ -34,26 +34,26 @@ func newMemory() *memory {
 	}
 }
 
-// firstLook is the newest of all branches, as they were read first.
+// firstLook is the first page of the newest changes, of all branches.
 type firstLook struct {
 	changes []change
-	at      time.Time
-	took    time.Duration
+	at      time.Time     // when it was read
+	took    time.Duration // how long that took
 }
 
-// told is what the master told of the line of a project. It is replaced, not
-// changed, when there is more.
+// told is what the master told about the line of a project. It is never changed: when there is
+// more, a new one replaces it, so that readers need no lock.
 type told struct {
 	line      line
-	at        time.Time // when the newest were read
-	took      time.Duration
-	whole     bool  // nothing is below low
-	low, high int64 // changes with ids from low to high were read
-	filters   []string
-	pushes    []pushed // ascending
+	at        time.Time     // when the newest changes were read
+	took      time.Duration // how long that took
+	whole     bool          // the master has no changes below low
+	low, high int64         // all changes with ids from low to high, both included, were read
+	filters   []string      // parameters that restrict reads to the line; see begin
+	pushes    []pushed      // by ascending id
 }
 
-// now is what is known; before anything was read it is empty.
+// now returns what is known; it is empty before anything was read.
 func (m *memory) now() *told {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,7 +63,7 @@ func (m *memory) now() *told {
 	return m.told
 }
 
-// file replaces what is known by what edit makes of a copy.
+// file replaces what is known by a copy that edit has changed.
 func (m *memory) file(edit func(t *told)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,8 +72,8 @@ func (m *memory) file(edit func(t *told)) {
 	m.told = &t
 }
 
-// used notes that a push was wanted, and drops the oldest where there are too many
-// and nobody wanted such a one for a while.
+// used notes that a caller used a push. When there are too many pushes, and none of the oldest
+// was used within deepFor, it drops those over the bound.
 func (m *memory) used(id int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,7 +92,8 @@ func (m *memory) used(id int64) {
 	}
 }
 
-// index is where a revision is among the pushes that were read; -1 for nowhere.
+// index is the index of a revision among the pushes that were read; -1 when it is not there. It
+// searches from the newest. "tip" is the last one, which is -1 as well when there are none.
 func (t *told) index(rev string) int {
 	if rev == "tip" {
 		return len(t.pushes) - 1
@@ -105,27 +106,28 @@ func (t *told) index(rev string) int {
 	return -1
 }
 
-// keyOf is under what a revision is remembered: one may be asked for in 12 digits
-// and in 40.
+// keyOf is the key under which a revision is remembered: its first 12 digits, since callers
+// name the same revision by 12 digits or by 40.
 func keyOf(rev string) string {
 	const digits = 12
 	return strings.ToLower(rev[:min(len(rev), digits)])
 }
 
-// other is a push that was read by itself.
+// other returns a push that was read alone.
 func (m *memory) other(rev string) (pushed, bool) {
 	p, ok := m.others.Get(keyOf(rev))
 	return p, ok && sameRevision(p.Revision, rev)
 }
 
-// sights are those that were seen.
+// sights returns the sources seen so far. The caller must not change the slice.
 func (m *memory) sights() []sight {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.seen
 }
 
-// see adds to what was seen; too many are forgotten, and looked for again.
+// see adds sources to those seen. Beyond mostSights the oldest are dropped, and found again
+// when they are needed.
 func (m *memory) see(more []sight) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,23 +12,23 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// A page is what is read at once of records that are many. The master answers
-// order and limit from its database when it is asked for ids alone; windows of
-// ids would read the holes that its janitor leaves.
+// The sizes of pages, in records. Pages are requested by order and limit. Windows of ids, such
+// as 1001 to 1500, would not do: the master's janitor deletes old records, so a window may be
+// empty.
 const (
 	firstPage = 50
 	largePage = 500
-	atOnce    = 4   // pages or groups that are read at a time
-	manyIDs   = 250 // ids in one question: longer lines are refused by proxies
+	atOnce    = 4   // pages or groups of ids that are read at the same time
+	manyIDs   = 250 // ids in one request: proxies refuse longer URLs
 )
 
-// grown is the size of the page after one of this size.
+// grown is the size of the page after one of this size: 50, 100, 200, 400, 500, 500 …
 func grown(size int) int { return min(2*max(size, firstPage/2), largePage) }
 
-// source is a list of records of the master that is read in pages.
+// source is a list of the master's records that is read in pages.
 type source[T record] struct {
-	path  string // of the API
-	field string // the id by which it is ordered
+	path  string // in the API, such as builders/3/buildrequests
+	field string // the id by which the list is ordered
 	kind[T]
 }
 
@@ -41,8 +41,8 @@ func requestsSource(path string) source[BuildRequest] {
 
 func buildsSource(path string) source[Build] { return source[Build]{path, "buildid", buildList} }
 
-// older reads up to n records with ids below the given one, newest first; 0 is
-// from the newest on. It reports whether these were the last ones there are.
+// older reads up to n records with ids less than below, newest first; below 0 means from the
+// newest on. The flag says that there are no older ones: the page was not full.
 func older[T record](
 	ctx context.Context, c *Client, op string, s source[T], below int64, n int, more ...string,
 ) ([]T, bool, error) {
@@ -54,31 +54,32 @@ func older[T record](
 	if err != nil {
 		return nil, false, err
 	}
-	sortNewest(a.all) // lists of changes come the other way round
+	sortNewest(a.all) // the master returns the changes of a page oldest first
 	return a.all, a.n < n, nil
 }
 
-// sortNewest puts the largest ids first.
+// sortNewest sorts records by descending id.
 func sortNewest[T record](all []T) {
 	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(b.key().id, a.key().id) })
 }
 
-// mostPages is how many pages one question may take: of 500 records each, half a
-// million. A list that has no end by then is taken for one that will have none.
+// mostPages is how many pages one question may read: half a million records. A list that has
+// not ended by then is taken to be endless, because of a fault of the master.
 const mostPages = 1000
 
 // paging counts the pages of one question.
 type paging struct{ n int }
 
-// next is an error for a page too many.
+// next counts one more page, and returns an error when that is too many.
 func (p *paging) next(c *Client, what string) error {
 	if p.n++; p.n > c.pages {
-		return broken(what, ".", contract.Outside("", "no end after %d pages, the most that are read", c.pages))
+		return broken(what, ".", contract.Outside("", "no end after %d pages, the maximum", c.pages))
 	}
 	return nil
 }
 
-// since reads the records with this id and larger ones, newest first.
+// since reads the records with this id and greater ones, newest first. The record with the id
+// itself is included on purpose: when it is missing, the master has another database.
 func since[T record](ctx context.Context, c *Client, op string, s source[T], id int64, more ...string) ([]T, error) {
 	var out []T
 	var count paging
@@ -99,9 +100,9 @@ func since[T record](ctx context.Context, c *Client, op string, s source[T], id 
 	}
 }
 
-// among reads the records whose field is one of the ids. A master that does not know
-// the comparison answers with all records, of which the others are left out; whole is
-// that each id has records, so that an answer with others alone is about other ids.
+// among reads the records whose field is one of the ids, manyIDs ids in each request, in no
+// order. A master that does not know the comparison "in" answers with all records; only drops
+// the others. whole says that every id must have a record.
 func among[T record](
 	ctx context.Context, c *Client, op string, s source[T], field string, ids []int64, whole bool, more ...string,
 ) ([]T, error) {
@@ -131,7 +132,9 @@ func among[T record](
 	return slices.Concat(found...), nil
 }
 
-// only leaves out the records whose field is none of the ids, which are sorted.
+// only drops the records whose field is none of the ids, which must be sorted. When it drops
+// any and whole is set, each id must have a record: an answer with nothing but others would be
+// about other ids.
 func only[T record](s source[T], field string, all []T, ids []int64, whole bool) ([]T, error) {
 	has := map[int64]bool{}
 	own := slices.DeleteFunc(slices.Clone(all), func(r T) bool {
@@ -145,7 +148,7 @@ func only[T record](s source[T], field string, all []T, ids []int64, whole bool)
 	}
 	for _, id := range ids {
 		if !has[id] {
-			return nil, broken(s.path, ".", contract.Outside("", "others, and none with %s %d", field, id))
+			return nil, broken(s.path, ".", contract.Outside("", "other records, but none with %s %d", field, id))
 		}
 	}
 	return own, nil

@@ -13,65 +13,66 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ProjectOptions configure a Project, and with Branch and Codebase [Changes]; nil is
+// ProjectOptions configure a Project; Branch and Codebase also configure [Changes]. Nil means
 // zero options.
 type ProjectOptions struct {
-	// Branch is the branch, where it is not called as the repository: main of
-	// repository app. A path that ends with it will do where no branch is called
-	// so; default, main, master and trunk also name the branch for which the
+	// Branch is the branch, when it does not have the repository's name, such as main of
+	// the repository app. When no branch has this name, one whose path ends with it is
+	// taken. The names default, main, master and trunk also mean the branch for which the
 	// master has no name. Default: the repository's name.
 	Branch string
-	// Codebase is the one whose changes are the pushes, and whose source stamp
-	// says which push a build is of. Empty: the only one that there is; several
-	// are an error that lists them.
+	// Codebase is the codebase whose changes are the pushes, and whose source stamp tells
+	// to which push a build belongs. Default: the only one there is; when there are
+	// several, the error lists them.
 	Codebase string
-	// ForceScheduler is the name of the scheduler that runs are asked of. Empty: the one
-	// that has the builder, and the branch where it fixes one.
+	// ForceScheduler is the name of the force scheduler that triggers runs. Default: the
+	// first one that has the builder and is not fixed to another branch.
 	ForceScheduler string
-	// FailOnWarnings names builders, by patterns in which * stands for any text
-	// and ? for one letter, whose result "warnings" means that tests failed.
-	// Buildbot itself takes it for a success, with some warnings, and goes on.
+	// FailOnWarnings are patterns for the names of builders whose result "warnings" means
+	// that tests failed. In a pattern * stands for any text and ? for one letter. For all
+	// other builders warnings are a success, as for Buildbot itself.
 	FailOnWarnings []string
-	// Kind says what sort of work a builder does. Default: what its tags say
-	// (build, test, perf), and otherwise its name.
+	// Kind tells the kind of a builder's work. Default: its first tag that is a kind
+	// (build, test, perf), or else its name.
 	Kind func(Builder) job.Kind
 }
 
-// Project is one branch of what a master builds: a [job.Scheduler] that can
-// also say what can run, cancel, open logs, watch and say how long its queues
-// are; and a [job.Repository] of the changes that the master was told of. Make
-// one with [Client.Project]. It is safe for concurrent use: what several callers want
-// is read once, and each waits for it no longer than its own context lasts. What was
-// read is used again for two seconds, and on a slow master as much longer as reading
-// took. What is remembered has a bound: the newest 2,000 requests of each of 100
-// builders and the newest 5,000 buildsets, and more of these while somebody asks about
-// older pushes; the rest is read again when it is wanted.
+// Project is one branch of what a master builds; [Client.Project] makes one. It is a
+// [job.Scheduler] that can also list what can run, cancel, open logs, watch, and measure its
+// queues; and a [job.Repository] of the changes that the master was told of.
+//
+// It is safe for concurrent use: when several callers want the same it is read once, and each
+// waits no longer than its own context lasts. What was read is used for 2 seconds, and on a
+// slow master for as much longer as reading took. It remembers a bounded number: the newest
+// 2,000 requests of each of 100 builders and the newest 5,000 buildsets, and more of them for
+// as long as callers ask about older pushes.
 type Project struct {
 	*Changes
 	c     *Client
 	o     ProjectOptions
 	warns []*regexp.Regexp
 
-	touched atomic.Int64 // grows when what was read before is stale
-	turns   turns        // of the keys of requests
+	touched atomic.Int64 // goes up whenever everything read before becomes stale
+	turns   turns        // by the key of a request
 	list    *setList
 	known   atomic.Pointer[known]
 	leaves  *flight.Cache[int64, []leaf]      // logs, by build
 	opened  *flight.Cache[string, opened]     // builds, by the ID of a run
-	looks   *flight.Cache[string, []finished] // requests that are read now, by their ids
+	looks   *flight.Cache[string, []finished] // reads of requests under way, by their ids
 
-	mu        sync.Mutex // of histories, so that a builder has one; not held while the master is asked
+	mu        sync.Mutex // makes sure that a builder has one history; not held during requests
 	histories *flight.Cache[int, *history]
 }
 
-// known is what was read of one database and does not change.
+// known is what was read from one database and does not change.
 type known struct {
 	sets  *flight.Cache[int64, Buildset]
-	bases *flight.Cache[int, bases] // of virtual builders; these change slowly
+	bases *flight.Cache[int, bases] // by virtual builder; these do change, but slowly
 }
 
-// Project returns the branch of a repository with this name, such as autoland, or
-// whose path ends with it, such as integration/autoland; see [ProjectOptions].
+// Project returns the branch with the name of a repository, such as autoland, or the one whose
+// path ends with it, such as integration/autoland; [ProjectOptions] can name another. It makes
+// no request, and opts may be nil.
 func (c *Client) Project(repo string, opts *ProjectOptions) *Project {
 	var o ProjectOptions
 	if opts != nil {
@@ -98,30 +99,32 @@ func (p *Project) failsOnWarnings(builder string) bool {
 	return slices.ContainsFunc(p.warns, func(re *regexp.Regexp) bool { return re.MatchString(builder) })
 }
 
-// touch makes everything be read again: something was asked for, or happened.
+// touch makes every question that begins from now on read its lists again, since something
+// was triggered, or happened on the master.
 func (p *Project) touch() { p.touched.Add(1) }
 
-// forget drops what was read of another database.
+// forget drops what was read, for a master that has another database.
 func (p *Project) forget() {
 	p.known.Store(&known{
 		sets: flight.New[int64, Buildset](mostBuildsets), bases: flight.New[int, bases](mostBases),
 	})
 }
 
-// WasAdded implements job.AddedChecker: a person, or a tool, forced or rebuilt the
-// run. A job that is none of this package's gives [job.ErrInvalid].
+// WasAdded implements job.AddedChecker: it reports whether a person or a tool forced or rebuilt
+// the run, by the reason of its buildset. A job of another package gives [job.ErrInvalid].
 func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 	r, ok := j.Raw().(Record)
 	if !ok {
-		return false, job.Wrap("buildbot.offspring", j.ID(), fmt.Errorf("%w: not a run of this CI", job.ErrInvalid))
+		return false, job.Wrap("buildbot.offspring", j.ID(),
+			fmt.Errorf("%w: the job is not from Buildbot", job.ErrInvalid))
 	}
 	return strings.HasPrefix(r.Buildset.Reason, "A build was forced by ") || r.Buildset.Reason == "rebuild", nil
 }
 
-// Cancel implements job.Canceler: a build that runs is stopped, a request that
-// waits is cancelled; what has ended stays as it is. The id is a run's, such as 17/1,
-// or the address of a build's page; one that the master does not have gives
-// [job.ErrNotFound]. The master stops a build some time after it has answered.
+// Cancel implements job.Canceler. It stops a running build and cancels a waiting request; a
+// run that has ended stays as it is. The id is that of a run, such as 17/1, or the address of
+// a build's page. A run that the master does not have gives [job.ErrNotFound]. The master
+// answers before the build has stopped.
 func (p *Project) Cancel(ctx context.Context, id string) error {
 	_, err := bounded(ctx, p.c, "buildbot.cancel", id, func(ctx context.Context) (nothing, error) {
 		return nothing{}, p.cancel(ctx, id)
@@ -136,7 +139,7 @@ func (p *Project) cancel(ctx context.Context, id string) error {
 		return err
 	}
 	defer p.touch()
-	r, err := p.c.request(ctx, n) // the call itself answers the same for what is unknown
+	r, err := p.c.request(ctx, n) // check first: the call answers alike for an unknown request
 	if err != nil || r.Complete {
 		return err
 	}
@@ -145,7 +148,7 @@ func (p *Project) cancel(ctx context.Context, id string) error {
 	case err != nil:
 		return err
 	case number > len(builds)+1:
-		return fmt.Errorf("%w: the request has %d builds", job.ErrNotFound, len(builds))
+		return fmt.Errorf("%w: the request has no run %d, only %d builds", job.ErrNotFound, number, len(builds))
 	case number > len(builds):
 		return p.c.cancel(ctx, n, why)
 	case builds[number-1].Complete:

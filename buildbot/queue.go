@@ -8,9 +8,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// QueueDepth implements job.QueueMeter: the builder's requests that no build has taken,
-// and its builds that run, of all branches. A label that is no builder's gives
-// [job.ErrNotFound].
+// QueueDepth implements job.QueueMeter: it counts the builder's requests that no build has
+// taken yet, and its running builds, on all branches. A label that is not a builder gives
+// [job.ErrNotFound]. It takes 2 requests.
 func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth, error) {
 	const op = "buildbot.load"
 	return bounded(ctx, p.c, op, label, func(ctx context.Context) (job.QueueDepth, error) {
@@ -33,12 +33,13 @@ func (p *Project) queueDepth(ctx context.Context, op, label string) (job.QueueDe
 	return job.QueueDepth{Pending: len(waiting), Running: len(running)}, err
 }
 
-// newestPage is the horizon of questions for which the newest page will do.
+// newestPage is the horizon of questions for which the newest page is enough. Its date, in the
+// year 4147, makes it nearer than that of any push.
 var newestPage = horizon{any: true, heard: time.Unix(1<<36, 0)}
 
-// Coalesces implements job.CoalesceChecker: the API does not tell how a builder is
-// configured, so this reports whether the builder ever merged requests, as far back as
-// its list was read. A label that is no builder's gives [job.ErrNotFound].
+// Coalesces implements job.CoalesceChecker. The API does not show how a builder is configured,
+// so it reports whether the builder has merged requests before, as far back as its list was
+// read. A label that is not a builder gives [job.ErrNotFound].
 func (p *Project) Coalesces(ctx context.Context, label string) (bool, error) {
 	return bounded(ctx, p.c, "buildbot.merges", label, func(ctx context.Context) (bool, error) {
 		return p.coalesces(ctx, label)

@@ -8,8 +8,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Pushes implements job.Repository. Errors are those of [Changes.Push]; a range that is
-// none gives [job.ErrInvalid].
+// Pushes implements job.Repository. Errors are those of [Changes.Push]; a malformed range gives
+// [job.ErrInvalid].
 func (r *Changes) Pushes(ctx context.Context, in job.Range) ([]job.Push, error) {
 	const op = "buildbot.pushes"
 	way, err := checkRange(&in)
@@ -50,8 +50,9 @@ func (r *Changes) pushesIn(ctx context.Context, way job.Way, in job.Range) ([]jo
 	return out, err
 }
 
-// checkRange checks a range. Its revisions need not be hashes here, so that the
-// range's own check is asked about its shape alone.
+// checkRange checks a range, and normalises its revisions. Range.Check accepts only hashes,
+// while revisions here may be numbers. So it passes a copy whose valid revisions are replaced by
+// "tip", which leaves the shape to check.
 func checkRange(in *job.Range) (job.Way, error) {
 	shape := *in
 	for _, rev := range []struct{ own, shape *string }{
@@ -65,7 +66,8 @@ func checkRange(in *job.Range) (job.Way, error) {
 	return shape.Check()
 }
 
-// around reads as far from the center as the range goes.
+// around returns the pushes from in.Before before the center to in.After after it. With pushes
+// 1 to 9, center 5, Before 2 and After 1, they are 3, 4, 5 and 6.
 func (r *Changes) around(ctx context.Context, in job.Range) ([]pushed, error) {
 	m, p, err := r.find(ctx, in.Center)
 	if err != nil {
@@ -75,7 +77,7 @@ func (r *Changes) around(ctx context.Context, in job.Range) ([]pushed, error) {
 	for t := m.now(); ; {
 		i := t.index(p.Revision)
 		switch {
-		case i < 0: // far from the newest
+		case i < 0: // the center is older than what was read: read around it only
 			old, err := r.below(ctx, m, p.ID, 0, in.Before)
 			if err != nil {
 				return nil, err
@@ -91,6 +93,7 @@ func (r *Changes) around(ctx context.Context, in job.Range) ([]pushed, error) {
 	}
 }
 
+// between returns the pushes from one revision to another, both included.
 func (r *Changes) between(ctx context.Context, in job.Range) ([]pushed, error) {
 	_, from, err := r.find(ctx, in.From)
 	if err != nil {
@@ -106,7 +109,7 @@ func (r *Changes) between(ctx context.Context, in job.Range) ([]pushed, error) {
 	return r.ids(ctx, m, from.ID, to.ID)
 }
 
-// ids reads from the last id down to the first.
+// ids returns the pushes with ids from first to last, both included.
 func (r *Changes) ids(ctx context.Context, m *memory, first, last int64) ([]pushed, error) {
 	t := m.now()
 	if last < t.low && !t.whole {
@@ -122,7 +125,8 @@ func (r *Changes) ids(ctx context.Context, m *memory, first, last int64) ([]push
 	return within(t.pushes, func(p pushed) bool { return p.ID >= first && p.ID <= last }), nil
 }
 
-// dates asks for the changes of some days: their order need not be that of ids.
+// dates returns the pushes between two times, both included. Dates need not ascend with ids, so
+// unless all changes are known the master must search for them.
 func (r *Changes) dates(ctx context.Context, m *memory, in job.Range) ([]pushed, error) {
 	var found []pushed
 	if t := m.now(); t.whole {

@@ -8,66 +8,70 @@ import (
 	"github.com/mozci/mozci/internal/flight"
 )
 
-// reading is a list of records, newest first, that is read as far back as somebody
-// asked. One page is read at a time, without a lock and for all who want it, and
-// filed when it is there.
+// reading is a list of records, newest first, that is read as far back as questions need. It
+// reads one page at a time, without holding the lock and once for all callers, and stores the
+// page when it has arrived.
 type reading struct {
-	steps *flight.Cache[string, nothing] // pages under way
+	steps *flight.Cache[string, nothing] // reads of pages under way
 
-	mu sync.Mutex // not held while the master is asked
+	mu sync.Mutex // not held during requests
 	extent
-	deep time.Time // when somebody asked for what lies beyond the bound
+	deep time.Time // when a caller last asked about records beyond the bound
 }
 
 // extent is how far a list was read.
 type extent struct {
 	database  int           // how many databases the master has had
-	touched   int64         // how often something was asked for before the newest were read
-	at        time.Time     // when the newest were read
+	touched   int64         // Project.touched when the newest records were read
+	at        time.Time     // when the newest records were read
 	took      time.Duration // how long that took, with the pages that were read since
-	low, high int64         // records with ids from low to high were read
-	whole     bool          // nothing is below low
-	tail      []finished    // the page that was read last
-	size      int           // of that page
-	count     int           // records
+	low, high int64         // all records with ids from low to high, both included, were read
+	whole     bool          // the master has no records below low
+	tail      []finished    // the oldest page, newest first
+	size      int           // the size of that page; 0 before the first one
+	count     int           // records in the list
 }
 
 func newReading() reading { return reading{steps: flight.New[string, nothing](0)} }
 
-// extent is how far the list was read by now.
+// now returns how far the list was read.
 func (r *reading) now() extent {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.extent
 }
 
-// pages are the two ways to read more of a list: what is new, and what is older than
-// what was read. Each files what it read if the list is still as it was.
+// pages are the two ways to read more of a list. was is the extent on which the read is based;
+// when the list has a different one by the time the page arrives, the page is dropped.
 type pages interface {
+	// renew reads the records that are newer than the list.
 	renew(ctx context.Context, was extent) error
+	// extend reads a page of older records.
 	extend(ctx context.Context, was extent) error
 }
 
-// question is what one call wants to know, perhaps of many pushes: what is fresh when it
-// begins is so to its end, and a list that could not be read is not tried again.
+// question is one call, perhaps about many pushes. A list that is fresh when the question
+// begins counts as fresh until its end, and a list that could not be read is not tried again.
 type question struct {
 	at      time.Time
-	touched int64
+	touched int64 // Project.touched when the question began
 	broken  map[*reading]error
 }
 
-// question begins one, which is of one goroutine.
+// question begins a question. Use it in one goroutine only.
 func (p *Project) question() *question {
 	return &question{at: time.Now(), touched: p.touched.Load(), broken: map[*reading]error{}}
 }
 
-// stale reports whether a list is to be renewed for a question.
+// stale reports whether a list must be renewed for a question: something was triggered since it
+// was read, or it is too old. renewed says that the question has renewed it already, so that
+// on a slow master it does not do so for ever.
 func (q *question) stale(e extent, renewed bool) bool {
 	return !e.at.IsZero() && (e.touched < q.touched || !renewed && q.at.Sub(e.at) >= freshFor+e.took)
 }
 
-// reach reads page after page until what was read is fresh and reaches back behind
-// the horizons, or there is no more.
+// reach reads a list page after page until it is fresh and reaches back behind the horizons, or
+// until the master has no more.
 func (p *Project) reach(ctx context.Context, q *question, r *reading, pages pages, all horizons) error {
 	var count paging
 	for renewed := false; ; {
@@ -97,14 +101,15 @@ func (p *Project) reach(ctx context.Context, q *question, r *reading, pages page
 	}
 }
 
-// is reports whether a list is as it was when a page of it was asked for.
+// is reports whether a list still has the extent on which a read was based.
 func (e extent) is(was extent) bool {
 	return e.database == was.database && e.low == was.low && e.high == was.high
 }
 
-// begun notes when a page was begun, of which the first has the newest records. Those who
-// ask for one range of pushes after another are not told to begin anew by how long it
-// takes to read them.
+// begun notes a page that took from at until now. The first page of a list has the newest
+// records, so its beginning is the age of the list. The time for further pages is added to
+// took, which extends how long the list counts as fresh: a caller that reads one range of
+// pushes after another then does not renew the list at every step.
 func (e *extent) begun(at time.Time, touched int64) {
 	if e.at.IsZero() {
 		e.at, e.touched = at, touched
@@ -112,7 +117,7 @@ func (e *extent) begun(at time.Time, touched int64) {
 	e.took = min(e.took+time.Since(at), keptFor)
 }
 
-// span notes which ids, newest first, were read.
+// span extends low and high to ids that were read, newest first.
 func (e *extent) span(ids []int64) {
 	if n := len(ids); n > 0 {
 		e.high = max(e.high, ids[0])
@@ -122,12 +127,12 @@ func (e *extent) span(ids []int64) {
 	}
 }
 
-// another is a list of which nothing was read: the master has another database.
+// another is the extent of an empty list, for a master that has another database.
 func (e extent) another() extent { return extent{database: e.database + 1} }
 
-// surplus is how many of the oldest records can go: those over the bound, once
-// nobody has asked so far back for a while. asked is how far back is asked now, and
-// stays when the oldest one that stays was asked for.
+// surplus is how many of the oldest records can be dropped: those over the bound most, unless a
+// question needed them within deepFor. asked is how far back the present question goes, and
+// stays(cut) the time of the oldest record that would stay after dropping cut.
 func (r *reading) surplus(most int, asked time.Time, stays func(cut int) time.Time) int {
 	cut := r.count - most
 	switch {

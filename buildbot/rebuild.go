@@ -7,10 +7,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// rebuild asks for copies of the newest build of the label on the push.
+// rebuild requests copies of the label's newest build on the push, for a builder that no force
+// scheduler has; why says so. A rebuild carries no key: when only some could be made, the
+// error lists them, since nothing else will.
 func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Receipt, error) {
 	if o.Input != nil {
-		return job.Receipt{}, fmt.Errorf("%w, so that it takes no input", why)
+		return job.Receipt{}, fmt.Errorf("%w, so it takes no input", why)
 	}
 	var newest int64
 	for _, f := range o.runs {
@@ -19,7 +21,7 @@ func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Recei
 		}
 	}
 	if newest == 0 {
-		return job.Receipt{}, fmt.Errorf("%w, and it has no build on %s that could be built again", why, o.Push)
+		return job.Receipt{}, fmt.Errorf("%w, and it has no build on %s that could be rebuilt", why, o.Push)
 	}
 	defer p.touch()
 	out := job.Receipt{State: job.ReceiptCreated}
@@ -38,7 +40,8 @@ func (p *Project) rebuild(ctx context.Context, o *order, why *noForm) (job.Recei
 	return out, nil
 }
 
-// partly is the error of a request of which some runs were made.
+// partly is the error of a request when some of its runs were made: a *job.PartialError with
+// a receipt for those. When none was made it is err itself.
 func partly(made job.Receipt, req job.Request, err error) error {
 	if len(made.IDs) == 0 {
 		return err

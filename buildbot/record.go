@@ -9,17 +9,15 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Record is what a job's Raw holds: a request, and the build of it that this run
-// is; nil while none has begun, and where none ever will. Builder is the one that
-// the run is filed under.
+// Record is what Raw returns for jobs of this package.
 type Record struct {
-	Builder  Builder
+	Builder  Builder // the builder under which the master files the run
 	Buildset Buildset
 	Request  BuildRequest
-	Build    *Build
+	Build    *Build // nil while no build has begun, and for a request that never gets one
 }
 
-// Builder is a builder: what mozci calls a label.
+// Builder is a builder. Its name is what mozci calls a label.
 type Builder struct {
 	ID          int      `json:"builderid" is:"required" min:"1" max:"2147483647"`
 	Name        string   `json:"name" is:"required" min:"1"`
@@ -30,8 +28,8 @@ type Builder struct {
 	_ contract.Also `names:"description_format description_html projectid"`
 }
 
-// Buildset is what a scheduler asked for at once: requests for one or more
-// builders on the same sources.
+// Buildset is a set of requests that a scheduler made at once: one for each of some builders,
+// with the same sources.
 type Buildset struct {
 	ID           int64         `json:"bsid" is:"required" min:"1" max:"2147483647"`
 	Reason       string        `json:"reason" is:"required"`
@@ -56,7 +54,7 @@ type SourceStamp struct {
 	Created    Epoch  `json:"created_at" is:"required" min:"1" max:"99999999999"`
 }
 
-// Patch says that a source stamp is not what its revision says.
+// Patch is a patch on top of a source stamp's revision, so the build is not of that revision.
 type Patch struct {
 	ID      int64  `json:"patchid" is:"required" min:"1" max:"2147483647"`
 	Author  string `json:"author" is:"required"`
@@ -65,7 +63,8 @@ type Patch struct {
 	_ contract.Also `names:"body level subdir"`
 }
 
-// BuildRequest asks for one build of one builder.
+// BuildRequest is a request for one build of one builder. It may get several builds, when they
+// are retried, or none, when it is collapsed into another request.
 type BuildRequest struct {
 	ID         int64      `json:"buildrequestid" is:"required" min:"1" max:"2147483647"`
 	Buildset   int64      `json:"buildsetid" is:"required" min:"1" max:"2147483647"`
@@ -81,7 +80,7 @@ type BuildRequest struct {
 	_ contract.Also `names:"claimed_by_masterid priority waited_for"`
 }
 
-// noResults is what a request has until it is complete.
+// noResults is the value of BuildRequest.Results until the request is complete.
 const noResults = -1
 
 // Build is one run of a builder.
@@ -100,16 +99,16 @@ type Build struct {
 	_ contract.Also `names:"locks_duration_s masterid workerid"`
 }
 
-// Properties are properties of a build or a request, by name.
+// Properties are the properties of a build or a request, by name.
 type Properties map[string]Property
 
-// Property is a value and where it came from.
+// Property is the value of a property, and who set it.
 type Property struct {
-	Value  any    // as in JSON: a string, a float64, a list, an object
-	Source string // "Build", "Scheduler", "Change", a step's own words
+	Value  any    // as decoded from JSON: a string, a float64, a list, an object
+	Source string // "Build", "Scheduler", "Change", or a step's own text
 }
 
-// UnmarshalJSON reads the pair of a value and its source.
+// UnmarshalJSON reads the master's form of a property, the pair [value, source].
 func (p *Property) UnmarshalJSON(text []byte) error {
 	pair, err := list(text)
 	source, ok := "", false
@@ -123,16 +122,16 @@ func (p *Property) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// list reads a list of anything.
+// list reads a JSON list with elements of any type.
 func list(text []byte) (out []any, err error) {
 	err = v2.Unmarshal(text, &out)
 	return out, err
 }
 
-// Epoch is a moment in whole seconds since 1970; 0 is none.
+// Epoch is a time in whole seconds since 1970, UTC; 0 means none.
 type Epoch int64
 
-// Time is the moment, in UTC; zero for none.
+// Time returns e as a time.Time in UTC; the zero time for 0.
 func (e Epoch) Time() time.Time {
 	if e == 0 {
 		return time.Time{}
@@ -140,9 +139,8 @@ func (e Epoch) Time() time.Time {
 	return time.Unix(int64(e), 0).UTC()
 }
 
-// What the tags of one field cannot say of a record, its check does: how its fields
-// fit together. The master writes these in one step, so that one that fits no other
-// was damaged.
+// The check methods test what the tag of a single field cannot: whether fields fit together.
+// The master writes such fields in one step, so when they do not fit, the answer was damaged.
 
 func (s Buildset) check() error {
 	return ended(s.Complete, s.Finished)
@@ -151,10 +149,10 @@ func (s Buildset) check() error {
 func (r BuildRequest) check() error {
 	switch {
 	case r.Claimed != (r.ClaimedAt != 0):
-		return contract.Outside("claimed", "%t, with claimed_at %d", r.Claimed, r.ClaimedAt)
+		return contract.Outside("claimed", "%t, but claimed_at is %d", r.Claimed, r.ClaimedAt)
 	case r.Complete != (r.Results != noResults):
-		return contract.Outside("results", "%d, with complete %t", r.Results, r.Complete)
-	case r.Results == resultRetry: // a retried one waits again
+		return contract.Outside("results", "%d, but complete is %t", r.Results, r.Complete)
+	case r.Results == resultRetry: // a request whose build is retried waits again, so it is not complete
 		return contract.Outside("results", "%d of a complete request", r.Results)
 	}
 	return ended(r.Complete, r.Finished)
@@ -165,7 +163,7 @@ func (b Build) check() error {
 		return err
 	}
 	if p, ok := b.Properties[gotRevision]; ok && !saysRevision(p.Value) {
-		const says = "%.60v, expected a revision, or one for each codebase"
+		const says = "%.60v, expected a revision or an object with one for each codebase"
 		return contract.Outside("properties."+gotRevision, says, p.Value)
 	}
 	return ended(b.Complete, b.Finished)
@@ -173,26 +171,27 @@ func (b Build) check() error {
 
 func (s step) check() error { return outcome(s.Complete, s.Results) }
 
-// outcome holds that what is complete, and nothing else, has results.
+// outcome checks that a record has results exactly when it is complete.
 func outcome(complete bool, results *int) error {
 	switch {
 	case complete && results == nil:
-		return contract.Outside("results", "null, with complete true")
+		return contract.Outside("results", "null, but complete is true")
 	case !complete && results != nil:
-		return contract.Outside("results", "%d, with complete false", *results)
+		return contract.Outside("results", "%d, but complete is false", *results)
 	}
 	return nil
 }
 
-// ended holds that what is complete, and nothing else, says when it ended.
+// ended checks that a record has an end time exactly when it is complete.
 func ended(complete bool, at Epoch) error {
 	if complete != (at != 0) {
-		return contract.Outside("complete_at", "%d, with complete %t", at, complete)
+		return contract.Outside("complete_at", "%d, but complete is %t", at, complete)
 	}
 	return nil
 }
 
-// saysRevision reports whether a value is a revision, or has one for each codebase.
+// saysRevision reports whether the value of got_revision has one of its documented forms: a
+// hash, a Subversion number, or an object with a hash for each codebase.
 func saysRevision(value any) bool {
 	switch v := value.(type) {
 	case string:

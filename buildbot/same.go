@@ -16,37 +16,37 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// record is what lists are made of.
+// record is one element of a list.
 type record interface {
-	// key tells a record from the others of its sort.
+	// key identifies the record among others of its type.
 	key() key
-	// check says which of its fields do not fit together.
+	// check returns an error when its fields do not fit together.
 	check() error
-	// field is the value of a field by which a list can be asked for: a string, a
-	// bool or an int64. Nil is any other field.
+	// field is the value of a field that requests filter by: a string, a bool or an
+	// int64. It is nil for any other field.
 	field(name string) any
-	// at is the newest moment that it tells of, by the master's clock; 0 for none.
+	// at is the latest time in the record, by the master's clock; 0 for none.
 	at() Epoch
 }
 
-// key is an id, or a name where there is no id.
+// key is an id, or a name for records without one.
 type key struct {
 	id   int64
 	name string
 }
 
-// kind is a sort of record in the answers of one endpoint.
+// kind is a type of record in the answers of one endpoint, with its contract and its decoder.
 type kind[T record] struct {
 	is     contract.Any
 	decode func(contract.Asked, []byte) ([]T, error)
 }
 
-// records makes the endpoint of an answer that is a list of records; plural is the
-// member that holds them.
+// records makes the endpoint of an answer that is a list of records. plural is the member with
+// the list, and of takes it out of the decoded answer.
 func records[A any, T record](name, address, plural string, of func(*A) []T) kind[T] {
 	e := contract.New(contract.Endpoint[A]{
 		Source: contractSource, Name: name, URL: address,
-		Asks: func(q url.Values) bool { return !q.Has("field") }, // whole records
+		Asks: func(q url.Values) bool { return !q.Has("field") }, // with "field", records are not whole
 		Same: func(asked contract.Asked, a *A) error { return same(asked, plural, of(a)) },
 	})
 	return kind[T]{e, func(asked contract.Asked, body []byte) ([]T, error) {
@@ -58,9 +58,9 @@ func records[A any, T record](name, address, plural string, of func(*A) []T) kin
 	}}
 }
 
-// same reports what a list has that was not asked for: records whose fields do not
-// fit together, or that the address and its filters exclude; a record that comes
-// twice and differs; a page that is too long, or that has the wrong end of the list.
+// same checks that a list answers its request. Each record's fields must fit together, and must
+// satisfy the path and the filters of the URL. A record that comes twice must be the same both
+// times. The page must not be too long, and must be from the right end of the list.
 func same[T record](asked contract.Asked, plural string, all []T) error {
 	u, err := url.Parse(asked.URL)
 	if err != nil {
@@ -76,7 +76,7 @@ func same[T record](asked contract.Asked, plural string, all []T) error {
 		case !twice:
 			first[r.key()] = i
 		case err == nil && !reflect.DeepEqual(all[j], r):
-			err = contract.Outside("", "it comes twice, and differs from %s[%d]", plural, j)
+			err = contract.Outside("", "it comes twice and differs from %s[%d]", plural, j)
 		}
 		var known *contract.Error
 		if errors.As(err, &known) {
@@ -89,6 +89,7 @@ func same[T record](asked contract.Asked, plural string, all []T) error {
 	return samePage(query, plural, all, len(first))
 }
 
+// sameRecord checks one record against the filters and itself.
 func sameRecord(r record, filters []filter) error {
 	for _, f := range filters {
 		if v := r.field(f.field); v != nil && !f.holds(v) {
@@ -98,35 +99,35 @@ func sameRecord(r record, filters []filter) error {
 	return r.check()
 }
 
-// samePage holds the bounds of a page that was asked for. Whether the master put the
-// newest first shows where a page is full, and is in the order of the ids: its first
-// page has the oldest then. The order in which changes are listed tells nothing, as
-// Buildbot turns it around.
+// samePage checks a page against its limit and order. When the newest records were requested
+// and a full page has ascending ids, the master has ignored the order, and the page has the
+// oldest records instead. For changes that cannot be seen, as Buildbot reverses their order
+// within a page.
 func samePage[T record](query url.Values, plural string, all []T, count int) error {
 	limit, err := strconv.Atoi(query.Get("limit"))
 	if err != nil || limit < 1 {
-		return nil //nolint:nilerr // no page was asked for
+		return nil //nolint:nilerr // the request has no limit
 	}
 	if count > limit {
-		return contract.Outside(plural, "%d records, asked for at most %d", count, limit)
+		return contract.Outside(plural, "%d records, although the limit is %d", count, limit)
 	}
 	newest := strings.HasPrefix(query.Get("order"), "-") && plural != "changes"
 	ascending := slices.IsSortedFunc(all, func(a, b T) int { return int(a.key().id - b.key().id) })
 	if newest && count == limit && count > 1 && ascending {
-		return contract.Outside(plural, "the oldest first, asked for the newest")
+		return contract.Outside(plural, "the oldest records first, but the newest were requested")
 	}
 	return nil
 }
 
-// filter is what an address says of all records.
+// filter is a condition in a URL that every record of the answer must satisfy.
 type filter struct {
-	field, asked string
+	field, asked string // asked is the condition as text, for errors
 	holds        func(v any) bool
 }
 
-// filtersOf are the filters of a path and of a query. What else a query can have,
-// and comparisons that mozci does not ask for, are no filters here; nor is "in", which
-// some masters do not know: see among.
+// filtersOf returns the filters in a path (builders/3/builds) and in a query (complete=false,
+// changeid__lt=20). Other parameters are no filters, nor are comparisons that mozci never
+// uses, nor is "in", which some masters do not know; see among.
 func filtersOf(asked contract.Asked, query url.Values) []filter {
 	var out []filter
 	for _, name := range []string{"builderid", "buildrequestid", "buildid", "stepid", "number"} {
@@ -143,6 +144,8 @@ func filtersOf(asked contract.Asked, query url.Values) []filter {
 	return out
 }
 
+// filterOf makes the filter of one parameter, such as field changeid, op lt, value 20. holds is
+// nil for an op that is not checked.
 func filterOf(field, op string, values []string) filter {
 	const few = 5
 	f := filter{field: field, asked: strings.TrimSpace(op + " " + strings.Join(values[:min(few, len(values))], " "))}
@@ -172,8 +175,8 @@ func filterOf(field, op string, values []string) filter {
 	return f
 }
 
-// oneOf holds for what is one of the values. Databases compare text with and
-// without regard to case: both will do.
+// oneOf makes a condition that is true for each of the values. It ignores case, since some
+// databases do.
 func oneOf(values []string) func(any) bool {
 	set := make(map[string]bool, len(values))
 	for _, v := range values {
@@ -192,8 +195,8 @@ func oneOf(values []string) func(any) bool {
 	}
 }
 
-// sameCall holds that an answer is that to the call, and that what was asked for
-// was made: one request, for the builder that was asked.
+// sameCall checks that an answer belongs to the call, by its id, and that a force or a rebuild
+// made exactly one request, for the right builder.
 func sameCall(asked contract.Asked, a *called) error {
 	var call struct {
 		ID     jsontext.Value `json:"id"`
@@ -209,13 +212,13 @@ func sameCall(asked contract.Asked, a *called) error {
 	case !bytes.Equal(call.ID, a.ID):
 		return contract.Differs("id", string(a.ID), string(call.ID))
 	case call.Method != methodForce && call.Method != methodRebuild:
-		return nil // nothing is made
+		return nil // the other calls make nothing
 	case a.Result == nil:
 		return contract.Outside("result", "null, expected a buildset's id and its requests by builder")
 	case call.Method == methodForce && call.Params.Builder == nil:
-		return nil // by the names of several builders, which mozci does not do
+		return nil // a force of several builders by their names, which mozci never sends
 	case len(a.Result.Requests) != 1:
-		return contract.Outside("result", "%d requests, asked for 1", len(a.Result.Requests))
+		return contract.Outside("result", "%d requests, expected 1", len(a.Result.Requests))
 	}
 	for builder := range a.Result.Requests {
 		if call.Params.Builder != nil && fmt.Sprint(call.Params.Builder) != strconv.Itoa(builder) {
@@ -225,7 +228,7 @@ func sameCall(asked contract.Asked, a *called) error {
 	return nil
 }
 
-// The calls that make something.
+// The methods that make requests.
 const (
 	methodForce   = "force"
 	methodRebuild = "rebuild"

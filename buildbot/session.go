@@ -18,21 +18,21 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// session is who the client is to the master: nobody, a user who signs in when it
-// is needed, or a session that the caller brings.
+// session is the client's identity towards the master: anonymous, a user who signs in when
+// that is needed, or a session or token that the caller gave.
 type session struct {
 	base           string
-	rest           *rest.Client // follows no redirect: a cookie comes with it
+	rest           *rest.Client // follows no redirects, as the cookie comes with the redirect
 	user, password string
 	token          string
 
-	begins *flight.Cache[int, nothing] // signing in under way, by how often it was done before
+	begins *flight.Cache[int, nothing] // sign-ins under way, by the value of begun before
 
-	mu      sync.Mutex        // not held while the master is asked
-	begun   int               // how many times it was begun
+	mu      sync.Mutex        // not held during requests
+	begun   int               // how many times it has signed in
 	cookies map[string]string // by name: the master's, and those of servers in front of it
-	front   bool              // a server in front of the master wants the password with each request
-	brought bool              // the caller's cookie
+	front   bool              // a server in front of the master requires the password on each request
+	brought bool              // the caller gave a cookie
 }
 
 func newSession(base string, o Options) (*session, error) {
@@ -41,7 +41,7 @@ func newSession(base string, o Options) (*session, error) {
 	s := &session{
 		base: base, user: o.User, password: o.Password, token: o.Token, cookies: map[string]string{},
 		begins: flight.New[int, nothing](0),
-		// a master without sign-in says 501
+		// Few retries: a master without sign-in answers 501, which looks like a fault.
 		rest: rest.New(&rest.Options{HTTP: &still, Logger: o.Logger, Retries: 1}),
 	}
 	if o.Cookie != "" {
@@ -51,8 +51,8 @@ func newSession(base string, o Options) (*session, error) {
 		}
 		all, err := http.ParseCookie(text)
 		if err != nil {
-			// No secret in the text.
-			return nil, errors.New("the cookie: expected NAME=VALUE, as the browser's Cookie header has it")
+			// The text must not show the cookie, which is a secret.
+			return nil, errors.New("the cookie cannot be read: expected NAME=VALUE, as in the browser's Cookie header")
 		}
 		for _, c := range all {
 			s.cookies[c.Name] = c.Value
@@ -62,18 +62,18 @@ func newSession(base string, o Options) (*session, error) {
 	return s, nil
 }
 
-// sessionCookie begins the name of the cookie that signs requests: with TLS it is
-// TWISTED_SECURE_SESSION, and below another path more follows.
+// sessionCookie is how the name of the session's cookie begins. More follows when the master
+// is below a path; with TLS the name begins with TWISTED_SECURE_SESSION.
 const sessionCookie = "TWISTED_SESSION"
 
 func isSession(name string) bool {
 	return strings.HasPrefix(name, sessionCookie) || strings.HasPrefix(name, "TWISTED_SECURE_SESSION")
 }
 
-// canBegin reports whether there is a user to sign in.
+// canBegin reports whether there is a user who can sign in.
 func (s *session) canBegin() bool { return s.user != "" }
 
-// sign adds to a request what says who asks.
+// sign adds the credentials to a request: cookies, and a token or the password.
 func (s *session) sign(h http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,22 +92,22 @@ func (s *session) sign(h http.Header) {
 	}
 }
 
-// begin signs in, or does nothing where that was done; anew signs in again, as
-// when the master does not know the session any more. Buildbot signs in at
-// /auth/login with UserPasswordAuth; with RemoteUserAuth a server in front does,
-// and the master's own pages begin the session.
-func (s *session) begin(ctx context.Context, op string, anew bool) error {
+// begin signs in, unless that was done before. again signs in once more, for when the master
+// no longer knows the session. Callers that do so at the same time share one sign-in. With
+// UserPasswordAuth the page /auth/login begins a session; with RemoteUserAuth a server in front
+// checks the password, and any page of the master begins one.
+func (s *session) begin(ctx context.Context, op string, again bool) error {
 	s.mu.Lock()
 	was := s.begun
 	s.mu.Unlock()
-	if was > 0 && !anew {
+	if was > 0 && !again {
 		return nil
 	}
 	_, err := s.begins.Do(ctx, was, func(ctx context.Context) (nothing, bool, error) {
 		s.mu.Lock()
 		now := s.begun
 		s.mu.Unlock()
-		if now > was { // by another caller, meanwhile
+		if now > was { // another caller has just signed in
 			return nothing{}, false, nil
 		}
 		return nothing{}, false, s.signIn(ctx, op)
@@ -115,7 +115,7 @@ func (s *session) begin(ctx context.Context, op string, anew bool) error {
 	return job.Wrap(op, "", err)
 }
 
-// signIn asks the pages that begin sessions, one after the other.
+// signIn tries the pages that can begin a session, one after the other.
 func (s *session) signIn(ctx context.Context, op string) error {
 	var first error
 	for _, path := range []string{"/auth/login", "/"} {
@@ -131,7 +131,7 @@ func (s *session) signIn(ctx context.Context, op string) error {
 		}
 		first = cmp.Or(first, err)
 	}
-	err := fmt.Errorf("%w: no session came from /auth/login or from /: "+
+	err := fmt.Errorf("%w: neither /auth/login nor / began a session: "+
 		"does this master sign in with UserPasswordAuth or RemoteUserAuth? %s", job.ErrDenied, bring)
 	if first != nil {
 		err = fmt.Errorf("%w: %w", err, first)
@@ -139,12 +139,13 @@ func (s *session) signIn(ctx context.Context, op string) error {
 	return job.Wrap(op, "signing in as "+s.user, err)
 }
 
-// bring says what helps where a master does not sign in by user and password.
-const bring = "For one that does so through GitHub, Google or the like, set BUILDBOT_COOKIE to the " +
+// bring says what to do when a master does not sign in by user and password.
+const bring = "If it signs in through GitHub, Google or the like, set BUILDBOT_COOKIE to the " +
 	"Cookie header of a browser that is signed in, or BUILDBOT_TOKEN to a token"
 
-// notThere reports whether a sign-in page says that it is none: Buildbot answers
-// 403 at /auth/login where a server in front of it signs in, 501 without sign-in.
+// notThere reports whether the answer of a sign-in page means that the master does not use it.
+// At /auth/login Buildbot answers 403 when a server in front of it signs in, and 501 when there
+// is no sign-in at all.
 func notThere(err error) bool {
 	var e *rest.Error
 	if !errors.As(err, &e) {
@@ -157,8 +158,8 @@ func notThere(err error) bool {
 	return false
 }
 
-// at asks one page with the password and keeps the cookies that come with it. It
-// reports whether a session of the master's is among them that is the user's.
+// at requests one page with the password, and keeps the cookies of the answer. It reports
+// whether one of them is a session of the master.
 func (s *session) at(ctx context.Context, path string) (bool, error) {
 	sign := func(r *http.Request) error { r.SetBasicAuth(s.user, s.password); return nil }
 	res, err := s.rest.Do(ctx, rest.Call{
@@ -170,7 +171,8 @@ func (s *session) at(ctx context.Context, path string) (bool, error) {
 	found := false
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Two cookies of one name come: the anonymous session's, then the one signed in.
+	// The answer has two cookies of the same name: first that of an anonymous session, then
+	// that of the user's. The last one stays.
 	for _, k := range (&http.Response{Header: res.Header}).Cookies() {
 		s.cookies[k.Name] = k.Value
 		found = found || isSession(k.Name)
@@ -178,8 +180,8 @@ func (s *session) at(ctx context.Context, path string) (bool, error) {
 	return found, nil
 }
 
-// challenged notes that a server in front of the master wants the password with
-// each request: the master itself never asks for it.
+// challenged looks at a refusal. When it asks for HTTP Basic, a server in front of the master
+// requires the password on each request; the master itself never asks for it.
 func (s *session) challenged(err error) {
 	var e *rest.Error
 	if errors.As(err, &e) && e.Status == http.StatusUnauthorized && basic(e.Header) {
@@ -194,7 +196,7 @@ func basic(h http.Header) bool {
 		func(v string) bool { return strings.Contains(strings.ToLower(v), "basic") })
 }
 
-// explain is the error of a request that was refused, with what to set.
+// explain adds to the error of a refused request why it may have been refused, and what to set.
 func (s *session) explain(ctx context.Context, err error) error {
 	var e *rest.Error
 	errors.As(err, &e)
@@ -204,18 +206,18 @@ func (s *session) explain(ctx context.Context, err error) error {
 	case s.token != "":
 		says = "the token of BUILDBOT_TOKEN was not accepted, or its owner may not do this"
 	case s.user != "" && anonymous:
-		says = "the master did not take the user " + s.user + ". " + bring
+		says = "the master did not accept the user " + s.user + ". " + bring
 	case s.user != "":
-		says = "signed in as " + s.user + ", who may not do this"
+		says = "you are signed in as " + s.user + ", who may not do this"
 	case s.brought:
-		says = "the session of BUILDBOT_COOKIE is not known any more, or its user may not do this"
+		says = "the session of BUILDBOT_COOKIE has ended, or its user may not do this"
 	case e != nil && basic(e.Header):
-		says = "nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD"
+		says = "you are not signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD"
 	case signsElsewhere(auth):
-		says = "nobody is signed in: set BUILDBOT_COOKIE to the Cookie header of a browser that is, " +
+		says = "you are not signed in: set BUILDBOT_COOKIE to the Cookie header of a browser that is, " +
 			"or BUILDBOT_TOKEN to a token"
 	default:
-		says = "nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD. " + bring
+		says = "you are not signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD. " + bring
 	}
 	if auth != "" {
 		says += "; this master signs in with " + auth
@@ -223,7 +225,8 @@ func (s *session) explain(ctx context.Context, err error) error {
 	return &refusal{says, err}
 }
 
-// signsElsewhere reports whether a master's sign-in is another site's.
+// signsElsewhere reports whether a master signs in through another site, by the name of its
+// authentication class.
 func signsElsewhere(auth string) bool {
 	for _, name := range []string{"OAuth", "GitHub", "Google", "GitLab", "Bitbucket"} {
 		if strings.Contains(auth, name) {
@@ -233,8 +236,8 @@ func signsElsewhere(auth string) bool {
 	return false
 }
 
-// who is the name of the master's way to sign in, or nothing, and whether the
-// master says that nobody is signed in.
+// who asks the master how it signs in (the name of a class, such as UserPasswordAuth), and
+// whether it takes this client for anonymous. When it does not say, auth is "".
 func (s *session) who(ctx context.Context) (auth string, anonymous bool) {
 	h := http.Header{"Accept": {"application/json"}}
 	s.sign(h)
@@ -249,7 +252,7 @@ func (s *session) who(ctx context.Context) (auth string, anonymous bool) {
 	return config.Auth.Name, config.User.Anonymous
 }
 
-// refusal is an exchange that was refused, and what to do about it.
+// refusal is the error of a refused exchange with advice on what to do.
 type refusal struct {
 	says string
 	err  error

@@ -88,19 +88,19 @@ func TestSignIn(t *testing.T) {
 		says  string // of the force; empty when it is done
 	}{
 		{"UserPasswordAuth", password, ""},
-		{"UserPasswordAuth", nobody, "you need to have role 'admins' (nobody is signed in: set BUILDBOT_USER and " +
+		{"UserPasswordAuth", nobody, "you need to have role 'admins' (you are not signed in: set BUILDBOT_USER and " +
 			"BUILDBOT_PASSWORD"},
 		{"RemoteUserAuth", password, ""},
 		{"RemoteUserAuth for writes", password, ""},
-		{"RemoteUserAuth", nobody, "401 Unauthorized (nobody is signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD)"},
+		{"RemoteUserAuth", nobody, "401 Unauthorized (you are not signed in: set BUILDBOT_USER and BUILDBOT_PASSWORD)"},
 		{"RemoteUserAuth", buildbot.Options{User: "sheriff", Password: "wrong"}, "signing in as sheriff: denied"},
 		{"GitHubAuth", nobody, "set BUILDBOT_COOKIE to the Cookie header of a browser that is, or BUILDBOT_TOKEN " +
 			"to a token; this master signs in with GitHubAuth"},
-		{"GitHubAuth", password, "the master did not take the user sheriff. For one that does so through GitHub"},
+		{"GitHubAuth", password, "the master did not accept the user sheriff. If it signs in through GitHub"},
 		{"GitHubAuth", buildbot.Options{Cookie: "TWISTED_SESSION=signed-in; other=1"}, ""},
 		{"GitHubAuth", buildbot.Options{Cookie: "signed-in"}, ""},
-		{"GitHubAuth", buildbot.Options{Cookie: "Cookie: TWISTED_SESSION=old"}, "the session of BUILDBOT_COOKIE is " +
-			"not known any more"},
+		{"GitHubAuth", buildbot.Options{Cookie: "Cookie: TWISTED_SESSION=old"}, "the session of BUILDBOT_COOKIE has " +
+			"ended"},
 		{"a token", buildbot.Options{Token: "t0ken"}, ""},
 		{"a token", buildbot.Options{Token: "wrong"}, "the token of BUILDBOT_TOKEN was not accepted"},
 	} {

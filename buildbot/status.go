@@ -6,7 +6,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The results of builds and requests.
+// The results of builds and requests, as numbers in the API: 0 to 6.
 const (
 	resultSuccess = iota
 	resultWarnings
@@ -17,8 +17,9 @@ const (
 	resultCancelled
 )
 
-// status is what a build's result means. Whether a build that is to be retried
-// was, its request tells.
+// status maps a build's result to a status; see the table in the package comment. A result that
+// is not documented is job.ErrUnknownWord. Whether a build with the result "retry" was in fact
+// retried, only its request tells; see runs.
 func status(results int) (job.Status, error) {
 	switch results {
 	case resultSuccess:
@@ -39,10 +40,10 @@ func status(results int) (job.Status, error) {
 	return 0, job.UnknownWord("Buildbot", "result", strconv.Itoa(results))
 }
 
-// run is a Run with its number among the runs of its request, from 1, and state.
+// run is one run of a request.
 type run struct {
 	Record
-	number int
+	number int // among the runs of its request, counted from 1
 	state  job.Status
 }
 
@@ -54,8 +55,11 @@ func (r run) warned() bool {
 	return r.Request.Results == resultWarnings
 }
 
-// runs are the runs of a request. A result that is not known is an error, and
-// the other runs come with it.
+// runs returns the runs of a request. Each build is a run, number i+1 for builds[i]. There is
+// one more run, without a build, when the request waits, was collapsed, or ended before a
+// build began. A request with two builds, both to be retried, that waits again has the runs 1
+// (retry), 2 (retry) and 3 (pending). An undocumented result is an error; the other runs come
+// with it.
 func runs(f finished) ([]run, error) {
 	var out []run
 	var unknown error
@@ -75,18 +79,18 @@ func runs(f finished) ([]run, error) {
 			continue
 		}
 		if s == job.StatusRetry && i == len(builds)-1 && r.Complete {
-			s = job.StatusException // nothing came after it
+			s = job.StatusException // it was never retried: the request is complete
 		}
 		add(i+1, b, s)
 	}
 	n := len(builds)
 	switch {
 	case n > 0 && (r.Complete || builds[n-1].Results == nil || *builds[n-1].Results != resultRetry):
-		// Its last build says all.
+		// The last build is the last run.
 	case !r.Complete && r.Claimed && n == 0:
 		add(1, nil, job.StatusRunning)
 	case !r.Complete:
-		add(n+1, nil, job.StatusPending) // perhaps again, after a build that is retried
+		add(n+1, nil, job.StatusPending) // for the first time, or again after a build to be retried
 	case r.Results == resultSkipped:
 		add(1, nil, job.StatusCoalesced)
 	default:

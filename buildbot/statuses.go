@@ -14,13 +14,13 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Statuses implements job.StatusReader: of runs such as 17/1, and of the newest runs of
-// requests such as 17, of any branch. It takes two requests for 250 runs, one for their
-// requests and one for the builds of these; and one more for each request that the master
-// has forgotten, as an answer that lacks it may be half of one.
+// Statuses implements job.StatusReader. An ID is that of a run, such as 17/1, or of a request,
+// such as 17, which means its newest run; it may be on any branch. 250 runs cost 2 requests to
+// the master: for their build requests, and for the builds of these. Each request that the
+// master has forgotten costs 1 more, to make sure that the answer was not cut short.
 //
-// A result that no documentation has gives [job.ErrUnknownWord], and the other statuses
-// come with it.
+// IDs that do not exist are missing from the result. An undocumented result gives
+// [job.ErrUnknownWord]; the other statuses come with the error.
 func (p *Project) Statuses(ctx context.Context, ids ...string) (map[string]job.Status, error) {
 	const op = "buildbot.statuses"
 	about := fmt.Sprintf("of %d runs", len(ids))
@@ -60,13 +60,13 @@ func (p *Project) statuses(ctx context.Context, op string, ids []string) (map[st
 	return out, errors.Join(unknown...)
 }
 
-// runName is a run of a request that is asked about: by its number, or the newest.
+// runName is an ID that a caller gave, and the number of the run in it; it may be newestRun.
 type runName struct {
 	id     string
 	number int
 }
 
-// tellStatuses adds those of some runs of a request.
+// tellStatuses adds the statuses of some runs of a request to out.
 func (p *Project) tellStatuses(ctx context.Context, f finished, asked []runName, out map[string]job.Status) error {
 	found, unknown := runs(f)
 	last := max(1, len(f.builds))
@@ -93,8 +93,8 @@ func (p *Project) tellStatuses(ctx context.Context, f finished, asked []runName,
 	return lacking
 }
 
-// parseRun takes the ID of a run apart, or of a request's newest run. One that no master
-// can have is none.
+// parseRun takes apart the ID of a run (17/1) or of a request (17). ok is false for one that
+// no master can have.
 func parseRun(id string) (request int64, number int, ok bool) {
 	request, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
@@ -103,8 +103,8 @@ func parseRun(id string) (request int64, number int, ok bool) {
 	return request, number, err == nil && request > 0 && request <= mostID
 }
 
-// byID are requests with their builds, without their sources, of which a status says
-// nothing. Those that the master does not have are left out.
+// byID reads requests with their builds, but without their buildsets, which statuses do not
+// need. Requests that the master does not have are left out.
 func (p *Project) byID(ctx context.Context, op string, ids []int64) ([]finished, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -124,8 +124,8 @@ func (p *Project) byID(ctx context.Context, op string, ids []int64) ([]finished,
 	return joined(op, requests, nil, builds)
 }
 
-// requestsByID reads requests. One that the answer lacks is asked for by itself: a master
-// that has it all the same gave half an answer.
+// requestsByID reads requests. When one is missing from the answer, it asks for that one alone:
+// if the master has it, the first answer was not whole, which is job.ErrMalformed.
 func (p *Project) requestsByID(ctx context.Context, op string, ids []int64) ([]BuildRequest, error) {
 	more, err := p.virtualProperty(ctx)
 	if err != nil {

@@ -14,41 +14,47 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// callTimeout is how long one force may take. Under load a master needs many
-// seconds for one.
+// callTimeout is how long one call may take. A busy master needs many seconds for a force.
 const callTimeout = time.Minute
 
-// mark is what a reason holds of a request's key and which of its runs it is;
-// shortMark is it where the form's reason is too short for the key.
+// mark is the text in a reason that identifies run i, counted from 1, of a request with this
+// key: "[mozci bf-7f3a #2]".
 func mark(key string, i int) string { return fmt.Sprintf("[mozci %s #%d]", key, i) }
 
+// shortMark is mark with the first 64 bits of the key's SHA-256 instead of the key, for a
+// form whose reason is too short: "[mozci ~9f86d081884c7d65 #2]".
 func shortMark(key string, i int) string {
 	sum := sha256.Sum256([]byte(key))
 	return mark("~"+hex.EncodeToString(sum[:8]), i)
 }
 
-// Trigger implements job.Scheduler: it forces builds, one buildset for each run,
-// with the key in its reason, by which a run that was asked for before is
-// recognised: after an error in the midst of several runs, a Trigger with the same key
-// makes just those that are missing. Where no key reaches the master (a rebuild, a form
-// without a reason, a request without a key), the error is a [*job.PartialError] that
-// says what was made. The fields of the form are filled with, in this order, what
-// Input, an object, says; the push's revision (in 12 digits where the form wants
-// so), branch, repository and project, of the codebase that the push is of; the
-// form's defaults; and the properties that an earlier build of the label on the
-// push had.
+// Trigger implements job.Scheduler. It forces builds, one buildset for each run, and puts the
+// key into the reason. By that it recognises runs that were triggered before: after an error
+// in the middle of several runs, calling Trigger with the same key makes only the missing
+// ones. When no key reaches the master (a rebuild, a form without a reason, a request without
+// a key), such an error is a [*job.PartialError] that lists the runs that were made.
 //
-// A builder that no form has is rebuilt: a copy of its newest build on the push is
-// asked for. No key travels with that, see [Project.Carried].
+// Each field of the form gets the first of these values that there is:
 //
-// A label that is no builder's gives [job.ErrNotFound]; a form that is for another
-// branch, or lacks a value, [job.ErrInvalid]; a user who may not force, [job.ErrDenied].
+//  1. the one in Input, which must be an object with the full names of fields;
+//  2. for revision, branch, repository and project: that of the push, for the push's
+//     codebase (a revision has 12 digits if the form requires so);
+//  3. the form's default;
+//  4. the property of the same name from an earlier build of the label on the push.
+//
+// A builder that no force scheduler has is rebuilt: Trigger requests a copy of its newest build
+// on the push. No key travels with that; see [Project.Carried].
+//
+// A label that is not a builder gives [job.ErrNotFound]. A form that is for another branch, or
+// that needs a value which is missing, gives [job.ErrInvalid]. A user who may not force gives
+// [job.ErrDenied].
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	return bounded(ctx, p.c, "buildbot.trigger", triggering(req), func(ctx context.Context) (job.Receipt, error) {
 		return p.trigger(ctx, req)
 	})
 }
 
+// triggering is what errors call a request.
 func triggering(req job.Request) string { return req.Label + " on " + req.Push.String() }
 
 func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
@@ -61,7 +67,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	case !req.Push.Testable():
 		return none, job.ErrNotScheduled
 	}
-	if req.Key != "" { // two callers with one key must not both find that nobody asked
+	if req.Key != "" { // or two callers with the same key could both find no run, and both make it
 		done, err := p.turns.take(ctx, req.Key)
 		if err != nil {
 			return none, err
@@ -98,8 +104,8 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	return out, nil
 }
 
-// order finds the builder, the form and what ran already. An error of type noForm
-// comes with the rest.
+// order finds everything that a request needs: the builder, the form, and the requests that
+// the label already has on the push. With an error of type *noForm the rest is valid.
 func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, forceScheduler, error) {
 	o := &order{Request: req}
 	b, err := p.c.labelled(ctx, req.Label)
@@ -109,7 +115,7 @@ func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, 
 	if o.line, err = p.lineOf(ctx, req.Push.Repo); err != nil {
 		return o, b, forceScheduler{}, err
 	}
-	p.touch() // what was asked for a moment ago must be seen
+	p.touch() // runs that were triggered a moment ago must be seen
 	s := &subject{push: req.Push, line: o.line, hz: p.lookout().horizon(req.Push)}
 	p.ask(ctx, []*subject{s}, []string{req.Label})
 	if s.err != nil {
@@ -125,8 +131,8 @@ func (p *Project) order(ctx context.Context, req job.Request) (*order, Builder, 
 	return o, b, form, err
 }
 
-// form chooses the form of a builder; where none will do, the forms are read
-// again: the master may have been configured anew.
+// form chooses the form of a builder. When none fits, it reads the forms again, since the
+// master may have been reconfigured.
 func (p *Project) form(ctx context.Context, l line, b Builder) (forceScheduler, error) {
 	var form forceScheduler
 	for _, age := range []time.Duration{keptFor, freshFor} {
@@ -141,7 +147,7 @@ func (p *Project) form(ctx context.Context, l line, b Builder) (forceScheduler, 
 	return form, nil
 }
 
-// marked is the request that was made for a key before; 0 when none was.
+// marked returns the request that was made before for run i of a key; 0 when there is none.
 func marked(all []finished, key string, i int) int64 {
 	if key == "" {
 		return 0
@@ -155,6 +161,7 @@ func marked(all []finished, key string, i int) int64 {
 	return all[at].request.ID
 }
 
+// force forces one run and returns the id of its request.
 func (p *Project) force(
 	ctx context.Context, form forceScheduler, builder int, params map[string]any, req job.Request, i int,
 ) (int64, error) {
@@ -178,8 +185,8 @@ func (p *Project) force(
 	return id, nil
 }
 
-// reasonFor is the reason of a run, in at most so many bytes. It says that mozci asked.
-// Where the key fits in no way, it is left out: a part of one would be no key.
+// reasonFor is the reason of run i, with no more than most bytes. It begins with the mark of the key,
+// or else with "mozci", and goes on with the request's Why, which is cut if it is too long.
 func reasonFor(req job.Request, i int, carries bool, most int) string {
 	reason := strings.TrimSpace("mozci " + req.Why)
 	if req.Key != "" && carries {
@@ -195,9 +202,9 @@ func reasonFor(req job.Request, i int, carries bool, most int) string {
 	return reason
 }
 
-// Carried implements job.KeyCarrier: keys travel in the reason of a forced build,
-// where the form of its builder takes one. Where it takes none, and with a rebuild,
-// the error wraps [errors.ErrUnsupported].
+// Carried implements job.KeyCarrier. A key travels in the reason of a forced build, if the
+// builder's form has a field for it. If it has none, or the builder can only be rebuilt, the
+// error wraps [errors.ErrUnsupported].
 func (p *Project) Carried(ctx context.Context, req job.Request) ([]string, error) {
 	return bounded(ctx, p.c, "buildbot.carried", req.Key, func(ctx context.Context) ([]string, error) {
 		return p.carried(ctx, req)
@@ -208,7 +215,7 @@ func (p *Project) carried(ctx context.Context, req job.Request) ([]string, error
 	o, _, form, err := p.order(ctx, req)
 	var without *noForm
 	if errors.As(err, &without) || err == nil && !form.carries() {
-		err = fmt.Errorf("keys of %s do not reach the master: %w", req.Label, errors.ErrUnsupported)
+		err = fmt.Errorf("keys for %s do not reach the master: %w", req.Label, errors.ErrUnsupported)
 	}
 	if err != nil {
 		return nil, err

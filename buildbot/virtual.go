@@ -9,7 +9,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// How Buildbot marks a virtual builder, and a request for one.
+// A virtual builder exists only as a name: its builds run on another builder, its base. Buildbot
+// marks a virtual builder with a tag, and a request for one with a property.
 const (
 	virtualTag  = "_virtual_"
 	virtualName = "virtual_builder_name"
@@ -22,8 +23,9 @@ func (p *Project) hasVirtual(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(all, virtual), err
 }
 
-// virtualProperty asks with requests for the property that tells virtual builders
-// apart, on masters that have some: each costs the master a look.
+// virtualProperty returns the parameters that make the master add the property of virtual
+// builders to requests. It returns none on masters without such builders, since the master has
+// to look up the property for each request.
 func (p *Project) virtualProperty(ctx context.Context) ([]string, error) {
 	has, err := p.hasVirtual(ctx)
 	if !has || err != nil {
@@ -32,14 +34,14 @@ func (p *Project) virtualProperty(ctx context.Context) ([]string, error) {
 	return []string{"property", virtualName}, nil
 }
 
-// bases are builders, as they were found out at some time.
+// bases are the builders on which a virtual builder's builds run, as found at a time.
 type bases struct {
 	at  time.Time
 	ids []int
 }
 
-// basesOf are the builders that requests of a builder are filed under: itself, and
-// for a virtual one those whose requests it built lately.
+// basesOf returns the builders under which the requests of a builder are filed: the builder
+// itself and, for a virtual one, the bases of its latest builds.
 func (p *Project) basesOf(ctx context.Context, b Builder) ([]int, error) {
 	if !virtual(b) {
 		return []int{b.ID}, nil
@@ -55,6 +57,7 @@ func (p *Project) basesOf(ctx context.Context, b Builder) ([]int, error) {
 	return k.ids, err
 }
 
+// readBases finds the bases of a virtual builder through its latest 20 builds.
 func (p *Project) readBases(ctx context.Context, b Builder) ([]int, error) {
 	const op, some = "buildbot.builds", 20
 	builds, _, err := older(ctx, p.c, op, buildsSource(fmt.Sprintf("builders/%d/builds", b.ID)), 0, some)
@@ -77,8 +80,8 @@ func (p *Project) readBases(ctx context.Context, b Builder) ([]int, error) {
 	return slices.Compact(ids), nil
 }
 
-// builderOf is the builder that a run is filed under: the one that built it, or
-// will. A virtual builder's request is its base's until it is built.
+// builderOf is the builder of a run: the one that built it or will build it. A request for a
+// virtual builder is filed under its base until the build begins; the property tells.
 func (p *Project) builderOf(ctx context.Context, r run) (Builder, error) {
 	id := r.Request.Builder
 	if r.Build != nil {
@@ -88,7 +91,7 @@ func (p *Project) builderOf(ctx context.Context, r run) (Builder, error) {
 		if err != nil || ok {
 			return b, err
 		}
-		return Builder{ID: id, Name: name, Tags: []string{virtualTag}}, nil // it has not built anything yet
+		return Builder{ID: id, Name: name, Tags: []string{virtualTag}}, nil // the master lists it after its first build
 	}
 	b, ok, err := p.c.builder(ctx, id)
 	place := fmt.Sprintf("of request %d", r.Request.ID)
@@ -96,7 +99,7 @@ func (p *Project) builderOf(ctx context.Context, r run) (Builder, error) {
 	case err != nil:
 		return b, err
 	case !ok:
-		return b, broken("builders", place, contract.Outside("", "builder %d is not there", id))
+		return b, broken("builders", place, contract.Outside("", "builder %d is missing", id))
 	case id != r.Request.Builder && !virtual(b):
 		return b, broken("builds", place, contract.Differs("", id, r.Request.Builder))
 	}

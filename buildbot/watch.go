@@ -17,11 +17,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Watch implements job.Watcher over the master's stream of events. It does not
-// end by itself: after a break, such as a restart of the master, it listens
-// again, and tells what became of the runs that waited before. Where no stream
-// comes through, as behind a proxy that holds answers back, it asks every ten
-// seconds. An error of the master's lists ends it.
+// Watch implements job.Watcher over the master's stream of events. It goes on until the caller
+// stops or its context ends. After a break, such as a restart of the master, it connects again
+// and reports what happened to the runs that were waiting. When no stream gets through, as
+// behind a proxy that buffers answers, it polls every 10 seconds. It ends with an error when
+// the master cannot be reached for long, or its lists are malformed.
 func (p *Project) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	return func(yield func(job.Event, error) bool) {
 		w := &watcher{
@@ -38,37 +38,39 @@ func (p *Project) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 const watching = "buildbot.watch"
 
 const (
-	mostBreaks = 10              // in a row, with nothing heard
-	mostHollow = 3               // streams in a row that ended at once
-	between    = time.Second     // longer with each break in a row
-	handshake  = 5 * time.Second // a master begins a stream at once
+	mostBreaks = 10              // breaks in a row without any event before Watch gives up
+	mostHollow = 3               // streams in a row that ended at once before it polls instead
+	between    = time.Second     // the wait after the first break; n times as long after the n-th
+	handshake  = 5 * time.Second // how long a stream may take to begin: a master begins at once
 	eventsPath = "/sse/listen/*/*/*"
-	pollEvery  = 10 * time.Second // where no stream comes through, and where streams end though nothing happens
+	pollEvery  = 10 * time.Second // between polls, and between streams that end without events
 )
 
-// mostClosed is how many requests a watcher knows to be of other branches, or to have
-// ended, so that it does not ask about them again.
+// mostClosed is how many closed requests a watcher remembers, so that it does not ask about
+// them again.
 const mostClosed = 20000
 
+// watcher is one call of Watch.
 type watcher struct {
 	p *Project
-	// open are requests of the line that have not ended, each with what was told of
-	// its runs: as many as wait and run on the master.
+	// open are the requests of the line that have not ended, each with the status that was
+	// last reported for its runs, by run ID.
 	open    map[int64]map[string]job.Status
 	closed  *flight.Cache[int64, nothing] // requests of other lines, and those that have ended
-	known   *known                        // whose requests these are
-	begun   bool
-	busy    bool // the last stream said more than that it began
+	known   *known                        // identifies the database that open and closed are from
+	begun   bool                          // catchUp has run before
+	busy    bool                          // the last stream had events besides the handshake
 	yield   func(job.Event, error) bool
-	stopped bool
+	stopped bool // yield returned false
 }
 
-// over reports whether nobody listens any more.
+// over reports whether the caller has stopped listening.
 func (w *watcher) over(ctx context.Context) bool { return w.stopped || ctx.Err() != nil }
 
-// errNoStream says that events do not come through.
-var errNoStream = errors.New("no stream of events came through")
+// errNoStream says that events do not get through.
+var errNoStream = errors.New("no stream of events got through")
 
+// watch listens to one stream after another, and polls when streams do not work.
 func (w *watcher) watch(ctx context.Context) error {
 	for breaks, hollow := 0, 0; ; {
 		began := time.Now()
@@ -89,23 +91,23 @@ func (w *watcher) watch(ctx context.Context) error {
 		case errors.Is(err, job.ErrMalformed):
 			return err
 		case refused || errors.Is(err, errNoStream) || heard && hollow >= mostHollow:
-			w.p.c.log.WarnContext(ctx, "no stream of events, asking instead", "error", err)
+			w.p.c.log.WarnContext(ctx, "no stream of events, polling instead", "error", err)
 			return w.poll(ctx)
 		case breaks > mostBreaks:
 			return err
 		}
-		w.p.c.log.WarnContext(ctx, "the stream of events broke, listening again", "error", err)
+		w.p.c.log.WarnContext(ctx, "the stream of events broke, connecting again", "error", err)
 		wait := time.Duration(breaks) * between
-		if heard && !w.busy { // a proxy ends idle connections: listening again is asking
+		if heard && !w.busy { // a proxy ends idle connections: connecting again is like a poll
 			wait = max(wait, pollEvery-time.Since(began))
 		}
 		if pause.For(ctx, wait) != nil {
-			return nil //nolint:nilerr // who listens has had enough
+			return nil //nolint:nilerr // the caller's context has ended
 		}
 	}
 }
 
-// poll tells what changed since it was last asked.
+// poll reports changes every pollEvery. It gives up after more than mostBreaks failures in a row.
 func (w *watcher) poll(ctx context.Context) error {
 	for failed := 0; ; {
 		err := w.catchUp(ctx)
@@ -119,12 +121,13 @@ func (w *watcher) poll(ctx context.Context) error {
 			return err
 		}
 		if pause.For(ctx, pollEvery) != nil {
-			return nil //nolint:nilerr // who listens has had enough
+			return nil //nolint:nilerr // the caller's context has ended
 		}
 	}
 }
 
-// listen hears one stream until it breaks.
+// listen reads one stream until it breaks. heard says that it began, that is, that at least
+// its first event arrived. A stream that has not begun within handshake is errNoStream.
 func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 	w.busy = false
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -139,13 +142,14 @@ func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 	if err != nil {
 		return false, wrap(watching, "", because(ctx, err))
 	}
-	defer func() { _ = body.Close() }() // how reading ended is what counts
+	defer func() { _ = body.Close() }() // the error of reading is the one that counts
 	return w.hear(ctx, body, late.Stop)
 }
 
-// hear reads events until the stream breaks. Whoever came with the first one, the
-// handshake, is in time. An event is whole with the empty line after it: one in the
-// midst of which the stream breaks is none.
+// hear reads events until the stream breaks; inTime stops the timer of the handshake, which is
+// the first event. The format is that of server-sent events: lines "event: NAME" and
+// "data: TEXT", and an empty line after each event. An event without its empty line was cut
+// off and is dropped.
 func (w *watcher) hear(ctx context.Context, body io.Reader, inTime func() bool) (heard bool, err error) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 16<<20)
@@ -156,7 +160,7 @@ func (w *watcher) hear(ctx context.Context, body io.Reader, inTime func() bool) 
 			data += strings.TrimSpace(text)
 		}
 		if line != "" || data == "" {
-			continue // the event's name
+			continue // more lines of this event follow, or it has no data
 		}
 		whole, first := data, !heard
 		data, heard = "", true
@@ -169,7 +173,7 @@ func (w *watcher) hear(ctx context.Context, body io.Reader, inTime func() bool) 
 			}
 		}
 		if first && !strings.HasPrefix(whole, "{") {
-			continue // the handshake
+			continue // the handshake, whose data is no object
 		}
 		if err := w.event(ctx, whole); err != nil || w.stopped {
 			return true, err
@@ -178,7 +182,7 @@ func (w *watcher) hear(ctx context.Context, body io.Reader, inTime func() bool) 
 	return heard, wrap(watching, "", because(ctx, cmp.Or(lines.Err(), io.ErrUnexpectedEOF)))
 }
 
-// because is why a context ended, where that is what ended an exchange.
+// because returns errNoStream when that ended the context and so the exchange; otherwise err.
 func because(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); errors.Is(cause, errNoStream) {
 		return cause

@@ -14,7 +14,7 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// change is a change of the sources, which a change source told the master of.
+// change is a change of the sources, as a change source told the master.
 type change struct {
 	ID         int64   `json:"changeid" is:"required" min:"1" max:"2147483647"`
 	Revision   string  `json:"revision" is:"required,null"`
@@ -25,16 +25,15 @@ type change struct {
 	Project    string  `json:"project" is:"required"`
 	Codebase   string  `json:"codebase" is:"required"`
 	Parents    []int64 `json:"parent_changeids" is:"required"`
-	// When is of the commit, by its author's clock.
+	// When is the date of the commit, by its author's clock. It may lie before 1970.
 	When        Epoch       `json:"when_timestamp" is:"required" min:"-99999999999" max:"99999999999"`
 	SourceStamp changeStamp `json:"sourcestamp" is:"required"`
 
 	_ contract.Also `names:"category committer files properties revlink"`
 }
 
-// changeStamp is the source stamp that a master makes when it hears of a change, by
-// its own clock. Nothing of it is needed: the time of the change will do, and the source
-// is the change's own.
+// changeStamp is the source stamp that the master makes when it hears of a change. Created is by
+// the master's own clock. All of it is optional, since the change itself has the source.
 type changeStamp struct {
 	Created    Epoch   `json:"created_at" min:"1" max:"99999999999"`
 	Codebase   *string `json:"codebase"`
@@ -46,7 +45,7 @@ type changeStamp struct {
 	_ contract.Also `names:"patch ssid"`
 }
 
-// check holds that a source stamp, where it says so, is of the source of its change.
+// check checks that the source stamp names the same source as the change.
 func (c change) check() error {
 	s := c.SourceStamp
 	for _, f := range []struct {
@@ -60,13 +59,13 @@ func (c change) check() error {
 		{"project", c.Project, s.Project},
 	} {
 		if f.stamp != nil && f.change != *f.stamp {
-			return contract.Outside("sourcestamp."+f.name, "%.80q, of a change that has %.80q", *f.stamp, f.change)
+			return contract.Outside("sourcestamp."+f.name, "%.80q, but the change has %.80q", *f.stamp, f.change)
 		}
 	}
 	return nil
 }
 
-// forceScheduler is a form by which a person asks for builds.
+// forceScheduler is a form with which people trigger builds.
 type forceScheduler struct {
 	Name         string      `json:"name" is:"required" min:"1"`
 	BuilderNames []string    `json:"builder_names" is:"required"`
@@ -78,7 +77,7 @@ type forceScheduler struct {
 // formField is a field of a form, or a group of fields.
 type formField struct {
 	Name     string      `json:"name" is:"required"`
-	FullName string      `json:"fullName" is:"required,null"` // by which a value is given; a group may have none
+	FullName string      `json:"fullName" is:"required,null"` // the name of its value in a force; a group may have none
 	Type     string      `json:"type" is:"required" words:"text textarea fixed int bool username list nested inherit file"`
 	Default  any         `json:"default" is:"required,null"`
 	Required bool        `json:"required" is:"required"`
@@ -89,8 +88,8 @@ type formField struct {
 	_ contract.Also `names:"autopopulate choices cols columns hide label layout multiple need_email rows size strict tablabel tooltip"`
 }
 
-// check holds that builders have names, that groups have fields, and that each field
-// has a name by which its value is given.
+// check checks that no builder's name is empty, that groups have fields, and that each field
+// has a full name.
 func (s forceScheduler) check() error {
 	if i := slices.Index(s.BuilderNames, ""); i >= 0 {
 		return contract.Outside(fmt.Sprintf("builder_names[%d]", i), "empty")
@@ -134,8 +133,8 @@ type stepLog struct {
 	ID       int64  `json:"logid" is:"required" min:"1" max:"2147483647"`
 	Step     int64  `json:"stepid" is:"required" min:"1" max:"2147483647"`
 	Name     string `json:"name" is:"required" min:"1"`
-	Type     string `json:"type" is:"required" words:"s t h d"` // with streams, text, HTML, deleted
-	Complete bool   `json:"complete" is:"required"`             // nothing more is written to it
+	Type     string `json:"type" is:"required" words:"s t h d"` // s streams, t text, h HTML, d deleted
+	Complete bool   `json:"complete" is:"required"`             // nothing more will be written to it
 
 	_ contract.Also `names:"num_lines slug"`
 }
@@ -149,23 +148,23 @@ type called struct {
 	_ contract.Also `names:"error"`
 }
 
-// mostID is the largest id: a master's database counts in 32 bits.
+// mostID is the largest id: a master's database uses signed 32-bit integers.
 const mostID = math.MaxInt32
 
 // submission is what a call made: a buildset, with a request for each builder.
 type submission struct {
 	Buildset int64
-	Requests map[int]int64 // the request's id by the builder's
+	Requests map[int]int64 // by the builder's id, the request's id
 }
 
-// UnmarshalJSON reads the pair of a buildset's id and an object whose keys are
-// builders' ids.
+// UnmarshalJSON reads the master's form, a pair such as [412, {"3": 977}]: buildset 412, with
+// request 977 for builder 3.
 func (a *submission) UnmarshalJSON(text []byte) error {
 	var pair []jsontext.Value
 	var requests map[string]int64
 	err := v2.Unmarshal(text, &pair)
 	if err == nil && len(pair) != 2 {
-		err = errors.New("not a pair")
+		err = errors.New("it is not a pair")
 	}
 	if err == nil {
 		err = errors.Join(v2.Unmarshal(pair[0], &a.Buildset), v2.Unmarshal(pair[1], &requests))
@@ -184,10 +183,10 @@ func (a *submission) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// configured is what a master says of itself, and of who asks.
+// configured is what a master says about itself and about the caller.
 type configured struct {
 	Auth struct {
-		Name string `json:"name" is:"required" max:"40"` // of a class
+		Name string `json:"name" is:"required" max:"40"` // of the class that signs in, such as UserPasswordAuth
 
 		_ contract.Also `names:"autologin fa_icon oauth2"`
 	} `json:"auth" is:"required"`
@@ -202,19 +201,19 @@ type configured struct {
 
 // event is a message of the master's stream of events: what happened to which record.
 type event struct {
-	Key     []string  `json:"key" is:"required" min:"3" max:"3"` // builds, 12, new
-	Message *happened `json:"message" is:"required,null"`        // null of a request that is not there
+	Key     []string  `json:"key" is:"required" min:"3" max:"3"` // type, id, event: ["builds", "12", "new"]
+	Message *happened `json:"message" is:"required,null"`        // the record; null for a request that is gone
 }
 
-// happened is what is read of the record that an event is about: the events of
-// builds and of requests name the request.
+// happened is the part that is read of the record in an event. Builds and requests both name
+// the request.
 type happened struct {
 	Build   int64 `json:"buildid"`
 	Request int64 `json:"buildrequestid"`
 }
 
-// request is the request that an event of a build or of a request is about; 0 for an
-// event of anything else.
+// request is the request that an event is about, of a build or of a request; 0 for an event of
+// anything else. The id in the key and in the record must agree.
 func (e event) request() (int64, error) {
 	about, m := e.Key[0], e.Message
 	if about != "builds" && about != "buildrequests" {
@@ -225,7 +224,7 @@ func (e event) request() (int64, error) {
 	case err != nil || id < 1:
 		return 0, contract.Outside("key[1]", "%.60q, expected an id", e.Key[1])
 	case m == nil && about == "builds":
-		return 0, contract.Outside("message", "null, of a build")
+		return 0, contract.Outside("message", "null, in an event of a build")
 	case m == nil:
 		return id, nil
 	case m.Request < 1:
@@ -238,8 +237,8 @@ func (e event) request() (int64, error) {
 	return m.Request, nil
 }
 
-// The endpoints that are lists of one sort of record have an answer of one member;
-// "meta" is beside it, whose total cannot be relied on: it may be the page's.
+// The answer of an endpoint is an object with one list and "meta". The total in meta is not
+// used, since on some masters it is that of the page.
 type (
 	buildersAnswer struct {
 		All []Builder     `json:"builders" is:"required" min:"1"`
@@ -273,7 +272,7 @@ type (
 		All []stepLog     `json:"logs" is:"required"`
 		_   contract.Also `names:"meta"`
 	}
-	// A single record is a list of one.
+	// A single record comes as a list of one.
 	requestAnswer struct {
 		All []BuildRequest `json:"buildrequests" is:"required" min:"1" max:"1"`
 		_   contract.Also  `names:"meta"`
@@ -286,7 +285,8 @@ type (
 
 const contractSource = "buildbot"
 
-// The groups of these patterns are named as the fields that must have their values.
+// Each named group in these patterns is the name of a field: every record of the answer must
+// have the group's value there, which same checks.
 var (
 	builderList = records("builders", `/api/v2/builders$`, "builders", func(a *buildersAnswer) []Builder { return a.All })
 	formList    = records("forceschedulers", `/api/v2/forceschedulers$`, "forceschedulers",
@@ -319,9 +319,9 @@ var (
 	})
 )
 
-// Contracts are the contracts of all answers that this package reads, sorted by
-// their titles. Logs are text, and have none. That of an event is of one message of
-// the stream, whose address it has.
+// Contracts are the contracts of all answers that this package reads, sorted by title. Logs are
+// plain text and have none. The contract of an event is that of one message of the stream, and
+// has the stream's address.
 func Contracts() []contract.Any {
 	out := []contract.Any{
 		builderList.is, formList.is, changeList.is, setRecords.is, requestList.is, buildList.is, stepList.is,

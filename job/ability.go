@@ -10,18 +10,19 @@ import (
 
 // Cataloger knows which labels can run on a push.
 type Cataloger interface {
-	// Catalog returns what can run on the push, or the named labels of it, each
-	// label once, in no particular order. A named label that cannot run there
-	// is left out. A push that nothing can run on gives ErrNotScheduled. Naming
-	// labels is cheaper where a catalog is large.
+	// Catalog returns what can run on the push, each label once, in no particular
+	// order. With labels it returns those alone, and leaves out the ones that cannot
+	// run there; this is cheaper where a catalog is large. A push on which nothing
+	// can run gives ErrNotScheduled.
 	Catalog(ctx context.Context, p Push, labels ...string) ([]Runnable, error)
 }
 
 // TestLister knows the tests of each manifest.
 type TestLister interface {
-	// TestsByManifest returns the tests that the manifests of a push have, by the
-	// manifest's path, each as the CI calls it. Manifests may be missing from it: nothing is
-	// known of those. A push without such a list gives ErrNotFound.
+	// TestsByManifest returns the tests of each manifest on a push. The key is the
+	// manifest's path; the tests have the names that the CI uses. A manifest that is missing
+	// is unknown, which does not mean that it has no tests. A push without such a list gives
+	// ErrNotFound.
 	TestsByManifest(ctx context.Context, p Push) (map[string][]string, error)
 }
 
@@ -30,24 +31,24 @@ type Runnable struct {
 	Label     string
 	Kind      Kind
 	Upstreams []string // labels of the builds whose files it needs
-	// MakesUpstreams says that the CI itself makes the builds that are missing,
-	// and waits for those under way, when the label is asked for.
+	// MakesUpstreams says that a request for the label is enough: the CI itself makes
+	// the builds that are missing, and waits for those under way.
 	MakesUpstreams bool
 	Manifests      []string // the test manifests it runs, where that is known
-	// Barred says why the CI, which has the label, cannot be asked for it on this
-	// push. Empty: it can.
+	// Barred says why the label cannot be triggered on this push although the CI has
+	// it. Empty: it can be.
 	Barred string
 	Parts
 }
 
-// Parts are what a label is made of, in the CI's own words; empty and 0 where it does not
-// say.
+// Parts are what a label is made of, in the CI's own words. A part that the CI does not
+// give is empty or 0.
 type Parts struct {
-	BuildType    string // "opt", "debug" or "pgo": of a test, that of the build which it tests
-	Platform     string // what is built, "linux64-asan": of a test, that of the build which it tests
+	BuildType    string // "opt", "debug" or "pgo"; a test has the type of the build that it tests
+	Platform     string // what is built, "linux64-asan"; a test has the platform of the build that it tests
 	TestPlatform string // what a test runs on, "linux2404-64-qr"
-	Suite        string // what a test runs, "mochitest-browser-chrome"; what else a build is, "nightly"
-	Chunk        int    // 1 and up; 0 for what is in one piece
+	Suite        string // what a test runs, "mochitest-browser-chrome"; for a build its variant, "nightly"
+	Chunk        int    // 1 and up; 0 for a suite that is not split
 }
 
 // Name is the suite with its chunk, as in "xpcshell-4".
@@ -60,16 +61,16 @@ func (p Parts) Name() string {
 
 // Canceler can stop a run.
 type Canceler interface {
-	// Cancel stops the run with this ID. Cancelling what has ended already is
-	// no error; an ID that the CI does not know is ErrNotFound.
+	// Cancel stops the run with this ID. It is no error to cancel a run that has
+	// already ended; an ID that the CI does not know is ErrNotFound.
 	Cancel(ctx context.Context, id string) error
 }
 
 // LogKind is a sort of record that a run leaves behind.
 type LogKind string
 
-// The sorts of logs, best for finding failures first; the last has values in place of
-// failures.
+// The sorts of logs, the best for finding failures first. The last one has measured
+// values instead of failures.
 const (
 	LogErrorSummary LogKind = "errorsummary" // JSON lines: groups, results, crashes
 	LogStructured   LogKind = "structured"   // JSON lines: everything the harness said
@@ -89,11 +90,11 @@ type LogOpener interface {
 type Event struct {
 	Time time.Time
 	CI   string // the CI's name
-	Job  Job    // after the change; nil where it is about none
-	Push *Push  // that is new, as far as the event tells; nil where it is about none
-	// Missed says that changes may not have been told, and why in Note: the events
-	// were cut off, or it is time for a look of one's own. Who waits for something
-	// then asks the CI about it.
+	Job  Job    // as it is after the change; nil when the event is not about a job
+	Push *Push  // the new push, as far as the event describes it; nil when there is none
+	// Missed says that some changes may not have been reported, for instance because
+	// the connection was lost; Note says why. A caller that waits for something must
+	// then ask the CI for its present state.
 	Missed bool
 	Note   string
 }
@@ -101,69 +102,74 @@ type Event struct {
 // Watcher tells about changes as they happen.
 type Watcher interface {
 	// Watch yields events until ctx is done, or nothing can happen any more.
-	// Events may come twice and, for different jobs, in any order. One that is
-	// Missed says that others may not have come. An error that is not followed by
-	// events ends the sequence.
+	// An event may come twice, and events of different jobs may come in any order.
+	// An event with Missed set says that others may be lost. Events may go on after
+	// an error; the sequence ends with an error only when none follows.
 	Watch(ctx context.Context) iter.Seq2[Event, error]
 }
 
-// LineLocator is a log, as OpenLog returns it, that knows where it is from: one that
-// was put together of several.
+// LineLocator is implemented by a log that OpenLog put together from several: it knows
+// where each of its lines is from.
 type LineLocator interface {
-	// Place returns the step and the log that a line of it is from, and which line
-	// of that log it is; lines are 1-based. Both are empty for a line of its own,
-	// and for one that was not read yet.
+	// Place returns the step and the log that a line is from, and the number of the
+	// line in that log; both numbers are 1-based. Step and log are empty for a line
+	// that the reader added itself, and for one that was not read yet.
+	//
+	// For example, where step "compile" has 100 lines and step "test" follows, with
+	// one heading line added before each, line 104 is line 2 of "test": 1 + 100 + 1 + 2.
 	Place(line int) (step, log string, own int)
 }
 
-// AcceptedLister knows what was asked for and is not visible yet.
+// AcceptedLister knows which requests a CI has accepted whose runs are not visible yet.
 type AcceptedLister interface {
 	// Accepted returns the requests for the label on the push that the CI has
-	// accepted and whose runs Jobs does not show yet, with Count the number
-	// of such runs.
+	// accepted and whose runs Jobs does not show yet. Count is the number of those
+	// runs that are still to appear, not the number that was requested at first.
 	Accepted(ctx context.Context, p Push, label string) ([]Request, error)
 }
 
 // Outcome is what became of a request that a CI accepted.
 type Outcome struct {
 	IDs  []string // of the runs that were made by now
-	Done bool     // no more runs come of it
+	Done bool     // no more runs will be made
 	Why  string   // for people: why none, or fewer, were made; only when Done
-	// StatusCancelled says that somebody stopped it, which is a will and not a failure.
+	// Cancelled says that somebody stopped the request on purpose. That is a decision,
+	// not a failure: mozci does not repeat it.
 	Cancelled bool
 }
 
 // OutcomeFinder knows what became of requests that were accepted before their runs
 // existed.
 type OutcomeFinder interface {
-	// Outcome tells which runs of the label, or of all labels when it is empty,
-	// the job that a receipt names (Receipt.By) has made by now. A receipt whose
-	// runs were made at once has its own IDs as the outcome. A job that the CI
-	// does not know is ErrNotFound.
+	// Outcome returns the runs that the receipt's job (Receipt.By) has made by now:
+	// those of the label, or of all labels when it is empty. A receipt whose runs
+	// were made at once has its own IDs as the outcome. A job that the CI does not
+	// know is ErrNotFound.
 	Outcome(ctx context.Context, p Push, label string, r Receipt) (Outcome, error)
 }
 
 // KeyCarrier carries the keys of requests: a Trigger with a key that it has
-// accepted before makes nothing new, so that a request whose answer was lost
-// may be repeated, once nobody is still asking under that key.
+// accepted before makes nothing new. A request whose answer was lost may
+// therefore be repeated, as soon as no other call with that key is under way.
 type KeyCarrier interface {
 	// Carried returns the IDs of the runs that requests with req's key made for
-	// its label on its push: none where there are none, at most Count. The CI is
-	// asked, whatever was known before. Where keys of the label do not reach the
+	// its label on its push: at most Count, possibly none. It asks the CI each time
+	// and answers nothing from memory. Where keys of the label do not reach the
 	// CI the error wraps errors.ErrUnsupported.
 	Carried(ctx context.Context, req Request) ([]string, error)
 }
 
 // RunFinder knows runs by their IDs alone.
 type RunFinder interface {
-	// FindRun returns the run with this ID, as Job.ID has it or as the CI's links name it,
-	// as it is now: its name, its status, and its push, with the repository, the revision,
-	// and what else the source has of it. The push may be one of another repository than
-	// the Scheduler's; Push.Repo says of which. An ID that stands for several runs, such
-	// as that of a task without the number of a run, is the newest of them.
+	// FindRun returns the run with this ID in its present state. The ID is one of Job.ID,
+	// or one from the CI's links. The result has the run's name, its status and its push,
+	// with the repository, the revision, and whatever else the source knows. The push can
+	// belong to another repository than the Scheduler's; Push.Repo says which. An ID that
+	// stands for several runs, such as a task's without the number of a run, means the
+	// newest of them.
 	//
-	// What has expired, what never was, and what is no ID of the CI, gives ErrNotFound,
-	// and a run that is of no push ErrNoPush.
+	// A run that has expired or never existed, and a text that is no ID of the CI, give
+	// ErrNotFound. A run without a push gives ErrNoPush.
 	FindRun(ctx context.Context, id string) (Job, error)
 }
 
@@ -171,67 +177,69 @@ type RunFinder interface {
 type PushRuns struct {
 	Push Push
 	Jobs []Job
-	Err  error // why the push alone could not be read; Jobs has what is known all the same
+	Err  error // why this push could not be read in full; Jobs still has what is known
 }
 
-// HistoryReader reads the runs of some labels on many pushes in a few requests, where a
-// Scheduler's Jobs takes some for each push. Package analysis has the reader that uses it
-// where there is one, and Jobs where there is none.
+// HistoryReader reads the runs of some labels on many pushes in a few requests. Jobs needs
+// one request or more for each push. Package analysis has a reader that uses History where
+// there is one, and Jobs otherwise.
 type HistoryReader interface {
-	// History returns, for each of the pushes and in their order, what Jobs returns for that
-	// push and the labels: the same runs, and the same error, which does not keep the other
-	// pushes from being read. No label is ErrInvalid; no push is no result.
+	// History returns one result for each push, in the order of pushes: the runs and the
+	// error that Jobs would return for that push and the labels. An error of one push does
+	// not keep the others from being read. No labels give ErrInvalid; no pushes give no
+	// results.
 	//
-	// The second result is an error about all of them, such as the context's; there is no
-	// result then. A Scheduler around another one that changes what Jobs returns must have
-	// a History of its own.
+	// The second result is an error that concerns all pushes, such as the context's; there
+	// are no results then. A Scheduler that wraps another one and changes what Jobs returns
+	// must have a History of its own, or the two would disagree.
 	History(ctx context.Context, pushes []Push, labels ...string) ([]PushRuns, error)
 }
 
-// HistoryWidth is an ability of a HistoryReader for which each push has a cost of its own.
+// HistoryWidth is implemented by a HistoryReader whose cost grows with each push.
 type HistoryWidth interface {
-	// HistoryWidth is how many pushes are best read in one go, 1 or more: more of them
-	// would cost too much where the first few suffice.
+	// HistoryWidth is the best number of pushes for one call of History, 1 or more. A
+	// caller that reads more at once pays for all of them, though the first few are
+	// often enough.
 	HistoryWidth() int
 }
 
-// StatusReader knows how far runs are by their IDs alone, many in one go: what somebody
-// who waits for them asks each minute.
+// StatusReader reads the statuses of many runs at once, by their IDs alone. It is for
+// callers that wait for runs and ask again each minute.
 type StatusReader interface {
-	// Statuses returns the status that each run has now, by its ID: as Job.ID has it, or as
-	// Receipt.By has it for the CI's own job, of which the newest run counts. The status is
+	// Statuses returns the present status of each run, by its ID. An ID is one of Job.ID,
+	// or one of Receipt.By for the CI's own job, whose newest run counts. The status is
 	// the one that Jobs returns for the run. IDs that the CI does not know are left out.
 	Statuses(ctx context.Context, ids ...string) (map[string]Status, error)
 }
 
 // PageLinker knows where people look at a run.
 type PageLinker interface {
-	// Page is the address of the run's page, in the CI that the run is of; empty
-	// when it has none.
+	// Page is the address of the run's page in its own CI; empty when it has none.
 	Page(j Job) string
 }
 
-// AddedChecker knows which runs somebody asked for after the push, by hand or by a
-// tool, and which came with it.
+// AddedChecker tells the runs that came with a push from those that a person or a tool
+// triggered later.
 type AddedChecker interface {
-	// WasAdded reports whether the run was asked for: backfilled, retriggered
-	// or added. A robot that acts on such runs never ends.
+	// WasAdded reports whether the run was triggered later: backfilled, retriggered
+	// or added. An unattended program must not act on such runs: each of its own runs
+	// would give it a reason for the next.
 	WasAdded(ctx context.Context, j Job) (bool, error)
 }
 
-// RequesterFinder knows who asked for a run after its push.
+// RequesterFinder knows who triggered a run after its push.
 type RequesterFinder interface {
-	// Requester returns the person or the tool that asked for the run, as the CI names
-	// it, such as an e-mail address: it is not for everybody to see. It is empty for a
-	// run that came with the push, and where the CI does not say.
+	// Requester returns the person or the tool that triggered the run, as the CI names
+	// them. This can be an e-mail address: do not publish it. It is empty for a run that
+	// came with the push, and where the CI does not say.
 	Requester(ctx context.Context, j Job) (string, error)
 }
 
 // Classifier knows what people said of failed runs.
 type Classifier interface {
 	// Classification returns what a person last said of the run. Only a person's word
-	// counts: what a program guesses by itself, such as Treeherder's autoclassification,
-	// leaves a run NotClassified. It is asked anew each time, as people change their
+	// counts: a program's guess, such as Treeherder's autoclassification, leaves a run
+	// NotClassified. Each call reads the source again, because people change their
 	// minds. A source that cannot be read is an error, never NotClassified.
 	Classification(ctx context.Context, j Job) (Classification, error)
 }
@@ -243,7 +251,7 @@ type ArtifactChecker interface {
 	ArtifactsExist(ctx context.Context, j Job) (bool, error)
 }
 
-// QueueDepth is the depth of the queue that a label waits in.
+// QueueDepth is how many runs, of all labels, wait in the queue of a label and run from it.
 type QueueDepth struct{ Pending, Running int }
 
 // QueueMeter knows how busy a CI is.
@@ -252,53 +260,55 @@ type QueueMeter interface {
 	QueueDepth(ctx context.Context, label string) (QueueDepth, error)
 }
 
-// CoalesceChecker knows which labels' requests it merges while they wait.
+// CoalesceChecker knows for which labels a CI merges requests that wait.
 type CoalesceChecker interface {
-	// Coalesces reports whether requests for the label on one push, which wait at
-	// the same time, were seen to become one run: of several that are asked for
-	// at once some never run.
+	// Coalesces reports whether the CI was seen to make one run of several requests for
+	// the label on one push that waited at the same time. Where it does, some of the runs
+	// that are triggered together never run: trigger them one by one.
 	Coalesces(ctx context.Context, label string) (bool, error)
 }
 
-// TriggerScoper knows which scopes, words for what somebody may do, a request needs: a
-// service that acts for its callers asks it, so that it never lends them its own power.
+// TriggerScoper knows which scopes a request needs; a scope is a word for something that
+// a caller may do. A service that acts for its callers checks their scopes with it, so
+// that they cannot use the service's own rights.
 type TriggerScoper interface {
-	// TriggerNeeds returns what whoever wants the request done must have: one scope of each
-	// group, of which the first is the usual one. It is of the way that Trigger would
-	// take first, as things are now, and asks for nothing.
+	// TriggerNeeds returns the scopes that the caller must have: at least one of each
+	// group, of which the first is the usual one. For example {{"a", "b"}, {"c"}} means
+	// (a or b) and c. They are those of the way that Trigger would try first now.
+	// TriggerNeeds triggers nothing.
 	//
-	// A Scheduler that has it also keeps its acts to the scopes of [WithScopes], whatever
-	// way it takes in the end: one that the scopes do not allow is ErrDenied.
+	// A Scheduler that implements it also limits its acts to the scopes of [WithScopes],
+	// whichever way it takes in the end: an act that the scopes do not allow is ErrDenied.
 	TriggerNeeds(ctx context.Context, req Request) ([][]string, error)
 }
 
-// CancelScoper knows which scopes the end of a run needs.
+// CancelScoper knows which scopes are needed to cancel a run.
 type CancelScoper interface {
-	// CancelNeeds is TriggerNeeds for a Cancel of the run with this ID. One that has
-	// ended needs none.
+	// CancelNeeds returns the scopes to cancel the run with this ID, in the groups of
+	// TriggerNeeds. A run that has ended needs none.
 	CancelNeeds(ctx context.Context, id string) ([][]string, error)
 }
 
 // Origin is what a merge brought: pushes of another repository.
 type Origin struct {
-	Repo   string // empty when nobody knows
+	Repo   string // empty when it is unknown
 	Head   string // the revision that was merged
 	Pushes []Push // ascending; exactly those that brought something new
-	// Before is the push before the first of them: where the first one is bad,
-	// the last good one is to be looked for from here on. Nil when there is none.
+	// Before is the push before the first of Pushes: when that one is bad, a search
+	// for the last good push goes on from here, back in time. Nil when there is none.
 	Before *Push
-	// Gone says that no repository that was asked has what was merged: it is no
-	// more, or is not known. Repo is then what the merge's message says, or
-	// empty, and Pushes is empty.
+	// Gone says that none of the repositories that were asked has the merged
+	// revision: its repository was removed, or is not known. Repo is then the name in
+	// the merge's message, or empty, and Pushes is empty.
 	Gone bool
 }
 
 // OriginFinder is a Repository that can tell what a merge push brought.
 type OriginFinder interface {
 	// Origins returns one Origin for each merge that brought something into the
-	// repository with this push, in the order of the merges; also for a push
-	// that moved the repository forward to another's head without a merge. A
-	// push of new work has none.
+	// repository with this push, in the order of the merges. A push that moved the
+	// repository forward to another's head without a merge (a fast-forward) has one
+	// too. A push of new work has none.
 	Origins(ctx context.Context, p Push) ([]Origin, error)
 }
 

@@ -12,30 +12,29 @@ import (
 var (
 	// ErrNotFound: the service answered, and it has no such thing.
 	ErrNotFound = errors.New("not found")
-	// ErrNoPush: the run is there, and is of no push that its source tells, as a task
-	// that a hook made. It is an ErrNotFound.
+	// ErrNoPush: the run exists, but its source does not say which push it belongs to;
+	// so it is with a task that a hook made. It is an ErrNotFound.
 	ErrNoPush = fmt.Errorf("%w: it is of no push", ErrNotFound)
-	// ErrInvalid: the caller's arguments make no sense; asking again will not
-	// help. No service was asked.
+	// ErrInvalid: the caller's arguments make no sense. No request was sent, and
+	// repeating the call will not help.
 	ErrInvalid = errors.New("invalid")
 	// ErrRefused: the service understood the request and will not do it.
 	// Nothing was done.
 	ErrRefused = errors.New("refused")
 	// ErrDenied: credentials are missing, wrong or too weak.
 	ErrDenied = errors.New("denied")
-	// ErrUnavailable: the service did not answer, or not with an answer.
-	// Whether it acted on a request is not known.
+	// ErrUnavailable: no usable answer came from the service: none at all, or one
+	// that says it is down or too busy. It may or may not have acted on the request.
 	ErrUnavailable = errors.New("unavailable")
-	// ErrMalformed: the service answered something that is not what it is
-	// documented to answer.
+	// ErrMalformed: the service's answer does not have the form that is documented.
 	ErrMalformed = errors.New("malformed answer")
 	// ErrUnknownWord: a status or kind word that the source does not document.
 	ErrUnknownWord = errors.New("unknown word")
 	// ErrNotScheduled: nothing can run on the push, as with a push that has no
 	// decision task.
 	ErrNotScheduled = errors.New("nothing is scheduled on this push")
-	// ErrNoLine: the repository's pushes do not follow each other, as those of
-	// try, so that nothing can be said about a range of them.
+	// ErrNoLine: the repository's pushes do not build on each other. Those of try do
+	// not, so a range of them has no first bad push.
 	ErrNoLine = errors.New("no line of pushes")
 	// ErrNoBuild: the build that a test needs has no files to test.
 	ErrNoBuild = errors.New("the build it needs has no files")
@@ -48,8 +47,8 @@ type Error struct {
 	Err error
 }
 
-// Error is for people: what servers said in it is [Visible]. It has a line for each of
-// several errors that were joined, and no other line breaks.
+// Error is the text for people. Whatever a server sent is made [Visible] in it. Errors
+// that were joined have a line each; there are no other line breaks.
 func (e *Error) Error() string {
 	if e.Key == "" {
 		return Visible(e.Op) + ": " + lines(e.Err)
@@ -57,7 +56,9 @@ func (e *Error) Error() string {
 	return Visible(e.Op+" "+e.Key) + ": " + lines(e.Err)
 }
 
-// lines is what an error says, visible, a line for each of those that were joined.
+// lines is the text of an error, made visible, with a line for each joined error. An
+// error that joins others but has a text of its own (fmt.Errorf with two %w) stays in
+// one line: cutting it apart would lose the words between them.
 func lines(err error) string {
 	if err == nil {
 		return "<nil>"
@@ -79,9 +80,9 @@ func lines(err error) string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// PartialError says that a CI took some of the runs of a request and then refused
-// the rest, or did not answer any more: what Trigger returns as its error where a
-// CI is asked for each run. Taken is at least 1; Receipt is for what was taken.
+// PartialError says that a CI took some of a request's runs and then refused the rest,
+// or stopped answering. Trigger returns it where a CI needs one request for each run.
+// Taken is at least 1 and less than Count; Receipt is for the runs that were taken.
 type PartialError struct {
 	Taken, Count int
 	Receipt      Receipt
@@ -95,9 +96,9 @@ func (e *PartialError) Error() string {
 // Unwrap returns the cause.
 func (e *PartialError) Unwrap() error { return e.Err }
 
-// Wrap returns err as an *Error with this op and key. It is nil for nil, and
-// an err that already is an *Error is returned as it is: one wrap is enough to
-// say where and what.
+// Wrap returns err as an *Error with this op and key. Nil stays nil, and an err
+// that already has an *Error in its chain is returned unchanged: one wrap is
+// enough to say where and what.
 func Wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -109,10 +110,12 @@ func Wrap(op, key string, err error) error {
 	return &Error{Op: op, Key: key, Err: err}
 }
 
-// OfHTTP returns an error of an HTTP exchange as an *Error that wraps the
-// sentinel which it means: SentinelOf the status, where err has a method
-// HTTPStatus that says one; ErrMalformed, where it has a method Malformed that
-// says so; the error itself of a context; and ErrUnavailable otherwise.
+// OfHTTP turns an error of an HTTP exchange into an *Error that wraps the matching
+// sentinel. It looks, in this order, for: a context's error, which stays as it is; a
+// method Malformed() bool that returns true, which means ErrMalformed; a method
+// HTTPStatus() int, whose status gives SentinelOf. Everything else is ErrUnavailable.
+// The methods are found by their shape, so that this package need not import an HTTP
+// client.
 func OfHTTP(op, key string, err error) error {
 	var malformed interface{ Malformed() bool }
 	var answered interface{ HTTPStatus() int }
@@ -139,8 +142,9 @@ func UnknownWord(source, what, word string) error {
 	return fmt.Errorf("%w: %s says %s %q", ErrUnknownWord, source, what, word)
 }
 
-// SentinelOf returns the sentinel that an HTTP status means to a client, or
-// nil for a success: sources differ in their bodies, not in these.
+// SentinelOf returns the sentinel for an HTTP status, or nil for one below 400.
+// All sources share it: they differ in the bodies of their errors, not in what the
+// statuses mean. The statuses that are not listed, such as 400 and 409, are ErrRefused.
 func SentinelOf(httpStatus int) error {
 	switch {
 	case httpStatus < 400:

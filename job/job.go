@@ -1,18 +1,31 @@
 // Package job holds the words that the rest of mozci speaks, and the contracts
 // that a CI and a repository fulfil. It imports the standard library only.
 //
-// Start with [Scheduler], a CI: it says what ran on a [Push] and runs more of
-// it; and with [Repository], the place where pushes are found. Package
-// [github.com/mozci/mozci/job/jobtest] has both in memory, made by its
-// NewCI from a history written as text, and the kit that tells whether an
-// implementation keeps the contracts below.
+// Start with [Repository], which finds pushes, and [Scheduler], a CI, which says
+// what ran on a [Push] and can run more. Most programs do three things with them:
+//
+//	push, err := repo.Push(ctx, "2b3a9d5b0e51")             // a revision's push
+//	jobs, err := ci.Jobs(ctx, push, "linux64/opt/xpcshell-1") // the runs of a label on it
+//	receipt, err := ci.Trigger(ctx, job.Request{            // two more runs
+//		Key: "backfill-17-xpcshell-1", Label: "linux64/opt/xpcshell-1", Push: push, Count: 2,
+//	})
+//
+// The packages buildbot, taskcluster, pushlog and job/treeherder implement these
+// interfaces for real services. Package [github.com/mozci/mozci/job/jobtest] has
+// them in memory: its NewCI reads a history written as text. It also has the kit
+// that tells whether an implementation keeps the contracts below.
+//
+// Times are UTC, and zero where they are unknown. Implementations are safe for
+// concurrent use. Errors are *[Error] values; use errors.Is with the sentinels, such
+// as [ErrNotFound] and [ErrUnavailable], to decide what to do next.
 //
 // # Glossary
 //
 //   - A push is one delivery of changesets to a repository; its tip is its
 //     revision. Pushes of a repository are ordered; see [Push.Compare].
-//   - A line is pushes that follow each other: those of one branch of one
-//     repository. Try and pull requests have none; see [LineChecker].
+//   - A line is a series of pushes in which each builds on the one before: those
+//     of one branch of one repository. Try and pull requests have none; see
+//     [LineChecker].
 //   - A label names what can run on a push: a task label or a builder name.
 //   - A job, or run, is one execution of a label on a push. Two runs of one
 //     label on one push are two jobs.
@@ -28,39 +41,39 @@
 //
 // # Optional abilities
 //
-// [Repository] and [Scheduler] are the minimum. What only some services can do
-// is a wider interface of one method, each with a function that asks for it and
-// falls back to [errors.ErrUnsupported]. Of a Scheduler:
+// [Repository] and [Scheduler] are the minimum. What only some services can do is
+// an optional interface of one method. Call it by its function, which finds the
+// ability and answers [errors.ErrUnsupported] where there is none. For a Scheduler:
 //
 //   - [Cataloger], by [Catalog]: which labels can run on a push.
 //   - [TestLister], by [TestsByManifest]: which tests the manifests of a push have.
-//   - [AcceptedLister], by [Accepted]: the requests that the CI has taken and whose
-//     runs are not visible yet.
+//   - [AcceptedLister], by [Accepted]: the requests that the CI has accepted and
+//     whose runs are not visible yet.
 //   - [OutcomeFinder], by [OutcomeOf]: what became of one such request.
 //   - [KeyCarrier], by [Carried]: the runs that a request's key made.
 //   - [AddedChecker], by [WasAdded]: whether a run was added after the push, by hand
 //     or by a tool.
-//   - [RequesterFinder], by [RequesterOf]: who asked for such a run.
+//   - [RequesterFinder], by [RequesterOf]: who triggered such a run.
 //   - [Classifier], by [Classified]: what a person said of a failed run.
 //   - [ArtifactChecker], by [ArtifactsExist]: whether a build's files are there.
 //   - [QueueMeter], by [QueueDepthOf]: how many runs wait where a label's would.
 //   - [CoalesceChecker], by [Coalesces]: whether waiting requests become one run.
-//   - [TriggerScoper], by [TriggerNeeds], and [CancelScoper], by [CancelNeeds]: what
-//     whoever asks for an act must be allowed to do; [WithScopes] keeps an act to that.
+//   - [TriggerScoper], by [TriggerNeeds], and [CancelScoper], by [CancelNeeds]: which
+//     scopes a caller needs for an act; [WithScopes] limits an act to a caller's scopes.
 //   - [RunFinder], by [FindRun]: the run with an ID, and so its label and its push.
 //   - [HistoryReader], by [History]: the runs of some labels on many pushes, in a few requests;
-//     [HistoryWidth], by [HistoryWidthOf], says how many pushes are best read in one go.
-//   - [StatusReader], by [StatusesOf]: how far runs are, many in one go.
+//     [HistoryWidth], by [HistoryWidthOf], is the best number of pushes for one call.
+//   - [StatusReader], by [StatusesOf]: the statuses of many runs at once.
 //   - [Canceler], by [Cancel]; [LogOpener], by [OpenLog]; [Watcher], by [Watch];
 //     [PageLinker], by [PageOf].
 //
-// Of a Repository:
+// For a Repository:
 //
 //   - [OriginFinder], by [Origins]: what a merge brought, and from where.
 //   - [BackoutFinder], by [Backouts]: which push undid another.
-//   - [LineChecker], by [Line]: whether its pushes follow each other.
+//   - [LineChecker], by [Line]: whether each push builds on the one before.
 //
-// No method of an implementation silently does nothing. A Scheduler around another
+// No method of an implementation silently does nothing. A Scheduler that wraps another
 // keeps its abilities by a method Unwrap; see [As].
 package job
 
@@ -84,8 +97,8 @@ type Job interface {
 	Status() Status
 	// Times are zero where they are not known.
 	Times() Times
-	// Raw is the source's own record, for who wants more than the contract;
-	// its type is documented by the source, and it must not be changed.
+	// Raw is the source's own record, for callers that need more than the contract
+	// gives. The source documents its type. It must not be changed.
 	Raw() any
 }
 
@@ -104,8 +117,8 @@ type Fields struct {
 	Raw      any
 }
 
-// New returns the Job with these facts. Sources use it so that each need not
-// write the same seven methods.
+// New returns a Job with these fields. It saves each source from writing the same
+// seven methods.
 func New(f Fields) Job { return snapshot{f} }
 
 type snapshot struct{ f Fields }
@@ -129,18 +142,19 @@ type Repository interface {
 	// Name is the repository's short name, as in Push.Repo.
 	Name() string
 
-	// Push returns the push that contains rev, not only the one whose tip it
-	// is. rev is 12 to 40 hexadecimal digits, or "tip" for the newest push
-	// that has a revision. A hash of git names a push of hg where the source
-	// knows the pair.
+	// Push returns the push that contains rev, whether rev is its tip or one of
+	// its other changesets. rev is 12 to 40 hexadecimal digits, or "tip" for the
+	// newest push that has a revision. A hash of git finds a push of hg where the
+	// source knows both hashes.
 	Push(ctx context.Context, rev string) (Push, error)
 
 	// Pushes returns the pushes of a range, ascending by Push.Compare, each
-	// once. Where the repository has several branches, a range is of one: that
-	// of the push it starts from, or else the repository's own. A well-formed range with no pushes in it gives none and
-	// no error; revisions
-	// given in the wrong order give ErrInvalid. A push whose changesets were
-	// all stripped is either absent or has an empty Revision.
+	// once. Where the repository has several branches, a range stays on one: that
+	// of the push it starts from, or else the repository's own.
+	//
+	// A well-formed range with no pushes in it gives none and no error; revisions
+	// in the wrong order give ErrInvalid. A push whose changesets were all stripped
+	// is either absent or has an empty Revision.
 	Pushes(ctx context.Context, r Range) ([]Push, error)
 }
 
@@ -158,29 +172,32 @@ type Scheduler interface {
 	// [ErrUnknownWord], never a default; the other jobs come with the error.
 	Jobs(ctx context.Context, p Push, names ...string) ([]Job, error)
 
-	// Trigger asks for runs. It returns once the CI has accepted the request,
-	// which can be before the runs are visible. A request whose Key was
-	// accepted before is not repeated where the CI carries keys: the receipt
-	// then says AlreadyAsked. An error that wraps ErrUnavailable, or a
-	// context's error, means that the outcome is not known: look before
-	// asking again; a *[PartialError] tells for how many it is known. Every other
-	// error means that nothing was asked for.
-	// A read-only source answers [errors.ErrUnsupported].
+	// Trigger requests runs. It returns once the CI has accepted the request,
+	// which can be before the runs are visible. Where the CI carries keys, a request
+	// whose Key was accepted before makes nothing new: the receipt then says
+	// ReceiptAlreadyAsked.
+	//
+	// An error that wraps ErrUnavailable, or a context's error, means that the
+	// outcome is not known: check before you repeat the request. A *[PartialError]
+	// says for how many runs it is known. Every other error means that nothing was
+	// triggered. A read-only source answers [errors.ErrUnsupported].
 	Trigger(ctx context.Context, req Request) (Receipt, error)
 }
 
 // Request asks for Count runs of Label on Push.
 type Request struct {
-	Key   string // the same for the same work; travels to the CI where it can
+	Key   string // equal keys mean the same work; it travels to the CI where that is possible
 	Label string
 	Push  Push
 	Count int // at least 1
-	// Times is the total of runs that is wanted, those that are there and those
-	// that are on their way included; 0 when the caller wants Count whatever is
-	// there. A CI that keys do not reach looks once more just before it acts,
-	// and makes no more than is then missing of Times: somebody else may have
-	// asked since the caller looked. The receipt says AlreadyAsked when nothing
-	// is missing.
+	// Times is the total number of runs wanted on the push, including those that
+	// exist and those on their way; 0 means Count runs whatever exists. A source
+	// whose CI does not carry keys looks once more just before it acts, since
+	// somebody else may have triggered runs meanwhile, and then makes only what is
+	// missing. The receipt says ReceiptAlreadyAsked when nothing is missing.
+	//
+	// For example Count 2 and Times 3: the caller saw 1 run. If 2 exist by now, the
+	// source makes 1 more.
 	Times  int
 	Action string // a CI's own way to do it; empty is the usual one
 	Input  any    // the action's input, encodable as JSON; nil for none
@@ -192,8 +209,8 @@ type ReceiptState string
 
 // The states of a receipt.
 const (
-	ReceiptCreated      ReceiptState = "created"       // the runs exist, IDs name them
-	ReceiptAccepted     ReceiptState = "accepted"      // taken, but no run is visible yet
+	ReceiptCreated      ReceiptState = "created"       // the runs exist; Receipt.IDs names them
+	ReceiptAccepted     ReceiptState = "accepted"      // the CI accepted it, but no run is visible yet
 	ReceiptAlreadyAsked ReceiptState = "already_asked" // the key was known; nothing new was made
 )
 
@@ -202,17 +219,17 @@ type Receipt struct {
 	IDs   []string // of the runs that were created, where the CI says so
 	State ReceiptState
 	// By is the ID of the CI's own job that makes the runs, such as the task of
-	// an in-tree action: OutcomeOf tells what it made, and Cancel stops it.
+	// an in-tree action. OutcomeOf tells what it made, and Cancel stops it.
 	// Empty where the CI makes the runs at once.
 	By string
 	// Link is a page about By, or about the runs; empty where there is none.
 	Link string
-	// Note says what people should know: that another way than the usual one
-	// was taken, and why. Empty when all went as usual.
+	// Note is for people: it says that the source took another way than the usual
+	// one, and why. Empty when all went as usual.
 	Note string
 }
 
-// Others reports whether a receipt, as the CI gave it, is for what somebody else
-// had asked for: nothing more was made, and By, which is theirs, is not the
-// caller's to stop.
+// Others reports whether the runs of this receipt are somebody else's: they requested
+// them first, and the CI made nothing new. By is then their job, which the caller must
+// not stop.
 func (r Receipt) Others() bool { return r.State == ReceiptAlreadyAsked && r.By != "" }

@@ -55,15 +55,17 @@ func (k *Kind) UnmarshalText(text []byte) error {
 // perfSuites are the harnesses of Mozilla's that measure, as labels name them.
 var perfSuites = []string{"talos", "raptor", "browsertime", "perftest", "awsy"}
 
-// NamesPerf reports whether a label names a suite that measures: for sources
-// that tell the kind of a label by its words.
+// NamesPerf reports whether a label names a suite that measures. Sources use it
+// that have only the label to tell its kind by.
 func NamesPerf(label string) bool {
 	l := strings.ToLower(label)
 	return slices.ContainsFunc(perfSuites, func(suite string) bool { return strings.Contains(l, suite) })
 }
 
-// firstWords are the words with which labels of Taskcluster begin, by what their tasks do:
-// those of its task graphs, which name a task after its kind.
+// firstWords are the words that labels of Taskcluster begin with, by what their tasks do.
+// Task graphs name a task after its kind: "build-linux64/opt" is of the kind "build". The
+// order matters: "build-docker-image" must be compared before "build", which it also
+// begins with.
 var firstWords = []struct {
 	kind  Kind
 	words []string
@@ -79,10 +81,15 @@ var firstWords = []struct {
 	}},
 }
 
-// KindOfLabel is the kind of work that a label of Taskcluster names by the words that it
-// begins with, for sources that have nothing else to tell it by; KindOther where these
-// are not those of builds, tests and measurements. A label that begins like a test and
-// names a harness that measures is KindPerf; see [NamesPerf].
+// KindOfLabel tells the kind of work from the words that a label of Taskcluster begins
+// with. It is for sources that have only the label. A label that begins like a test and
+// names a harness that measures is KindPerf; see [NamesPerf]. A label that is none of a
+// build, a test or a measurement is KindOther.
+//
+//	build-linux64/opt                   KindBuild
+//	test-linux2404-64/opt-xpcshell-1    KindTest
+//	test-linux2404-64/opt-talos-g1      KindPerf
+//	build-signing-linux64/opt           KindOther
 func KindOfLabel(label string) Kind {
 	for _, f := range firstWords {
 		for _, w := range f.words {

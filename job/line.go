@@ -7,12 +7,14 @@ import (
 	"strings"
 )
 
-// LineChecker is a Repository that knows whether its pushes are a line: each has
-// what the one before it had, so that the push which broke something is between
-// a good one and a bad one. A source that knows more than the name tells is one.
+// LineChecker is a Repository that knows whether its pushes are a line. In a line
+// each push contains the one before it, so the push that broke something is between
+// a good push and a bad one. A source implements it when it knows more than the
+// repository's name tells.
 type LineChecker interface {
-	// Line is nil where the pushes are a line. Otherwise it wraps ErrNoLine and
-	// says why; other errors say that it could not be found out.
+	// Line returns nil where the pushes are a line, and an error that wraps ErrNoLine,
+	// with the reason, where they are not. Any other error means that it could not
+	// find out.
 	Line(ctx context.Context) error
 }
 
@@ -37,9 +39,10 @@ var apart = map[string]string{
 	"pulls": "every push is a pull request's, on a base of its own",
 }
 
-// LineByName is an error that wraps ErrNoLine for a repository whose name, or
-// the last part of whose path, has the part "try", or one that means pull
-// requests, between hyphens; and nil for every other name.
+// LineByName returns an error that wraps ErrNoLine when the name shows that the pushes
+// are no line, and nil for every other name. It looks at the last part of a path, cut
+// at hyphens, underscores and dots, for "try" or a word for pull requests: "try",
+// "try-comm-central" and "a/gaia-try" have no line, "retry-tools" may have one.
 func LineByName(name string) error {
 	short := strings.ToLower(name[strings.LastIndex(name, "/")+1:])
 	parts := strings.FieldsFunc(short, func(r rune) bool { return r == '-' || r == '_' || r == '.' })

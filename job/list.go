@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// NewList returns a Repository over pushes that the caller has: for pushes
-// that were saved, and for tests. They are copied and sorted by Push.Compare.
+// NewList returns a Repository of the caller's own pushes, for saved histories and
+// for tests. It copies them and sorts them by Push.Compare.
 func NewList(name string, pushes []Push) *List {
 	l := &List{name: name}
 	for _, p := range pushes {
@@ -25,7 +25,8 @@ type List struct {
 	pushes []Push // ascending
 }
 
-// clone copies the push, so that nobody writes into another's slices.
+// clone copies the push with its slices, so that a caller who changes one does not
+// change the list.
 func (p Push) clone() Push {
 	p.Changesets = slices.Clone(p.Changesets)
 	for i := range p.Changesets {
@@ -82,8 +83,10 @@ func (l *List) Pushes(ctx context.Context, r Range) ([]Push, error) {
 	return out, nil
 }
 
-// bounds are indices into the pushes: lo is in, hi is not. Ranges of dates and
-// of ids are sorted out by its caller: neither need grow from push to push.
+// bounds are indices into the pushes: lo is in the range, hi is not. With 1 before and
+// 2 after index 5 they are 4 and 8, the pushes 4, 5, 6 and 7. For ranges of dates and
+// of ids they are the whole list, and the caller filters it: neither dates nor ids need
+// grow from push to push.
 func (l *List) bounds(ctx context.Context, r Range) (lo, hi int, err error) {
 	way, err := r.Check()
 	if err == nil {
@@ -96,7 +99,7 @@ func (l *List) bounds(ctx context.Context, r Range) (lo, hi int, err error) {
 	switch way {
 	case ByCenter:
 		i, err := l.find(ctx, r.Center)
-		return max(0, i-r.Before), min(all, i+min(r.After, all)+1), err
+		return max(0, i-r.Before), min(all, i+min(r.After, all)+1), err // the inner min: i+After cannot overflow
 	case ByRevisions:
 		from, err := l.find(ctx, r.From)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 // [ErrNotFound].
 type UnknownLabelError struct {
 	Label string
-	Near  []string // the labels nearest to it, the nearest first; none in an empty catalog
+	Near  []string // the labels most like it, the most like first; none in an empty catalog
 }
 
 func (e *UnknownLabelError) Error() string {
@@ -25,9 +25,8 @@ func (e *UnknownLabelError) Error() string {
 // Unwrap returns ErrNotFound.
 func (e *UnknownLabelError) Unwrap() error { return ErrNotFound }
 
-// Lookup finds a label in a catalog. One that is not there gives an
-// *UnknownLabelError, with the labels that are nearest to it by the letters
-// that one would have to change.
+// Lookup finds a label in a catalog. A label that is missing gives an
+// *UnknownLabelError with the three labels that differ from it by the fewest letters.
 func Lookup(catalog []Runnable, label string) (Runnable, error) {
 	names := make([]string, len(catalog))
 	for i, e := range catalog {
@@ -39,8 +38,8 @@ func Lookup(catalog []Runnable, label string) (Runnable, error) {
 	return Runnable{}, &UnknownLabelError{label, Nearest(names, label, 3)}
 }
 
-// LookupRan finds a label among those of jobs that ran, where there is no
-// catalog. One that is not there gives an *UnknownLabelError.
+// LookupRan is Lookup among the labels of jobs that ran, for a source without a
+// catalog.
 func LookupRan(jobs []Job, label string) error {
 	seen := map[string]bool{}
 	var ran []Runnable
@@ -73,7 +72,12 @@ func Nearest(names []string, name string, n int) []string {
 	return out
 }
 
-// Distance is Levenshtein's, in bytes, of at most the first 200; case does not matter.
+// Distance is the Levenshtein distance: the smallest number of bytes to insert, delete
+// or replace to turn one text into the other. Case does not matter. It looks at the
+// first 200 bytes of each at most, which bounds the time for hostile names.
+//
+// The table of distances is computed row by row, in one slice: before row i, row[j] is
+// the distance of a[:i] and b[:j].
 func Distance(a, b string) int {
 	const most = 200
 	a, b = strings.ToLower(a[:min(len(a), most)]), strings.ToLower(b[:min(len(b), most)])

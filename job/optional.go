@@ -9,11 +9,11 @@ import (
 	"slices"
 )
 
-// As is s, or the nearest Scheduler that it wraps, with the ability T, such as
-// Cataloger. A Scheduler around another, for logging, metrics or limits, has a
-// method Unwrap() Scheduler that returns the other one: it then keeps the other's
-// abilities, without a method for each. What the wrapper can do itself comes
-// first. The functions below follow it.
+// As returns s, or the nearest Scheduler that it wraps, that has the ability T, such
+// as Cataloger. A Scheduler that wraps another, for logging, metrics or limits, has a
+// method Unwrap() Scheduler that returns it; the wrapper then keeps the other's
+// abilities without a method for each. The wrapper's own abilities come first. All the
+// functions below use As.
 func As[T any](s Scheduler) (T, bool) {
 	for range mostWrapped {
 		if t, ok := s.(T); ok {
@@ -29,8 +29,8 @@ func As[T any](s Scheduler) (T, bool) {
 	return none, false
 }
 
-// mostWrapped is how deep Schedulers are wrapped at most: one that wraps itself
-// must not be looked through for ever.
+// mostWrapped is the maximum depth of wrapped Schedulers. It ends the search in one
+// that wraps itself.
 const mostWrapped = 100
 
 // Catalog asks s for its catalog, or answers errors.ErrUnsupported.
@@ -75,7 +75,8 @@ func Watch(ctx context.Context, s Scheduler) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) { yield(Event{}, unsupported("watch", "")) }
 }
 
-// Accepted asks s what is not visible yet, or answers errors.ErrUnsupported.
+// Accepted asks s for the accepted requests whose runs are not visible yet, or answers
+// errors.ErrUnsupported.
 func Accepted(ctx context.Context, s Scheduler, p Push, label string) ([]Request, error) {
 	if i, ok := As[AcceptedLister](s); ok {
 		return i.Accepted(ctx, p, label)
@@ -83,8 +84,9 @@ func Accepted(ctx context.Context, s Scheduler, p Push, label string) ([]Request
 	return nil, unsupported("inflight", label)
 }
 
-// OutcomeOf asks s what became of an accepted request, or answers
-// errors.ErrUnsupported.
+// OutcomeOf asks s what became of an accepted request. Where s cannot tell, a receipt
+// that has the IDs of its runs, and no job that could make more, is its own outcome; for
+// any other it answers errors.ErrUnsupported.
 func OutcomeOf(ctx context.Context, s Scheduler, p Push, label string, r Receipt) (Outcome, error) {
 	if o, ok := As[OutcomeFinder](s); ok {
 		return o.Outcome(ctx, p, label, r)
@@ -95,8 +97,8 @@ func OutcomeOf(ctx context.Context, s Scheduler, p Push, label string, r Receipt
 	return Outcome{}, unsupported("outcome", r.By)
 }
 
-// OfLabels are the entries of the named labels, or all without any: for
-// Catalogers that have the whole catalog anyway.
+// OfLabels returns the entries of the named labels, or all entries when no label is
+// named. It is for Catalogers that have the whole catalog anyway.
 func OfLabels(entries []Runnable, labels ...string) []Runnable {
 	if len(labels) == 0 {
 		return entries
@@ -134,7 +136,8 @@ func History(ctx context.Context, s Scheduler, pushes []Push, labels ...string) 
 	return nil, unsupported("history", fmt.Sprint(labels))
 }
 
-// HistoryWidthOf asks s how many pushes are best read in one go; 0 where it does not matter.
+// HistoryWidthOf asks s for the best number of pushes for one call of History; 0 where it
+// does not matter.
 func HistoryWidthOf(s Scheduler) int {
 	if w, ok := As[HistoryWidth](s); ok {
 		return max(1, w.HistoryWidth())
@@ -142,7 +145,7 @@ func HistoryWidthOf(s Scheduler) int {
 	return 0
 }
 
-// StatusesOf asks s how far runs are, or answers errors.ErrUnsupported.
+// StatusesOf asks s for the statuses of runs, or answers errors.ErrUnsupported.
 func StatusesOf(ctx context.Context, s Scheduler, ids ...string) (map[string]Status, error) {
 	if r, ok := As[StatusReader](s); ok {
 		return r.Statuses(ctx, ids...)
@@ -150,7 +153,7 @@ func StatusesOf(ctx context.Context, s Scheduler, ids ...string) (map[string]Sta
 	return nil, unsupported("statuses", fmt.Sprint(ids))
 }
 
-// PageOf asks s where people look at a run; empty where it does not say.
+// PageOf asks s for the address of a run's page; empty where it has none.
 func PageOf(s Scheduler, j Job) string {
 	if p, ok := As[PageLinker](s); ok {
 		return p.Page(j)
@@ -158,7 +161,7 @@ func PageOf(s Scheduler, j Job) string {
 	return ""
 }
 
-// WasAdded asks s whether a run was asked for after the push, or answers
+// WasAdded asks s whether a run was triggered after its push, or answers
 // errors.ErrUnsupported.
 func WasAdded(ctx context.Context, s Scheduler, j Job) (bool, error) {
 	if t, ok := As[AddedChecker](s); ok {
@@ -167,7 +170,7 @@ func WasAdded(ctx context.Context, s Scheduler, j Job) (bool, error) {
 	return false, unsupported("offspring", j.ID())
 }
 
-// RequesterOf asks s who asked for a run after its push, or answers
+// RequesterOf asks s who triggered a run after its push, or answers
 // errors.ErrUnsupported.
 func RequesterOf(ctx context.Context, s Scheduler, j Job) (string, error) {
 	if f, ok := As[RequesterFinder](s); ok {
@@ -219,7 +222,7 @@ func TriggerNeeds(ctx context.Context, s Scheduler, req Request) ([][]string, er
 	return nil, unsupported("needs", req.Label)
 }
 
-// CancelNeeds asks s which scopes the end of a run needs, or answers
+// CancelNeeds asks s which scopes are needed to cancel a run, or answers
 // errors.ErrUnsupported.
 func CancelNeeds(ctx context.Context, s Scheduler, id string) ([][]string, error) {
 	if c, ok := As[CancelScoper](s); ok {

@@ -5,11 +5,15 @@ import (
 	"strings"
 )
 
-// PartsOfLabel takes a label of Taskcluster apart, for sources that have nothing else to
-// tell it by: it says what its name says. Taskgraph names a task after what is done, the
-// platform, the build type, and what of it, as in
-// test-linux2404-64/opt-mochitest-browser-chrome-2. The platform of a test is not that of
-// its build, so it is in TestPlatform alone. Labels of another form have no parts.
+// PartsOfLabel takes a label of Taskcluster apart. It is for sources that have only the
+// label. Taskgraph forms a label from the kind of work, the platform, the build type, the
+// suite and the chunk:
+//
+//	test-linux2404-64/opt-mochitest-browser-chrome-2
+//	TestPlatform "linux2404-64", BuildType "opt", Suite "mochitest-browser-chrome", Chunk 2
+//
+// The platform of a test is not that of its build, so it is in TestPlatform alone. Labels
+// of another form have no parts.
 func PartsOfLabel(label string) Parts {
 	begin, end, ok := strings.Cut(label, "/")
 	buildType, suite, more := strings.Cut(end, "-")
@@ -32,7 +36,9 @@ func PartsOfLabel(label string) Parts {
 	return p
 }
 
-// afterFirst is the begin of a label without the longest of the words that say what is done.
+// afterFirst is the part before the slash without the kind of work: "linux64" for
+// "build-linux64". Of several words that match it takes off the longest, so that
+// "artifact-build-linux64" does not become "build-linux64".
 func afterFirst(begin string) string {
 	out := begin
 	cut := func(words []string) {
@@ -49,9 +55,10 @@ func afterFirst(begin string) string {
 	return out
 }
 
-// SplitChunk is the suite and the chunk of a name such as xpcshell-4, or the base and the
-// chunk of a whole label, as in linux64/opt-mochitest-3; the chunk is 0 where
-// it has none. A chunk has up to four digits.
+// SplitChunk cuts the chunk off the end of a suite's name or of a whole label:
+// "xpcshell-4" is "xpcshell" and 4, "linux64/opt-mochitest-3" is "linux64/opt-mochitest"
+// and 3. A chunk is a number of 1 to 4 digits that does not begin with 0; without one
+// the name comes back whole, with 0.
 func SplitChunk(name string) (suite string, chunk int) {
 	i := strings.LastIndexByte(name, '-')
 	if i < 1 || len(name)-i-1 > 4 || i+1 == len(name) || name[i+1] < '1' || name[i+1] > '9' {
@@ -64,8 +71,8 @@ func SplitChunk(name string) (suite string, chunk int) {
 	return name[:i], n
 }
 
-// FillPlatforms gives each test of a catalog that has none the platform, and the build
-// type, of the first of the builds which it needs; if there is one, of its own type.
+// FillPlatforms gives each test of a catalog that has no platform the platform and the
+// build type of a build that it needs; see Testing for which.
 func FillPlatforms(catalog []Runnable) {
 	builds := make(map[string]Parts, len(catalog)/4)
 	for _, e := range catalog {
@@ -86,9 +93,9 @@ func FillPlatforms(catalog []Runnable) {
 	}
 }
 
-// Testing are the parts of a test that needs these builds: where it has no platform, with
-// the platform and the build type of the first that has one; if there is one, of its own
-// type.
+// Testing returns the parts of a test that needs these builds. A test without a platform
+// gets the platform and the build type of the first build that has the test's own build
+// type, or else of the first build that has a platform.
 func (p Parts) Testing(builds ...Parts) Parts {
 	var of Parts
 	for _, b := range builds {

@@ -11,24 +11,24 @@ import (
 // Push is one delivery of changesets to a repository: a value.
 //
 // Pushes of one repository are ordered by Order, then by ID: see [Push.Compare].
-// Revision, Git and Hg name the same tip. Between sources pushes are joined by
-// these hashes and by nothing else: an ID means something in its source alone.
+// Revision, Git and Hg name the same tip. Pushes of different sources are matched
+// by these hashes and by nothing else: an ID has a meaning in its own source alone.
 type Push struct {
 	Repo   string // short name, such as "autoland"
-	ID     int64  // names the push in its source; not an index: ids have holes
-	Order  int64  // orders pushes before their ids do; 0 where the ids grow with every push
+	ID     int64  // names the push in its source; not an index: ids have gaps
+	Order  int64  // compared before ID; 0 where the ids grow with every push
 	Branch string // the branch it is on, where the source lists pushes of several; else empty
-	// the tip, as full as the source gives it (12 to 40 digits); empty when no changesets are left
+	// the tip, with as many digits as the source gives (12 to 40); empty when no changesets are left
 	Revision   string
 	Git        string      // the tip's hash in git, where the source knows one beside Revision; else empty
 	Hg         string      // the tip's hash in hg, where the source knows one beside Revision; else empty
-	Changesets []Changeset // oldest first, tip last; may be empty, and sources may cap it
+	Changesets []Changeset // oldest first, tip last; may be empty or incomplete: sources cap it
 	User       string
 	Time       time.Time // when it was pushed, UTC; need not grow with ID
 }
 
-// Changeset is one commit of a push. Only Node is sure; the rest is there when
-// Range.Full asked for it.
+// Changeset is one commit of a push. Only Node is certain; the other fields are
+// set when Range.Full requested them.
 type Changeset struct {
 	Node        string
 	Git         string // its hash in git, where the source knows one beside Node; else empty
@@ -45,9 +45,9 @@ func (p Push) Compare(q Push) int {
 	return cmp.Or(cmp.Compare(p.Order, q.Order), cmp.Compare(p.ID, q.ID))
 }
 
-// Hashes are the names of the push's tip, Revision first, each once: a source
-// that joins pushes by revision looks for each of them. A push without a
-// revision has none.
+// Hashes are the known hashes of the push's tip, Revision first, each once. A source
+// that matches pushes by revision tries each of them. A push without a revision has
+// none.
 func (p Push) Hashes() []string {
 	var out []string
 	for _, h := range []string{p.Revision, p.Hg, p.Git} {
@@ -58,8 +58,8 @@ func (p Push) Hashes() []string {
 	return out
 }
 
-// Twin is the tip's hash beside Revision, and the system that it is of, "git" or
-// "hg"; both are empty where none is known.
+// Twin is the tip's other hash, the one that is not Revision, and its system, "git" or
+// "hg". Both are empty where it is not known.
 func (p Push) Twin() (system, hash string) {
 	switch {
 	case p.Git != "" && !SameRevision(p.Git, p.Revision):
@@ -103,9 +103,9 @@ const (
 	tip           = "tip"
 )
 
-// SameRevision reports whether two revisions can be the same. Hashes of 12 to 40
-// digits are when one is a prefix of the other; all else, such as Subversion's
-// numbers, when they are equal.
+// SameRevision reports whether two texts can name the same revision. Hashes of 12
+// to 40 digits can when one is a prefix of the other, in any case. Shorter texts, such
+// as Subversion's numbers, must be equal. Two empty texts name nothing.
 func SameRevision(a, b string) bool {
 	if a == b {
 		return a != ""

@@ -15,25 +15,25 @@ type Range struct {
 	Since, Until time.Time // when pushed
 
 	Center        string // a revision, with
-	Before, After int    // so many pushes around it
+	Before, After int    // the number of pushes before and after it
 
-	// Full asks for the changesets' authors, descriptions and parents, which
-	// cost more to fetch; without it a Repository may leave them empty.
+	// Full requests the changesets' authors, descriptions and parents, which
+	// cost more to fetch. Without it a Repository may leave them empty.
 	Full bool
 }
 
 // Between is the range from the push of one revision to that of another.
 func Between(from, to string) Range { return Range{From: from, To: to} }
 
-// IDs is the range of the pushes with ids from first to last. Where the order
-// of pushes is not that of their ids, these need not be consecutive.
+// IDs is the range of the pushes with ids from first to last. Where pushes are not
+// ordered by their ids, such a range may have pushes that are not consecutive.
 func IDs(first, last int64) Range { return Range{FirstID: first, LastID: last} }
 
 // Dates is the range of the pushes made from since to until.
 func Dates(since, until time.Time) Range { return Range{Since: since, Until: until} }
 
-// Around is the push of rev, up to before pushes older and up to after pushes
-// newer than it. Fewer come back where the history ends.
+// Around is the push of rev with up to before pushes older and up to after pushes
+// newer than it: Around(rev, 2, 1) has 4 pushes, or fewer at an end of the history.
 func Around(rev string, before, after int) Range {
 	return Range{Center: rev, Before: before, After: after}
 }

@@ -2,14 +2,14 @@ package job
 
 import "encoding/json"
 
-// PushKey names a push where pushes of several repositories can meet: an ID is
-// one of its repository. It is comparable, for the keys of maps.
+// PushKey names a push among those of several repositories, since an ID is unique
+// in its repository alone. It is comparable and can be the key of a map.
 type PushKey struct {
 	Repo string
 	ID   int64
 }
 
-// Key names the push among those of every repository.
+// Key returns the push's repository and ID.
 func (p Push) Key() PushKey { return PushKey{p.Repo, p.ID} }
 
 // PushRef is how a push is named in JSON.
@@ -17,14 +17,14 @@ type PushRef struct {
 	Repo     string `json:"repo"`
 	ID       int64  `json:"id"`
 	Revision string `json:"revision"`
-	Git      string `json:"git_revision,omitempty"` // Push.Git; left out where nobody knows one
+	Git      string `json:"git_revision,omitempty"` // Push.Git; left out where it is not known
 	Hg       string `json:"hg_revision,omitempty"`  // Push.Hg
 }
 
 // Ref is the push's name in JSON.
 func (p Push) Ref() PushRef { return PushRef{p.Repo, p.ID, p.Revision, p.Git, p.Hg} }
 
-// Push is the push that is named, with what its name tells.
+// Push returns a push with the fields of the reference; the others are zero.
 func (r PushRef) Push() Push {
 	return Push{Repo: r.Repo, ID: r.ID, Revision: r.Revision, Git: r.Git, Hg: r.Hg}
 }

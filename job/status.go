@@ -84,6 +84,6 @@ func (s Status) Failed() bool { return s == StatusTestFailed || s == StatusBuste
 
 // Counts reports whether the run counts towards "times", the number of runs
 // wanted on a push: it has a result or will have one. Coalesced, skipped and
-// cancelled runs never ran; a retried run is counted by its successor; an
-// exception says nothing about the push.
+// cancelled runs never ran; of a retried run its successor counts; an exception
+// says nothing about the push.
 func (s Status) Counts() bool { return s.Waiting() || s == StatusSuccess || s.Failed() }

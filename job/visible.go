@@ -7,15 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// Visible returns a text as it may be shown to people. Servers send what they like:
-// escape sequences that colour, move or clear a terminal, line breaks that begin a
-// line of their own, marks that turn the order of the letters after them, and
-// characters that nobody sees, by which two names look alike. Visible writes them, and
-// bytes that are no UTF-8, as they are in Go's strings: \x1b, \n, \u202e. Everything
-// else stays as it is, a backslash too, so that a text is the same after a second time.
+// Visible returns a text that is safe to show to people. A server can send anything:
+// escape sequences that colour, move or clear a terminal, line breaks that fake a line
+// of their own, marks that reverse the order of the letters after them, and invisible
+// characters that make two different names look alike. Visible writes these, and bytes
+// that are not UTF-8, as in Go's strings: \x1b, \n, \u202e. Everything else stays, even
+// a backslash, so that Visible(Visible(s)) == Visible(s).
 //
-// A program shows every text of a source through it; what is exact is the source's own
-// value, as in JSON. The message of an [Error] has been through it.
+// Pass every text of a source through it before you show it; JSON keeps the exact value.
+// The message of an [Error] has been through it already.
 func Visible(s string) string {
 	from := strings.IndexFunc(s, hidden)
 	if from < 0 {
@@ -38,7 +38,7 @@ func Visible(s string) string {
 // visible is how a character is shown.
 func visible(r rune) string {
 	switch {
-	case !hidden(r), r == utf8.RuneError: // that is U+FFFD itself
+	case !hidden(r), r == utf8.RuneError: // a valid U+FFFD; Visible has handled bytes that are not UTF-8
 		return string(r)
 	case r == '\n':
 		return `\n`
@@ -54,8 +54,8 @@ func visible(r rune) string {
 	return fmt.Sprintf(`\U%08x`, r)
 }
 
-// hidden reports whether a character does something else than be seen, or stands for a
-// byte that is none.
+// hidden reports whether a character acts on the display instead of being seen, or is the
+// U+FFFD by which Go reports a byte that is not UTF-8.
 func hidden(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == 0x7f

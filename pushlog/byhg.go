@@ -9,12 +9,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ByHg returns a repository whose pushes have their hash of hg as Revision and
-// that of git in Git, for a source that lists a repository of both by hashes of
-// git, such as Treeherder, while another knows it by hg's, such as Taskcluster's
-// index. Twins is Server.Twins or its like; a push that it does not know stays
-// as it is. Where a push turns out to be named by hg already, the others of its
-// answer are taken to be so too.
+// ByHg wraps a repository so that its pushes have their hash of hg as Revision and
+// their hash of git in Git. Use it to join two sources that name the pushes of one
+// repository differently: Treeherder by hashes of git, Taskcluster's index by hashes
+// of hg.
+//
+// The function twins looks up both hashes of a revision; Server.Twins is one. A push
+// that it does not know stays as it is. Each push costs one call of twins, up to ten of
+// them at a time, but when the newest push of an answer is named by hg already, ByHg
+// takes the whole answer to be so and makes no more.
 func ByHg(
 	repo job.Repository, twins func(ctx context.Context, repo, rev string) (hg, git string, err error),
 ) job.Repository {
@@ -52,7 +55,7 @@ func (b *byHg) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, last)
-	room := make(chan struct{}, 10) // as many as one host is asked at a time
+	room := make(chan struct{}, 10) // internal/rest sends one host no more requests than this at a time
 	for i := range pushes[:last] {
 		select {
 		case room <- struct{}{}:
@@ -69,7 +72,7 @@ func (b *byHg) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	return pushes, errors.Join(errs...)
 }
 
-// name gives a push its hash of hg. It is true where that was its name already.
+// name makes the hash of hg the push's Revision. It reports whether it was that already.
 func (b *byHg) name(ctx context.Context, p *job.Push) (already bool, err error) {
 	if !p.Testable() {
 		return false, nil
@@ -81,7 +84,7 @@ func (b *byHg) name(ctx context.Context, p *job.Push) (already bool, err error) 
 		}
 		if err != nil {
 			return false, job.Wrap("pushlog.byhg", p.String(),
-				fmt.Errorf("its hash of hg could not be found out: %w", err))
+				fmt.Errorf("cannot find its hash of hg: %w", err))
 		}
 		p.Hg, p.Git = hg, git
 	}

@@ -8,16 +8,17 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// opening takes a push apart into what came from other repositories.
+// opening finds what a push brought from other repositories.
 type opening struct {
 	l *Log
 	p job.Push
 	g *Graph // of the push alone
 }
 
-// came returns the origins of what arrived: of the whole of it where another
-// repository had its head; else of the part that one had, and of the merges of
-// the rest. With own, it is the push itself, and not something that was merged.
+// came returns the origins of an arrival. Where another repository had its head, all of
+// it came from there. Otherwise one repository may have had a part of it, and the rest is
+// searched merge by merge, in the same way. With own, the arrival is the push itself;
+// without, it is something that was merged.
 func (o opening) came(ctx context.Context, a arrival, own bool) ([]job.Origin, error) {
 	in := map[string]bool{}
 	for _, n := range a.brought {
@@ -48,15 +49,18 @@ func (o opening) came(ctx context.Context, a arrival, own bool) ([]job.Origin, e
 		}
 		out = append(out, more...)
 	}
-	if name := hint(a.desc); name != "" { // it says that it is a merge of another repository
+	if name := hint(a.desc); name != "" { // the message says that it is a merge of another repository
 		out = append(out, job.Origin{Repo: name, Head: a.head, Gone: true})
-	} // else somebody merged work of their own
+	} // else somebody merged work of their own, which has no origin
 	return out, nil
 }
 
-// line is the head and its first parents, as far as they are in the set. The
-// line of a push itself ends before a merge into what the repository had: that
-// is this repository's merge, and not another's head.
+// line is the head, its first parent, that one's first parent and so on, as long as they
+// are in the set. The line of the push itself ends before a merge whose first parent the
+// repository had already: that merge was made here, so it is no other repository's head.
+//
+// For example: the repository has A, and the push has B (parent A), C (parent B) and D
+// (parents C and X). The line of D is D, C, B.
 func (o opening) line(head string, in map[string]bool, own bool) []string {
 	var out []string
 	for n := head; in[n]; {
@@ -76,15 +80,19 @@ func (o opening) line(head string, in map[string]bool, own bool) []string {
 // found is the part of an arrival that a repository had before.
 type found struct {
 	arrival
-	from        *Log // nil where none had any
-	first, last job.Push
-	at          int // the index of its head in the line
+	from        *Log     // nil where no repository had any part
+	first, last job.Push // the pushes of from with the part's oldest changeset and with its head
+	at          int      // the index of its head in the line: 0 is the newest, so a smaller one is more
 }
 
-// furthest finds the candidate that had the most of a line: the one with the
-// newest changeset of it, and of those the one that had it first. A repository
-// that has a changeset has all that it descends from, so the boundary is found
-// by halving.
+// furthest finds the candidate that had the most of a line: the one with the newest
+// changeset of it, and among equals the one that had it first.
+//
+// It first tries the head alone, which is the usual case and costs one request for each
+// candidate. Only then does it search each candidate for the newest changeset that it
+// had. A repository that has a changeset also has its ancestors, so along the line the
+// answers are no, …, no, yes, …, yes, and a binary search finds the boundary: a line of
+// 1,000 changesets takes about 10 requests.
 func (o opening) furthest(ctx context.Context, line, brought []string) (found, error) {
 	if len(line) == 0 {
 		return found{}, nil
@@ -100,10 +108,12 @@ func (o opening) furthest(ctx context.Context, line, brought []string) (found, e
 			return 0, false, err
 		}
 		var failed error
-		// The first one is known to be nowhere, and the last one to be there.
+		// line[0] is known to be in no candidate and the last to be in this one, so only the
+		// len(line)-2 between them are open: i of the search is line[1+i]. When all of them
+		// are missing, Search returns len(line)-2, and the sum is the index of the last.
 		i := 1 + sort.Search(len(line)-2, func(i int) bool {
 			if failed != nil {
-				return true
+				return true // end the search: no more requests after an error
 			}
 			had, err := o.had(ctx, other, line[1+i])
 			failed = err
@@ -113,8 +123,8 @@ func (o opening) furthest(ctx context.Context, line, brought []string) (found, e
 	})
 }
 
-// best asks each repository where on the line its part begins, and takes the
-// one that has the most, the earliest of several.
+// best asks each repository where on the line its part begins. It takes the one with the
+// largest part, and among equals the one that had its head first.
 func (o opening) best(
 	ctx context.Context, others []*Log, line, brought []string, begin func(context.Context, *Log) (int, bool, error),
 ) (found, error) {
@@ -139,7 +149,7 @@ func (o opening) best(
 	return best, nil
 }
 
-// below is a head with what came of its ancestors.
+// below is the arrival of a head: the head, and those of its ancestors that were brought.
 func (o opening) below(head string, brought []string) arrival {
 	a := arrival{head: head}
 	ancestors := o.g.ancestors(head)
@@ -151,7 +161,8 @@ func (o opening) below(head string, brought []string) arrival {
 	return a
 }
 
-// others are the repositories that something may have come from.
+// others are the candidates that something may have come from, without the repository
+// itself.
 func (l *Log) others() []*Log {
 	var out []*Log
 	for _, name := range l.server.candidates {
@@ -162,7 +173,8 @@ func (l *Log) others() []*Log {
 	return out
 }
 
-// had reports whether the repository had a changeset, and not after the push.
+// had reports whether the repository had a changeset by the time of the push. One that got
+// it later cannot be where it came from.
 func (o opening) had(ctx context.Context, other *Log, node string) (bool, error) {
 	a, err := other.ask(ctx, false, "changeset", node)
 	if errors.Is(err, job.ErrNotFound) {
@@ -175,12 +187,14 @@ func (o opening) had(ctx context.Context, other *Log, node string) (bool, error)
 	return p != nil && !p.Time.After(o.p.Time), nil
 }
 
-// locate finds the pushes of another repository that brought an arrival, the
-// last of them not after the push. It finds nothing where that does not have it.
+// locate finds the first and the last push that brought an arrival into another
+// repository. It finds nothing where that repository does not have the arrival, or got its
+// head only after the push. Both ends take one request: json-pushes accepts several
+// changesets.
 func (o opening) locate(ctx context.Context, other *Log, a arrival) (found, error) {
 	answer, err := other.ask(ctx, false, "changeset", a.head, "changeset", a.brought[0])
 	if errors.Is(err, job.ErrNotFound) {
-		return found{}, nil // it does not have them, or is no more
+		return found{}, nil // it does not have them, or was removed
 	}
 	if err != nil {
 		return found{}, err

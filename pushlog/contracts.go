@@ -4,7 +4,9 @@ import "github.com/mozci/mozci/job/contract"
 
 const source = "pushlog"
 
-// The answers, files and messages that this package reads.
+// The contracts of the answers, files and messages that this package reads. URL is a
+// regular expression for the end of an address. For answers with and without full=1 it is
+// the same, and Asks tells them apart by their parameters.
 var (
 	pushesEndpoint = contract.New(contract.Endpoint[pushesWire[nodeWire]]{
 		Source: source, Name: "json-pushes", URL: `/json-pushes(/\d+)?$`, Asks: asks(false), Same: same[nodeWire],
@@ -28,8 +30,8 @@ var (
 	})
 )
 
-// Contracts are what must be in the answers and messages that this package reads,
-// sorted by title.
+// Contracts returns the contracts of the answers and messages that this package reads,
+// sorted by title: they say which members must be there, and what their values may be.
 func Contracts() []contract.Any {
 	return []contract.Any{
 		messageEndpoint, eventEndpoint, relevanceEndpoint, pushesEndpoint, fullEndpoint, pairEndpoint,

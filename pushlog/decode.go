@@ -15,14 +15,15 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// answer is what json-pushes says, decoded.
+// answer is a decoded answer of json-pushes.
 type answer struct {
 	pushes []job.Push         // ascending by id
 	last   int64              // the repository's highest push id
-	hidden map[int64][]string // changesets of a push that are obsolete
+	hidden map[int64][]string // by push id: the push's obsolete changesets, which job.Push leaves out
 }
 
-// decode reads an answer of version 2, or an error that came with status 200.
+// decode reads an answer of version 2. The server sends some of its errors with status
+// 200; these become errors here.
 func decode(asked contract.Asked, body []byte, repo string, full bool) (answer, error) {
 	if full {
 		return decodeAs(fullEndpoint, asked, body, repo)
@@ -41,7 +42,7 @@ func decodeAs[C element](
 	for id, p := range w.Pushes {
 		n, err := strconv.ParseInt(id, 10, 64)
 		if err != nil {
-			return answer{}, err // Prove has read it
+			return answer{}, err // cannot happen: Prove has parsed it
 		}
 		a.pushes = append(a.pushes, p.push(repo, n))
 		for _, c := range p.Obsolete {
@@ -52,8 +53,9 @@ func decodeAs[C element](
 	return a, nil
 }
 
-// said is the error of an answer that broke its contract: what the server says,
-// where it answers with an error and status 200.
+// said is the error for an answer that broke its contract. Where the answer is an error
+// that came with status 200, it is the server's own message, such as
+// {"error": "unknown revision 'abc'"}.
 func said(body []byte, broken error) error {
 	var w struct {
 		Error string `json:"error"`
@@ -77,7 +79,7 @@ func (w *pushWire[C]) push(repo string, id int64) job.Push {
 	return p
 }
 
-// parents drops the null id, by which json-pushes says that there is none.
+// parents drops the null id, 40 zeros, by which json-pushes says that there is no parent.
 func parents(nodes []string) []string {
 	return slices.DeleteFunc(nodes, func(n string) bool { return strings.Trim(n, "0") == "" })
 }

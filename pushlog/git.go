@@ -16,8 +16,8 @@ import (
 // DefaultLandoURL is Mozilla's Lando.
 const DefaultLandoURL = "https://lando.moz.tools"
 
-// landoRepository is Lando's name of Firefox's repository in git, which all of
-// hg.mozilla.org's repositories of Firefox mirror.
+// landoRepository is Lando's name for Firefox's repository in git. All repositories of
+// Firefox on hg.mozilla.org mirror it.
 const landoRepository = "firefox"
 
 // pairWire is what Lando answers to git2hg and to hg2git.
@@ -37,7 +37,8 @@ func (w *pairWire) Prove() error {
 	return nil
 }
 
-// samePair: the pair has the hash that was asked for.
+// samePair checks that the pair has the hash that was requested, and not another
+// changeset's.
 func samePair(asked contract.Asked, w *pairWire) error {
 	rev := asked.Var("rev")
 	switch way := asked.Var("way"); {
@@ -49,31 +50,33 @@ func samePair(asked contract.Asked, w *pairWire) error {
 	return nil
 }
 
-// pages is how many pages of pushes are read for a hash of git, newest first.
+// pages is the maximum number of pages read to find a hash of git, newest first: 10 pages
+// of 200 ids.
 const pages = 10
 
-// gitKey names a hash of git as it was asked for: the branch bounds where it is
-// looked for.
+// gitKey is the key of a search for a hash of git. The branch is part of it, because the
+// search looks at the pushes of that branch alone.
 type gitKey struct{ path, branch, rev string }
 
-// byGit finds the push of a hash of git, or of 12 digits or more of one; unknown
-// is what the repository said to the hash as one of hg.
+// byGit finds the push of a hash of git, given 12 digits of it or more. The argument
+// unknown is the error that the repository gave for the same digits as a hash of hg; byGit
+// returns it where the repository itself does not exist.
 func (l *Log) byGit(ctx context.Context, rev string, full bool, unknown error) (job.Push, error) {
 	key := gitKey{l.path, l.branch, rev}
 	hg, err := l.server.gits.Do(ctx, key, func(ctx context.Context) (string, bool, error) {
 		hg, err := l.hgOf(ctx, rev)
-		return hg, false, err // it is kept once its push has proved it
+		return hg, false, err // not cached yet: first the push must prove it, below
 	})
 	switch {
-	case errors.Is(err, job.ErrNotFound): // the repository itself
+	case errors.Is(err, job.ErrNotFound): // the repository itself was not found
 		return job.Push{}, unknown
 	case err != nil:
 		return job.Push{}, fmt.Errorf(
-			"%.12s is no hash of hg in %s, and whether it is one of git could not be found out: %w", rev, l.name, err)
+			"%.12s is not a hash of hg in %s, and looking it up as one of git failed: %w", rev, l.name, err)
 	case hg == "":
 		return job.Push{}, fmt.Errorf("%w: unknown revision %q in %s: "+
-			"it is a hash neither of hg nor, among the newest pushes, of git; "+
-			"for an older one of git give Lando's URL and all 40 digits", job.ErrNotFound, rev, l.name)
+			"it is not a hash of hg, and not one of git among the newest pushes; "+
+			"to find an older hash of git, give Lando's URL and all 40 digits", job.ErrNotFound, rev, l.name)
 	}
 	a, err := l.ask(ctx, full, "changeset", hg)
 	if err != nil {
@@ -91,14 +94,16 @@ func (l *Log) byGit(ctx context.Context, rev string, full bool, unknown error) (
 	return p, nil
 }
 
-// proven is the push, unless it says that its changeset is another one in git.
-// Where it says nothing, what the changeset is in git was told by another.
+// proven checks a push that was found by a hash of git. The pushlog's own pair of hashes
+// decides: where it names another hash of git for the changeset, the answer that led here
+// was wrong. Where it names none, proven fills in the hash that was searched for, when all
+// 40 digits of it are known.
 func proven(p job.Push, hg, git string) (job.Push, error) {
 	for i, c := range p.Changesets {
 		switch {
 		case !job.SameRevision(c.Node, hg):
 		case c.Git != "" && !job.SameRevision(c.Git, git):
-			return p, fmt.Errorf("%w: %.12s of git was told to be %.12s of hg, and that is %.12s of git",
+			return p, fmt.Errorf("%w: %.12s of git was reported as %.12s of hg, but that is %.12s of git",
 				job.ErrMalformed, git, hg, c.Git)
 		case c.Git == "" && len(git) == 40:
 			p.Changesets[i].Git = git
@@ -110,8 +115,8 @@ func proven(p job.Push, hg, git string) (job.Push, error) {
 	return p, nil
 }
 
-// hgOf is the hash of hg of one of git, or "" where nobody knows it. An error
-// of Lando counts only where the pushlog does not know it either.
+// hgOf returns the hash of hg for one of git, or "" where neither Lando nor the pushlog
+// knows it. An error of Lando counts only where the pushlog does not know it either.
 func (l *Log) hgOf(ctx context.Context, rev string) (string, error) {
 	pair, landoErr := l.server.pair(ctx, "git2hg", rev)
 	if landoErr == nil && pair.Hg != "" {
@@ -127,8 +132,9 @@ func (l *Log) hgOf(ctx context.Context, rev string) (string, error) {
 	return hg, err
 }
 
-// scan reads the newest pushes for a hash of git. A page whose pushes have none
-// is older than the mirror, so that nothing before it has one.
+// scan searches the newest pushes for a hash of git, a page at a time. A page whose pushes
+// have no hashes of git is older than the mirror; no older page can have one, so the scan
+// ends there. A page without pushes, a gap in the ids, does not end it.
 func (l *Log) scan(ctx context.Context, rev string) (string, error) {
 	newest, err := l.ask(ctx, false)
 	if err != nil || len(newest.pushes) == 0 {
@@ -137,6 +143,7 @@ func (l *Log) scan(ctx context.Context, rev string) (string, error) {
 	hi := max(newest.last, newest.pushes[len(newest.pushes)-1].ID)
 	for range pages {
 		lo := max(1, hi-page+1)
+		// startID is exclusive, endID inclusive: 200 and 400 are the ids 201 to 400.
 		a, err := l.ask(ctx, false, "startID", strconv.FormatInt(lo-1, 10), "endID", strconv.FormatInt(hi, 10))
 		if err != nil {
 			return "", err
@@ -157,8 +164,8 @@ func (l *Log) scan(ctx context.Context, rev string) (string, error) {
 	return "", nil
 }
 
-// pair asks Lando for the other hash of one of 40 digits: an empty pair where
-// Lando is not there or does not know it. The answer must be about what was asked.
+// pair asks Lando for the other hash of one of 40 digits. The pair is empty where no Lando
+// is configured or Lando does not know the hash. An answer about another hash is an error.
 func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 	if s.lando == "" || len(rev) != 40 {
 		return pairWire{}, nil
@@ -181,8 +188,9 @@ func (s *Server) pair(ctx context.Context, way, rev string) (pairWire, error) {
 	return *w, nil
 }
 
-// LandoTwins is Twins by Lando alone, for whatever repository of Firefox, for
-// where the pushlog is not at hand. It knows hashes of 40 digits.
+// LandoTwins is Twins by Lando alone, without a request to the pushlog. It works for every
+// repository of Firefox, and needs all 40 digits of a hash. It tries rev as a hash of git
+// first, then as one of hg: at most two requests.
 func (s *Server) LandoTwins(ctx context.Context, repo, rev string) (hg, git string, err error) {
 	pair, err := within(ctx, s, "lando.twins", repo+" "+rev, func(ctx context.Context) (pairWire, error) {
 		for _, way := range []string{"git2hg", "hg2git"} {
@@ -190,15 +198,14 @@ func (s *Server) LandoTwins(ctx context.Context, repo, rev string) (hg, git stri
 				return pair, err
 			}
 		}
-		return pairWire{}, fmt.Errorf("%w: Lando knows no such hash of 40 digits", job.ErrNotFound)
+		return pairWire{}, fmt.Errorf("%w: Lando does not know this hash (it needs all 40 digits)", job.ErrNotFound)
 	})
 	return pair.Hg, pair.Git, err
 }
 
-// Twins returns the hash of hg and that of git of a changeset of a repository,
-// given either: where the pushlog has both, or Lando does. The one that nobody
-// knows is empty; a revision that the repository does not have is
-// job.ErrNotFound.
+// Twins returns a changeset's hash of hg and its hash of git, given either of them. It asks
+// the pushlog, and Lando for a hash of git that the pushlog does not have. A hash that
+// neither knows is empty; a revision that the repository does not have is job.ErrNotFound.
 func (s *Server) Twins(ctx context.Context, repo, rev string) (hg, git string, err error) {
 	pair, err := within(ctx, s, "pushlog.twins", repo+" "+rev, func(ctx context.Context) (pairWire, error) {
 		return s.twins(ctx, repo, rev)

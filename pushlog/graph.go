@@ -6,24 +6,30 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Graph is the changesets of some pushes, as far as their parents are known: a
-// window of a repository's history. NewGraph makes one of pushes that were read
-// with job.Range.Full.
+// Graph is the graph of the changesets of some pushes: a window of a repository's history.
+// Parents outside the window are known by their hashes alone. NewGraph makes one from
+// pushes that were read with job.Range.Full.
 type Graph struct {
-	order []string // oldest first
+	order []string // the hashes of the changesets, oldest first
 	known map[string]job.Changeset
-	push  map[string]int64
-	head  map[int64]string
+	push  map[string]int64 // by changeset: the id of its push
+	head  map[int64]string // by push id: the hash of its tip
 }
 
 // Merge is a changeset with two parents, and what it brought.
 type Merge struct {
-	Push   int64
-	Node   string
-	P1, P2 string
-	Head   bool // it is its push's tip
-	// Brought are the changesets that P2 has and P1 has not, oldest first, as
-	// far as the window knows both: ancestors(P2) - ancestors(P1).
+	Push   int64  // the id of its push
+	Node   string // its hash
+	P1, P2 string // its parents: P1 is what the repository had, P2 what was merged into it
+	Head   bool   // it is its push's tip
+	// Brought are the changesets that P2 has and P1 does not, oldest first:
+	// ancestors(P2) - ancestors(P1), within the window. For example, with
+	//
+	//	A --- B ------ M    (P1 = B, P2 = D)
+	//	 \            /
+	//	  C -------- D
+	//
+	// M brought C and D. A is an ancestor of both.
 	Brought []string
 }
 
@@ -42,11 +48,12 @@ func NewGraph(pushes []job.Push) *Graph {
 	return g
 }
 
-// Push is the id of the push that brought a changeset of the window, or 0.
+// Push returns the id of the push that brought a changeset, or 0 for one outside the
+// window.
 func (g *Graph) Push(node string) int64 { return g.push[node] }
 
-// ancestors are the changesets of the window that node descends from, itself
-// included; none when the window does not know it.
+// ancestors are the changesets of the window that node descends from, and node itself;
+// none when node is outside the window.
 func (g *Graph) ancestors(node string) map[string]bool {
 	seen := map[string]bool{}
 	todo := []string{node}
@@ -61,8 +68,7 @@ func (g *Graph) ancestors(node string) map[string]bool {
 	return seen
 }
 
-// without are the changesets of the window that have does and lacks does not,
-// oldest first.
+// without are the changesets that are in have and not in lack, oldest first.
 func (g *Graph) without(have, lack map[string]bool) []string {
 	out := []string{}
 	for _, n := range g.order {
@@ -90,16 +96,16 @@ func (g *Graph) Merges() []Merge {
 	return out
 }
 
-// Backout is a changeset that says that it undoes others.
+// Backout is a changeset whose message says that it undoes others.
 type Backout struct {
 	Push     int64
 	Node     string
-	BacksOut []string // as its message names them, by hashes of hg or of git
-	Resolved []string // those of the window that they name, in full, by hashes of hg
+	BacksOut []string // as its message names them: hashes of hg or of git, of 12 to 40 digits
+	Resolved []string // the changesets of the window that these name: hashes of hg, in full
 }
 
-// Backouts returns the changesets of the window that undo others, by what their
-// messages say, oldest first.
+// Backouts returns the changesets of the window whose messages say that they undo others,
+// oldest first; see Undoes for the messages.
 func (g *Graph) Backouts() []Backout {
 	var out []Backout
 	for _, n := range g.order {
@@ -128,10 +134,13 @@ type arrival struct {
 	desc    string   // what the merge says of itself
 }
 
-// arrivals are the merges among some changesets of the graph of a push that
-// brought something, oldest first, without those that came inside of another's
-// arrival: a merge of central to autoland that central gets back with the next
-// merge of autoland is no work of its own.
+// arrivals are the merges among a push's changesets that brought something, oldest first.
+// It leaves out a merge that is part of what another merge brought. For example, autoland
+// merges central, and later central merges autoland: central then gets its own changesets
+// back inside autoland's merge. Only the outer merge counts.
+//
+// It goes from the newest merge to the oldest, so an outer merge is seen before those
+// inside it.
 func (g *Graph) arrivals(in map[string]bool) []arrival {
 	inside := map[string]bool{}
 	var out []arrival
@@ -143,11 +152,11 @@ func (g *Graph) arrivals(in map[string]bool) []arrival {
 		p1, p2 := c.Parents[0], c.Parents[1]
 		a := arrival{p2, g.brought(p2, p1, in), c.Description}
 		if len(a.brought) == 0 && !in[p2] {
-			// The repository's own head may be the second parent: what the first
-			// one has is then what came, if another repository had it before.
+			// The parents may be the other way round, with the repository's own head as
+			// the second one. What came is then what the first parent has.
 			a = arrival{p1, g.brought(p1, p2, in), ""}
 		}
-		if len(a.brought) == 0 || slices.Contains(a.brought, c.Node) { // of a graph that goes in a circle
+		if len(a.brought) == 0 || slices.Contains(a.brought, c.Node) { // a damaged answer: the graph has a cycle
 			continue
 		}
 		for _, n := range a.brought {
@@ -158,7 +167,7 @@ func (g *Graph) arrivals(in map[string]bool) []arrival {
 	return out
 }
 
-// brought are the changesets of a set that a head has and another has not.
+// brought are the changesets of the set in that head has and other does not.
 func (g *Graph) brought(head, other string, in map[string]bool) []string {
 	return slices.DeleteFunc(g.without(g.ancestors(head), g.ancestors(other)), func(n string) bool { return !in[n] })
 }

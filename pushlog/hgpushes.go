@@ -12,8 +12,12 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// messageWire is a message of exchange/hgpushes, version 1, and what one of version
-// 2 about pushes has in data.
+// messageWire is a message of exchange/hgpushes/v1:
+//
+//	{"repo_url": "https://hg.mozilla.org/integration/autoland", "heads": ["b54f…"],
+//	 "pushlog_pushes": [{"pushid": 120059, "time": 1609459200, "user": "someone@mozilla.com"}]}
+//
+// A message of version 2 about pushes has the same object in data.
 type messageWire struct {
 	RepoURL string       `json:"repo_url" is:"required"`
 	Heads   []string     `json:"heads" is:"required"`
@@ -58,7 +62,8 @@ type eventWire struct {
 	_ contract.Also `names:"_meta"`
 }
 
-// dataWire has a message about pushes, or what nobody reads.
+// dataWire is the data of a message of version 2. Its members are those of a message about
+// pushes; the data of other types is not read.
 type dataWire struct {
 	RepoURL string       `json:"repo_url" is:""`
 	Heads   []string     `json:"heads" is:""`
@@ -67,12 +72,13 @@ type dataWire struct {
 	_ contract.Also `names:"source repository_url markers"`
 }
 
-// message is the same as of version 1.
+// message returns the data as a message of version 1.
 func (w *dataWire) message() messageWire {
 	return messageWire{RepoURL: w.RepoURL, Heads: w.Heads, Pushes: w.Pushes}
 }
 
-// Prove implements contract.Prover: a message about pushes has them.
+// Prove implements contract.Prover. The members are optional, since other types do not
+// have them, but a message about pushes must have all three.
 func (w *eventWire) Prove() error {
 	if w.Type != "changegroup.1" {
 		return nil
@@ -89,23 +95,23 @@ func (w *eventWire) Prove() error {
 	return m.Prove()
 }
 
-// DecodeMessage decodes the payload of a Pulse message of exchange/hgpushes,
-// version 1 or 2, to the pushes that it tells about. The messages have no
-// changesets: a push has the message's head as its revision when the message is
-// about one push and one head, and no revision otherwise. Messages about a new
-// repository or about obsolete changesets have no pushes. A type that nobody
-// documents is job.ErrUnknownWord.
+// DecodeMessage decodes the payload of a Pulse message of exchange/hgpushes, version 1
+// or 2, and returns its pushes. The messages have no changesets. A push gets the message's
+// head as its revision when the message has one push and one head; with more, the message
+// does not say which head is whose, and the revisions are empty. Messages about a new
+// repository or about obsolete changesets have no pushes. An undocumented type is
+// job.ErrUnknownWord.
 func DecodeMessage(payload []byte) ([]job.Push, error) {
 	pushes, err := decodeMessage(payload)
 	return pushes, job.Wrap("pushlog.message", "", err)
 }
 
 func decodeMessage(payload []byte) ([]job.Push, error) {
-	var is struct { // a message of version 2
+	var is struct { // only a message of version 2 has these members
 		Type any `json:"type"`
 		Data any `json:"data"`
 	}
-	_ = v2.Unmarshal(payload, &is) // the contract says what is wrong with it
+	_ = v2.Unmarshal(payload, &is) // the contract reports what is wrong with the payload
 	if is.Type == nil && is.Data == nil {
 		m, err := messageEndpoint.Decode(contract.Asked{}, payload)
 		if err != nil {

@@ -2,22 +2,25 @@ package pushlog
 
 import "fmt"
 
-// The bounds of what a Server keeps besides answers (Options.CacheDir). What is over
-// is forgotten, longest unused first: a hash of git is then looked for again, and a
-// repository's ids are taken for new.
+// The maximum numbers of what a Server keeps besides answers (for those see
+// Options.CacheDir). Beyond them it forgets what was unused the longest. It then searches
+// for a hash of git again, and does not notice a reset of a repository whose last id it
+// has forgotten.
 const (
 	mostGits  = 2000 // hashes of git
 	mostPaths = 1000 // repositories
 )
 
-// known is the last push id of a repository as far as it was seen, or 0.
+// known is the highest push id seen of the repository at a path, or 0.
 func (s *Server) known(path string) int64 {
 	last, _ := s.last.Get(path)
 	return last
 }
 
-// learn keeps the last push id of an answer. It is compared with what was
-// known when the question was asked: answers may overtake each other.
+// learn keeps the last push id of an answer, and reports a reset when it went back. The
+// id is compared with the one that was known when the request was sent. A request that
+// was sent before another one may be answered after it, with a smaller id, and that is no
+// reset.
 func (s *Server) learn(path string, known, last int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

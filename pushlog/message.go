@@ -13,8 +13,13 @@ type Undoing struct {
 	Bugs  []int
 }
 
-// backOutWords begin a message that backs something out; the words that may
-// come between them and the nodes are left to the reader of the rest.
+// The parts of a message that backs something out, each matched where the reader stands.
+// "Backed out changesets 0123456789ab, abcdef012345 and …" is read as backOutWords
+// ("Backed out "), backOutFill ("changesets "), nodeHere, nodeBetween (", "), nodeHere and
+// so on. In "Backed out 3 changesets (bug 1)" backOutCount matches after backOutWords.
+//
+// revertsLine matches a whole line of git's, with all its hashes in one group; hashes then
+// finds each of them.
 var (
 	backOutWords = regexp.MustCompile(`(?i)^(?:back(?:ed|ing|s)?[\s-]*out|revert(?:ed|ing|s)?)\b[:\s]*`)
 	backOutFill  = regexp.MustCompile(
@@ -27,11 +32,11 @@ var (
 	hashes = regexp.MustCompile(`(?i)[0-9a-f]{12,40}`)
 )
 
-// parseBackout reads a message that backs out changesets, by the grammar that
-// sheriffs use: "Backed out changeset X (bug N) for …", "Backed out changesets X,
-// Y and Z", or "Backed out 3 changesets (bug N)" with a line for each below it.
-// It is false for every other message. With strict, a message whose number of
-// lines is not the number that it says is false too.
+// parseBackout reads a message that backs out changesets, in the forms that sheriffs use:
+// "Backed out changeset X (bug N) for …", "Backed out changesets X, Y and Z", or "Backed
+// out 3 changesets (bug N)" followed by a line for each of them. It returns false for every
+// other message. With strict, it also returns false when the number in the first line is
+// not the number of changesets that follow.
 func parseBackout(desc string, strict bool) (Undoing, bool) {
 	first, rest, _ := strings.Cut(desc, "\n")
 	nodes, count, ok := backOutLine(first)
@@ -52,8 +57,8 @@ func parseBackout(desc string, strict bool) (Undoing, bool) {
 	return Undoing{nodes, parseBugs(first, true)}, true
 }
 
-// backOutLine reads one line: its nodes, or how many it announces (-1 when it
-// names them itself).
+// backOutLine reads one line. It returns the changesets that the line names, with count
+// -1, or no changesets and the count that the line announces.
 func backOutLine(line string) (nodes []string, count int, ok bool) {
 	words := backOutWords.FindString(line)
 	if words == "" {
@@ -77,11 +82,11 @@ func backOutLine(line string) (nodes []string, count int, ok bool) {
 	}
 }
 
-// parseRevert reads a message that git made to revert commits: lines begin with
-// "This reverts commit X.", or name several. The title is what people make of it:
-// Revert "…", Reapply "…" where it reverts a revert, or their own. What a
-// reverted merge goes back to ("reversing changes made to Y") is not reverted.
-// Nodes are git's.
+// parseRevert reads a message that git made to revert commits. It has lines such as "This
+// reverts commit X.", with one hash or several. Only these lines count: the title can be
+// Revert "…", Reapply "…" for the revert of a revert, or a person's own words. In the
+// message for a reverted merge, "reversing changes made to Y" names the commit to return
+// to, which is not reverted. The hashes are git's.
 func parseRevert(desc string) (Undoing, bool) {
 	var u Undoing
 	for _, m := range revertsLine.FindAllStringSubmatch(desc, -1) {
@@ -106,8 +111,10 @@ func parseRevert(desc string) (Undoing, bool) {
 	return u, true
 }
 
-// Undoes returns what a message undoes, in either grammar. A message in both
-// names in all what they do: hashes of git, and of hg.
+// Undoes returns what a commit message undoes, and whether it undoes anything. It reads
+// both forms: "Backed out changeset X" of sheriffs, whose hashes are hg's, and "This
+// reverts commit Y" of git. A message can have both, and the result then has the hashes of
+// both.
 func Undoes(desc string) (Undoing, bool) {
 	u, reverts := parseRevert(desc)
 	b, backs := parseBackout(desc, false)
@@ -124,10 +131,15 @@ func Undoes(desc string) (Undoing, bool) {
 	return u, reverts || backs
 }
 
-// parseBugs returns the bug numbers of a message, each once, in order. A number
-// counts after "bug" or "b=", at the beginning, and when it has five digits or
-// more and stands alone; conservatively, and in messages that come from GitHub,
-// where numbers name pull requests, only after "bug".
+// parseBugs returns the bug numbers of a message, each once, in order. A number counts
+// after "bug" or "b=", at the beginning, and anywhere when it has five digits or more and
+// stands alone. Conservatively it counts after "bug" or "b=" alone; messages from GitHub
+// are always read so, because other numbers there are pull requests.
+//
+//	Bug 123 - fix        123 in both
+//	1234567: fix         1234567, conservatively no number
+//	fix 1234567 again    1234567, conservatively no number
+//	fix 12 of 34         no number in both
 func parseBugs(desc string, conservative bool) []int {
 	conservative = conservative || strings.Contains(desc, "Source-Repo: https://github.com/")
 	out := []int{}
@@ -149,7 +161,8 @@ func parseBugs(desc string, conservative bool) []int {
 	return out
 }
 
-// bugAt reports whether the digits at desc[start:end] name a bug.
+// bugAt reports whether the digits at desc[start:end] name a bug. Conservatively "bug"
+// must be a word of its own with a space after it: not "debug 1", not "bug1".
 func bugAt(desc string, start, end int, conservative bool) bool {
 	before := desc[:start]
 	if conservative {
@@ -168,7 +181,7 @@ func bugAt(desc string, start, end int, conservative bool) bool {
 	case strings.HasSuffix(lower, "bug"), strings.HasSuffix(lower, "b="), start == 0:
 		return true
 	}
-	// Five digits that stand alone; a pull request's number does not.
+	// Five digits or more that stand alone. The number of a pull request does not count.
 	return end-start >= 5 && !endsInWord(before) && !strings.HasSuffix(lower, "pull request")
 }
 

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// folders are the folders of hg.mozilla.org that hold repositories which
-// people name without them, as Treeherder's table of repositories has them.
-// Release repositories follow a rule; see releases.
+// folders are the folders of hg.mozilla.org whose repositories people name without the
+// folder. The table follows Treeherder's table of repositories. Release repositories follow
+// a rule; see releases.
 var folders = map[string][]string{
 	"integration": {"autoland", "b2g-inbound", "fx-team", "gaia-try", "mozilla-inbound"},
 	"projects": {
@@ -24,9 +24,10 @@ var folders = map[string][]string{
 
 var releases = regexp.MustCompile(`^((mozilla|comm)-(aurora|beta|release|esr\d+|b2g\d\w*)|b2g-ota)$`)
 
-// Path is the path of a repository on hg.mozilla.org: autoland is
-// integration/autoland, mozilla-beta is releases/mozilla-beta. A name with a
-// slash is the path; a name that is not known is one at the top.
+// Path returns the path of a repository on hg.mozilla.org: autoland is
+// integration/autoland, mozilla-beta is releases/mozilla-beta. A name with a slash is
+// already a path. A name that is not known is taken to be at the top, as mozilla-central
+// is.
 func Path(name string) string {
 	if strings.Contains(name, "/") {
 		return name
@@ -42,8 +43,8 @@ func Path(name string) string {
 	return name
 }
 
-// ShortName is the inverse of Path: the name that people and CIs use for the
-// repository at a path, or the path itself where there is no other.
+// ShortName is the inverse of Path: it returns the name that people and CIs use for the
+// repository at a path, or the path itself where they use no other.
 func ShortName(path string) string {
 	short := path[strings.LastIndex(path, "/")+1:]
 	if Path(short) == path {

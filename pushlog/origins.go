@@ -11,8 +11,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// DefaultCandidates are the repositories whose pushes are merged into others:
-// today's, and those of the years before.
+// DefaultCandidates are the repositories whose pushes are merged into others: the
+// present ones, and those of past years for old pushes.
 var DefaultCandidates = []string{"autoland", "mozilla-central", "mozilla-inbound", "fx-team", "b2g-inbound"}
 
 var (
@@ -20,22 +20,27 @@ var (
 	_ job.BackoutFinder = (*Log)(nil)
 )
 
-// Origins implements job.OriginFinder, from the graph: what came with the push, and
-// the earliest push of another repository (Options.Candidates) that has it. The
-// merge's message is only a hint, for the name of a repository that is gone.
+// Origins implements job.OriginFinder. It goes by the graph of changesets: for everything
+// that came with the push, it finds the repository of Options.Candidates that had it first.
+// It uses the merge's message only for the name of a repository that was removed.
 //
-// A push can do several things, and everything that came from elsewhere is
-// named. First comes what the repository moved forward to: the newest changeset
-// on the line of first parents that another repository had before, with all that
-// came below it; the merges inside are that repository's. Then come the merges of
-// the rest, each in the same way, so that work on top of another repository's
-// head does not hide that head. A push whose tip merges something new into what
-// the repository had, its first parent, is that merge, wherever it was made.
+// One push can bring several things; Origins returns all that came from elsewhere, in
+// this order:
 //
-// Requests: one for the push unless it was read with job.Range.Full; for what
-// may have moved forward and for each merge, one for each candidate, and one for
-// the pushes that were brought. Where no candidate has the head of these, one
-// for each candidate more, and a few for one that has a part.
+//  1. What the repository moved forward to: the newest changeset on the line of first
+//     parents that another repository had before, with its ancestors in the push. Merges
+//     among these were made in that other repository and are not listed again.
+//  2. The merges in the rest of the push, each examined in the same way. So a commit on top
+//     of another repository's head does not hide that head.
+//
+// When the tip of the push merges something new into the repository, and its first parent
+// is what the repository had, the push counts as that merge, even when another repository
+// has the same merge.
+//
+// Requests: one for the push, unless it was read with job.Range.Full. Then, for the line of
+// first parents and for each merge, one for each candidate and one for the pushes that were
+// brought. Where no candidate has the head, there is one more for each candidate, and a few
+// for a candidate that has a part.
 func (l *Log) Origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
 	return within(ctx, l.server, "pushlog.origins", p.String(), func(ctx context.Context) ([]job.Origin, error) {
 		return l.origins(ctx, p)
@@ -59,31 +64,32 @@ func (l *Log) origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
 	return o.came(ctx, arrival{head: p.Revision, brought: o.g.order}, true)
 }
 
-// again is a push as it was read now, of an earlier reading: the repository may have
-// changed since.
+// again returns the fresh reading of a push that was read before. It is an error when the
+// repository changed in between so that the two are no longer the same push.
 func again(p job.Push, pushes []job.Push) (job.Push, error) {
 	switch {
 	case len(pushes) != 1:
-		return p, fmt.Errorf("%w: the pushlog does not list the push any more", job.ErrNotFound)
+		return p, fmt.Errorf("%w: the pushlog no longer lists the push", job.ErrNotFound)
 	case !pushes[0].Testable():
 		return p, fmt.Errorf("%w: the push has lost its changesets since it was read", job.ErrNotFound)
 	case isHash(p.Revision) && pushes[0].Revision != p.Revision && pushes[0].Git != p.Revision:
-		return p, fmt.Errorf("%w: the push has the tip %s now, and had %s when it was read", job.ErrNotFound,
+		return p, fmt.Errorf("%w: the push has the tip %s now, but had %s when it was read", job.ErrNotFound,
 			pushes[0].Short(), p.Short())
 	}
 	return pushes[0], nil
 }
 
-// isFull reports whether the push was read with its changesets' parents. A
-// repository's first changeset has none, so one with parents is enough.
+// isFull reports whether the push was read with its changesets' parents. One changeset with
+// parents is enough to tell: a repository's first changeset has none.
 func isFull(p job.Push) bool {
 	return slices.ContainsFunc(p.Changesets, func(c job.Changeset) bool { return len(c.Parents) > 0 })
 }
 
-// hinted is how messages of merges between repositories are written.
+// hinted matches messages of merges between repositories: "Merge autoland to
+// mozilla-central", "merged m-c into inbound". Its groups are from and to.
 var hinted = regexp.MustCompile(`(?i)\bmerge(?:d)?\s+([\w-]+(?:[/-]\w+)*)\s+(?:in)?to\s+([\w-]+)`)
 
-// shortHands are the names that sheriffs write for repositories.
+// shortHands are the names that sheriffs write for repositories, in lower case.
 var shortHands = map[string]string{
 	"m-c": "mozilla-central", "mc": "mozilla-central", "central": "mozilla-central", "m-i": "mozilla-inbound",
 	"inbound": "mozilla-inbound", "mozilla-inbound": "mozilla-inbound", "fx-team": "fx-team", "fxteam": "fx-team",
@@ -91,8 +97,9 @@ var shortHands = map[string]string{
 	"autoland": "autoland", "mozilla-central": "mozilla-central", "beta": "mozilla-beta",
 }
 
-// hint is the repository that a message says was merged into another one that
-// is known, or "".
+// hint is the repository that was merged, by a merge's message, or "". The message must
+// say that it was merged into a repository that shortHands knows: "Merge branch-x to
+// my-branch" is somebody's own work.
 func hint(desc string) string {
 	m := hinted.FindStringSubmatch(desc)
 	if m == nil || shortHands[strings.ToLower(m[2])] == "" {
@@ -112,17 +119,19 @@ func containing(pushes []job.Push, node string) *job.Push {
 	return &pushes[i]
 }
 
-// mostOlder is how many pages before the push of the oldest changeset are
-// searched for others: a changeset that is hidden there is in none.
+// mostOlder is the maximum number of pages that brought reads before the push of the
+// oldest changeset. It needs a limit because a changeset that is hidden there is in no
+// page.
 const mostOlder = 3
 
-// spareLeft is how many ids before the first push are asked for, so that the
-// push before it is among them although ids have holes.
+// spareLeft is how many ids before the first push are requested, so that the push before
+// it is among them although ids have gaps.
 const spareLeft = 10
 
-// brought reads the pushes from first to last, and the one before them, and
-// keeps those that brought something. Where the oldest changeset did not come
-// with the oldest push, it asks for older ones, a few pages back.
+// brought reads the pushes from first to last, and the one before them, and keeps those
+// that brought something. Changesets do not always arrive in the order of the graph, so an
+// older push than first may have brought some of them: while any is missing it reads older
+// pages, at most mostOlder.
 func (l *Log) brought(ctx context.Context, a arrival, first, last job.Push) (*job.Origin, error) {
 	wanted := map[string]bool{}
 	for _, n := range a.brought {
@@ -132,8 +141,8 @@ func (l *Log) brought(ctx context.Context, a arrival, first, last job.Push) (*jo
 	lo := max(1, min(first.ID, last.ID)-spareLeft)
 	pushes, _, err := l.byIDs(ctx, lo, last.ID, true)
 	for older := 0; err == nil; older++ {
-		left := len(wanted)
-		begin := -1
+		left := len(wanted) // changesets that are in none of the pushes
+		begin := -1         // the index of the oldest push with one of them
 		for i, p := range pushes {
 			n := 0
 			for _, c := range p.Changesets {
@@ -157,7 +166,8 @@ func (l *Log) brought(ctx context.Context, a arrival, first, last job.Push) (*jo
 	return nil, err
 }
 
-// pick keeps the pushes with wanted changesets, from the index of the first.
+// pick keeps the pushes with wanted changesets; begin is the index of the first of them, or
+// -1 for none. The push at begin-1 is the origin's Before.
 func pick(o *job.Origin, pushes []job.Push, wanted map[string]bool, begin int) *job.Origin {
 	if begin > 0 {
 		o.Before = &pushes[begin-1]
@@ -170,11 +180,11 @@ func pick(o *job.Origin, pushes []job.Push, wanted map[string]bool, begin int) *
 	return o
 }
 
-// Backouts implements job.BackoutFinder: as the server knows it, within a hundred
-// descendants; and by the messages of the pushes with the next 200 ids, where
-// the server cannot tell, or where the changesets are also git's, whose reverts
-// name git's hashes. Requests: two, and one for each push that backed something
-// out.
+// Backouts implements job.BackoutFinder. It asks the server, which knows the backouts
+// among the next hundred descendants. Where the server cannot tell, or where the
+// changesets also have hashes of git, it reads the messages of the pushes with the next
+// 200 ids: a revert made in git names hashes of git, which the server does not look for.
+// Requests: two, and one for each push that backed something out.
 func (l *Log) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	return within(ctx, l.server, "pushlog.backouts", p.String(), func(ctx context.Context) ([]job.Push, error) {
 		return l.backouts(ctx, p)
@@ -186,7 +196,7 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 		return nil, ctx.Err()
 	}
 	nodes, err := l.backedOutBy(ctx, p)
-	if errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrNotFound) { // an hg without that command
+	if errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrNotFound) { // a server without that command
 		return l.backoutsByMessage(ctx, p)
 	}
 	if err != nil {
@@ -217,8 +227,8 @@ func (l *Log) backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	return out, nil
 }
 
-// mayBeGits reports whether changesets of the push can be named by git's hashes:
-// they have some, or are not known.
+// mayBeGits reports whether changesets of the push may have hashes of git: one has, or the
+// changesets are not known.
 func mayBeGits(p job.Push) bool {
 	return len(p.Changesets) == 0 || slices.ContainsFunc(p.Changesets,
 		func(c job.Changeset) bool { return c.Git != "" })

@@ -169,7 +169,7 @@ func TestWhatNoTagSays(t *testing.T) {
 		"before any date":         {hashes(7), "1700000000", "-7", "pushes[7].date: -7"},
 		"no date":                 {hashes(7), "1700000000", "0", "pushes[7].date: 0"},
 		"after every date":        {hashes(7), "1700000000", "253402300800", "pushes[7].date: 253402300800"},
-		"beyond the last":         {hashes(7), `"lastpushid": 9`, `"lastpushid": 6`, "push 7, and lastpushid is 6"},
+		"beyond the last":         {hashes(7), `"lastpushid": 9`, `"lastpushid": 6`, "push 7, but lastpushid is 6"},
 		"a last that nothing has": {hashes(7), `"lastpushid": 9`, `"lastpushid": 9000000000000000000`, "lastpushid"},
 		"an id with a sign":       {hashes(7), `"7"`, `"+7"`, `push id "+7"`},
 		"an id twice":             {hashes(7), `{"7": `, `{"7": {"user": "u", "date": 1, "changesets": ["` + hgHash(1) + `"]}, "7": `, "duplicate"},
@@ -236,7 +236,7 @@ func TestRelevanceOfAnotherPush(t *testing.T) {
 	}
 	for body, says := range map[string]string{
 		fmt.Sprintf(`{"changesets": [{"node": %q}, {"node": %q}]}`, hgHash(71), hgHash(70)):      "changesets[1].node",
-		fmt.Sprintf(`{"changesets": [{"node": %q}]}`, hgHash(71)):                                "is not among them",
+		fmt.Sprintf(`{"changesets": [{"node": %q}]}`, hgHash(71)):                                "is missing",
 		fmt.Sprintf(`{"changesets": [{"node": %q, "backedoutby": %q}]}`, hgHash(71), hgHash(71)): "changesets[0].backedoutby",
 	} {
 		if _, err := answering(t, body).Backouts(t.Context(), p); !errors.Is(err, job.ErrMalformed) ||

@@ -1,53 +1,62 @@
 // Package pushlog reads hg.mozilla.org's pushlog as a job.Repository.
 //
-// Start with [New], which makes a [Server], and [Server.Repository], which
-// makes a [Log] of one repository of it.
+// Start with [New], which makes a [Server], and [Server.Repository], which makes the
+// [Log] of one repository on it:
 //
-// What the pushlog does in its own way, and this package hides: ids come as
-// strings in the order of strings; lower bounds are exclusive and upper ones
-// inclusive, but dates the other way round and in the server's time zone; an
-// upper bound without a lower one is ignored; ids have holes where pushes were
-// stripped; a push can have lost all its changesets (it is returned with an
-// empty Revision); answers have no pages, so ranges are asked for by ids, a few
-// hundred at a time.
+//	server, err := pushlog.New(pushlog.DefaultURL, nil)
+//	autoland := server.Repository("autoland")
+//	push, err := autoland.Push(ctx, "2b3a9d5b0e51")                    // by 12 digits or more
+//	pushes, err := autoland.Pushes(ctx, job.Around("2b3a9d5b0e51", 10, 0)) // and the 10 before it
+//
+// Servers and Logs are safe for concurrent use. Times are UTC. Errors are *job.Error
+// values that wrap the sentinels of package job.
+//
+// The pushlog has habits of its own, which this package hides:
+//
+//   - Ids come as strings, sorted as strings ("10" before "9").
+//   - Lower bounds of ids are exclusive and upper ones inclusive; dates are the other
+//     way round, and in the server's time zone.
+//   - An upper bound without a lower one is ignored.
+//   - Ids have gaps where pushes were stripped, and a push can have lost all its
+//     changesets. Such a push is returned with an empty Revision.
+//   - Answers have no pages, so ranges are requested by ids, 200 at a time.
 //
 // # Merges
 //
-// [Log.Origins] says what a merge brought, and from which repository: from the
-// graph of changesets, not from what the message claims. [Walk] goes back from
-// push to push and through merges. [Graph] is the same over pushes that were
-// read before. [Undoes] reads which changesets a message backs out or reverts,
-// and [Log.Backouts] which pushes undid one. [DecodeMessage] reads what Pulse
-// says about pushes.
+// [Log.Origins] says what a merge brought, and from which repository. It goes by the
+// graph of changesets, not by the merge's message. [Walk] goes back from push to push,
+// and into merges. [Graph] answers such questions for pushes that were read before.
+// [Undoes] reads which changesets a message backs out or reverts, and [Log.Backouts]
+// finds the pushes that undid one. [DecodeMessage] reads Pulse's messages about pushes.
 //
 // # Git
 //
-// Firefox lives in git since 2025, and hg.mozilla.org mirrors it: its changesets
-// have a hash of git beside their own, by which people and reverts name them. It
-// is in Push.Git and Changeset.Git, and every revision may be given by it. See
-// [Log.Push] and [Server.Twins].
+// Firefox has been developed in git since 2025, and hg.mozilla.org mirrors it. Its
+// changesets have a hash of git beside their own, and people and reverts use that one. It
+// is in Push.Git and Changeset.Git, and every method that takes a revision takes it too.
+// See [Log.Push] and [Server.Twins].
 //
 // # Resets
 //
-// A [Log] remembers the highest push id that its repository ever had. When that
-// goes back the repository was made anew, every id means something else, and
-// the call fails once with [ErrReset].
+// A [Server] remembers the highest push id that it has seen of each repository. When that
+// goes back, the repository was deleted and made again, and every id means another push.
+// The call then fails once with [ErrReset].
 //
-// # What is believed
+// # Checks
 //
-// [Contracts] are what answers and messages must have, and what is believed is about
-// what was asked: an answer without a push's changesets, one of full=1 without their
-// parents, and pushes outside of the ids, the dates or the revision that were asked
-// about are job.ErrMalformed, with the place in the answer. Two things nobody can
-// tell: that a push is missing among others, since ids have holes, and that a server
-// which ignores both bounds answered its last ten, where these are in the range.
-// Every call ends within Options.Deadline, and reads at most 5,000 pages of ids.
+// [Contracts] say what answers and messages must have. An answer must also match its
+// request. These are job.ErrMalformed, with the place in the answer: a push without its
+// changesets, an answer to full=1 without their parents, and pushes outside the requested
+// ids, dates or revision. Two faults cannot be detected: a push that is missing among
+// others, since ids have gaps, and a server that ignores both bounds and answers its last
+// ten pushes, where these happen to be in the range. Every call ends within
+// Options.Deadline, and reads at most 5,000 pages of ids.
 //
-// # What is kept
+// # Caches
 //
-// A [Server] keeps answers (see [Options]), the last push ids of 1,000 repositories,
-// and 2,000 hashes of git. Callers who look for the same hash of git at the same time
-// share one search, which goes on while one of them waits.
+// A [Server] keeps answers (see [Options]), the last push ids of 1,000 repositories, and
+// 2,000 hashes of git. Callers that look for the same hash of git at the same time share
+// one search, which goes on as long as one of them waits.
 package pushlog
 
 import (
@@ -73,29 +82,30 @@ import (
 // DefaultURL is Mozilla's server.
 const DefaultURL = "https://hg.mozilla.org"
 
-// ErrReset says that the repository's highest push id went back, so it was made anew.
-// What a caller kept of it means nothing any more. The next call starts afresh.
+// ErrReset says that the repository's highest push id went back: it was deleted and made
+// again. Push ids that a caller has kept now mean other pushes. The next call works with
+// the new ids.
 var ErrReset = errors.New("the repository was reset: its last push id went back")
 
 // Options configure a Server; nil is zero options.
 type Options struct {
 	// HTTP is the caller's client. Default: a clean pooled one.
 	HTTP *http.Client
-	// CacheDir is a folder for answers, used again when the server says that
-	// they still hold. Default: the last 32 MiB are kept in memory.
+	// CacheDir is a folder for answers, up to 256 MiB. An answer is used again when the
+	// server confirms that it is still valid. Default: the last 32 MiB, in memory.
 	CacheDir string
 	// LandoURL is the URL of Lando, such as DefaultLandoURL, which knows the pairs
-	// of Firefox's hashes of hg and of git. Default: only the pushlog's own are
-	// known, as far as git hashes are among its newest pushes.
+	// of Firefox's hashes of hg and of git. Default: no Lando, so a hash of git is
+	// found only among the newest 2,000 push ids.
 	LandoURL string
 	// Candidates are the repositories that merges may have come from, by name.
 	// Default DefaultCandidates.
 	Candidates []string
-	// Deadline bounds each call as a whole, with its pages and what is repeated of
-	// it: a server that hangs gives job.ErrUnavailable then. Default ten minutes;
-	// negative for no bound.
+	// Deadline limits each call as a whole, with all its pages and repeated requests.
+	// A call that takes longer gives job.ErrUnavailable. Default ten minutes; negative
+	// for no limit.
 	Deadline time.Duration
-	// Logger gets requests that failed and are repeated. Nil discards.
+	// Logger gets a record for each request that failed and is repeated. Nil discards.
 	Logger *slog.Logger
 }
 
@@ -109,7 +119,7 @@ type Server struct {
 	deadline   time.Duration
 
 	gits *flight.Cache[gitKey, string] // the hash of hg
-	mu   sync.Mutex                    // of learning; never held while the server is asked
+	mu   sync.Mutex                    // for learn; never held during a request
 	last *flight.Cache[string, int64]  // by path: the highest push id seen
 }
 
@@ -151,9 +161,9 @@ func (s *Server) Repository(name string) *Log {
 	return &Log{server: s, name: name, path: Path(name)}
 }
 
-// OnBranch returns the pushlog of one named branch of hg: pushes have its
-// changesets alone, and those without any are left out. An empty name is the
-// pushlog as it was.
+// OnBranch returns the pushlog of one named branch of hg. Its pushes have the changesets
+// of that branch alone, and pushes without any are left out. An empty name means all
+// branches.
 func (l *Log) OnBranch(name string) *Log {
 	return &Log{server: l.server, name: l.name, path: l.path, branch: name}
 }
@@ -175,17 +185,19 @@ func (l *Log) Name() string { return l.name }
 // Sibling returns the pushlog of another repository on the same server.
 func (l *Log) Sibling(name string) *Log { return l.server.Repository(name) }
 
-// Push implements job.Repository: one request. Where the repository does not
-// have rev as a hash of hg, it is looked for as one of git: Lando is asked for 40
-// digits, where there is one, and the newest pushes are read, 200 ids a request,
-// at most 2000 and not beyond those that git knows.
+// Push implements job.Repository, with one request. Where the repository does not have rev
+// as a hash of hg, Push looks for it as one of git: it asks Lando, when there is one and
+// rev has 40 digits, and then reads the newest pushes. That takes a request for each 200
+// ids, 2,000 at most, and ends where pushes have no hashes of git.
 func (l *Log) Push(ctx context.Context, rev string) (job.Push, error) {
 	return within(ctx, l.server, "pushlog.push", l.name+" "+rev, func(ctx context.Context) (job.Push, error) {
 		return l.push(ctx, rev, false)
 	})
 }
 
-// within runs an operation of a caller within the server's deadline.
+// within runs one call of the API within the server's deadline, and wraps its error with
+// op and key. A deadline that passed is job.ErrUnavailable; a context that the caller
+// cancelled gives the context's error.
 func within[T any](
 	ctx context.Context, s *Server, op, key string, f func(context.Context) (T, error),
 ) (T, error) {
@@ -215,8 +227,8 @@ func (l *Log) push(ctx context.Context, rev string, full bool) (job.Push, error)
 	if err != nil {
 		return job.Push{}, err
 	}
-	// Newest first: where several pushes have it, the last one counts. An
-	// empty repository answers no pushes to any revision.
+	// Newest first: where several pushes have the revision, the last one counts. An
+	// empty repository answers every revision with no pushes.
 	for i := len(a.pushes) - 1; i >= 0; i-- {
 		p := a.pushes[i]
 		if parsed == "tip" || p.Contains(parsed) || contains(a.hidden[p.ID], parsed) {
@@ -238,7 +250,9 @@ func contains(nodes []string, rev string) bool {
 	return false
 }
 
-// ask sends one json-pushes request; params are names and values, in order.
+// ask sends one json-pushes request; params are names and values in turn, such as
+// "startID", "17", "endID", "20". An answer that breaks its contract is taken out of the
+// cache, so that the next call sends a new request.
 func (l *Log) ask(ctx context.Context, full bool, params ...string) (answer, error) {
 	var q strings.Builder
 	q.WriteString("version=2")

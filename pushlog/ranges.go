@@ -10,8 +10,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// page is how many ids one request asks for, and mostPages how many requests one
-// listing takes: no repository has had a million pushes in a range.
+// page is the number of ids in one request, and mostPages the maximum number of requests
+// for one range: together a million ids, more than any repository has.
 const (
 	page      = 200
 	mostPages = 5000
@@ -19,10 +19,10 @@ const (
 
 // Pushes implements job.Repository.
 //
-// Requests: by ids, one for each 200 ids; by revisions two more, or one when
-// they are the same; around a revision one more, and one or two where many ids
-// are missing; by dates one for each ten days, or a hundred. A range that would
-// take more than 5,000 is an error.
+// Requests: by ids, one for each 200 ids. By revisions, two more, or one in all when the
+// two texts are equal. Around a revision, one more, and another one or two where many ids
+// are missing. By dates, one for each ten days, but about a hundred at most. A range that
+// would take more than 5,000 requests is an error.
 func (l *Log) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	way, err := r.Check()
 	if err != nil {
@@ -46,9 +46,10 @@ func (l *Log) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	})
 }
 
-// byIDs returns the pushes with ids from lo to hi, both included, and the last
-// id of the repository. Both bounds are always sent: without a lower one the
-// server ignores the upper one and answers the last ten pushes.
+// byIDs returns the pushes with ids from lo to hi, both inclusive, and the last id of the
+// repository. Both bounds are always sent: without a lower one the server ignores the
+// upper one and answers the last ten pushes. The server's lower bound is exclusive, so the
+// ids 201 to 450 are the requests (200, 400] and (400, 450].
 func (l *Log) byIDs(ctx context.Context, lo, hi int64, full bool) (out []job.Push, last int64, err error) {
 	lo = max(lo, 1)
 	for range mostPages {
@@ -67,7 +68,7 @@ func (l *Log) byIDs(ctx context.Context, lo, hi int64, full bool) (out []job.Pus
 }
 
 func tooMany(last int64) error {
-	return fmt.Errorf("%w: json-pushes: no end within %d pages of %d ids, and lastpushid is %d", job.ErrMalformed,
+	return fmt.Errorf("%w: json-pushes: no end after %d pages of %d ids; lastpushid is %d", job.ErrMalformed,
 		mostPages, page, last)
 }
 
@@ -101,14 +102,16 @@ func (l *Log) between(ctx context.Context, r job.Range) ([]job.Push, error) {
 	return pushes, nil
 }
 
-// missing is the error of a push that is not in the range that has it.
+// missing is the error for a push that the server found by its revision but does not list
+// among the ids where it belongs.
 func missing(p job.Push, lo, hi int64) error {
-	return fmt.Errorf("%w: json-pushes: pushes: push %d has %s, and is not among the pushes %d to %d",
+	return fmt.Errorf("%w: json-pushes: pushes: push %d has %s, but is not listed among the pushes %d to %d",
 		job.ErrMalformed, p.ID, p.Short(), lo, hi)
 }
 
-// around asks for as many ids as pushes are wanted and a few more, since ids
-// have holes, and for more where those were not enough.
+// around requests as many ids as pushes are wanted, and a few more, since ids have gaps.
+// Where these were not enough it widens the range on the side that lacks pushes, by twice
+// as many spare ids each round, until it has enough or the history ends.
 func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 	p, err := l.push(ctx, r.Center, r.Full)
 	if err != nil || r.Before == 0 && r.After == 0 {
@@ -127,6 +130,8 @@ func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 		if at < 0 {
 			return nil, missing(p, lo, hi)
 		}
+		// How many pushes are missing on each side; negative: how many there are too many.
+		// Of 7 pushes with the center at index 4, 4 are before it and 2 after.
 		before, after := r.Before-at, r.After-(len(pushes)-1-at)
 		var more []job.Push
 		switch {
@@ -147,17 +152,18 @@ func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 	return nil, err
 }
 
-// spare is how many ids to ask for so that n pushes are likely among them. No
-// repository has as many as the cap; beyond it the sum would overflow.
+// spare is how many ids to request so that n pushes are likely among them: a quarter more,
+// and two. The cap keeps the sum from overflowing; no repository has as many pushes.
 func spare(n int) int64 {
 	const most = 1 << 40
 	m := min(int64(n), most)
 	return m + m/4 + 2
 }
 
-// dates asks in pieces, each a day longer at both ends than it needs to be,
-// and sorts out what does not belong: the server reads dates in its own time
-// zone, with the lower bound exclusive and in whole seconds.
+// dates requests the range in pieces of ten days, or of a hundredth of the range where that
+// is longer. It extends each piece by a day (mostZone) at both ends, and drops the pushes
+// outside the range itself, because the server reads dates in its own time zone, in whole
+// seconds, with an exclusive lower bound. Pushes of two pieces are kept once, by id.
 func (l *Log) dates(ctx context.Context, r job.Range) ([]job.Push, error) {
 	piece := max(10*24*time.Hour, r.Until.Sub(r.Since)/100)
 	found := map[int64]job.Push{}

@@ -14,8 +14,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// relevanceWire is an answer of json-automationrelevance: the changesets of a push
-// up to the revision that it was asked for.
+// relevanceWire is an answer of json-automationrelevance: the changesets of a push up to
+// the requested revision, which is the last.
 type relevanceWire struct {
 	Changesets []relevantWire `json:"changesets" is:"required" min:"1"`
 
@@ -24,7 +24,7 @@ type relevanceWire struct {
 
 type relevantWire struct {
 	Node        string `json:"node" is:"required"`
-	BackedOutBy string `json:"backedoutby" is:"" min:"1"` // absent where nothing did
+	BackedOutBy string `json:"backedoutby" is:"" min:"1"` // a changeset's hash; absent when it was not backed out
 
 	_ contract.Also `names:"author backsoutnodes bugs date desc extra files parents phase pushdate pushhead pushid"`
 	_ contract.Also `names:"pushnodes pushuser rev reviewers landingsystem git_commit git_repo_url"`
@@ -43,8 +43,8 @@ func (w *relevantWire) Prove() error {
 	return nil
 }
 
-// sameRelevance: the last changeset is the one that was asked for, unless that was
-// by a name.
+// sameRelevance checks that the last changeset is the requested one. A request by a name,
+// such as "tip", cannot be checked.
 func sameRelevance(asked contract.Asked, w *relevanceWire) error {
 	rev, at := asked.Var("rev"), len(w.Changesets)-1
 	last := w.Changesets[at].Node
@@ -79,15 +79,15 @@ func (l *Log) backedOutBy(ctx context.Context, p job.Push) ([]string, error) {
 	return out, nil
 }
 
-// complete is an error where a changeset of the push is not in the answer: what
-// backed that out would be missed. On try those that are public are left out.
+// complete is an error when the answer lacks a changeset of the push: its backout would be
+// missed. The answers for try are not checked; they leave out public changesets.
 func (l *Log) complete(p job.Push, w *relevanceWire) error {
 	if errors.Is(job.LineByName(l.name), job.ErrNoLine) {
 		return nil
 	}
 	for _, c := range p.Changesets {
 		if !slices.ContainsFunc(w.Changesets, func(r relevantWire) bool { return r.Node == c.Node }) {
-			return fmt.Errorf("%w: %s: changesets: %.12s of push %d is not among them", job.ErrMalformed,
+			return fmt.Errorf("%w: %s: changesets: %.12s of push %d is missing", job.ErrMalformed,
 				relevanceEndpoint.Title(), c.Node, p.ID)
 		}
 	}

@@ -11,34 +11,36 @@ import (
 
 // WalkOptions change how Walk goes; nil is zero options.
 type WalkOptions struct {
-	// Repositories opens the repositories that merges lead to. Default: those
-	// of the same server, when the repository is a Log; else merges are not
-	// followed.
+	// Repositories opens the repositories that merges lead to. Default: those of the
+	// same server, when the repository is a Log; otherwise merges are not followed.
 	Repositories func(name string) (job.Repository, error)
-	// Forwards asks about pushes without a merge too, which may have moved the
-	// repository to another's head. It takes a request for each candidate and
-	// push.
+	// Forwards also looks for origins of pushes without a merge: such a push may have
+	// moved the repository forward to another's head. This takes a request for each
+	// candidate and push.
 	Forwards bool
 }
 
 // Visit is one push of a walk.
 type Visit struct {
 	Push job.Push
-	// Path are the merge pushes that led to it, the outermost first; empty for
-	// a push of the repository that the walk began in.
+	// Path are the merge pushes that led here, the outermost first; empty for a push of
+	// the repository that the walk began in.
 	Path []job.Push
-	// Err says why what a merge brought is not walked: its origin could not be
-	// found out, or is gone. The walk goes on.
+	// Err says why the pushes that this merge brought are not visited: their origin could
+	// not be read, or its repository was removed. The walk goes on.
 	Err error
 }
 
-// Walk yields the pushes of a repository from the one of rev back, newest
-// first, and after each merge push the pushes that it brought, newest first and
-// followed in the same way. Each push comes once, also where repositories merge
-// each other. It reads as it goes: pages of 200 ids, and for each merge what
-// job.OriginFinder takes. An error ends the sequence; on try, whose pushes do not
-// follow each other, job.ErrNoLine. A walk remembers the ids of the pushes that it
-// has yielded, until it ends.
+// Walk yields the pushes of a repository from the push of rev back in time, newest first.
+// After each merge push it yields the pushes that the merge brought, also newest first, and
+// follows their merges in the same way. For example, when push 30 of central merged the
+// pushes 7 and 8 of autoland, the walk from 31 is central 31, 30, autoland 8, 7, central
+// 29, and so on.
+//
+// Each push comes once, even where repositories merge each other; for this a walk keeps the
+// ids of all the pushes that it has yielded. It reads as it goes: pages of 200 ids, and for
+// each merge the requests of job.OriginFinder. An error ends the sequence. On try, whose
+// pushes do not build on each other, it is job.ErrNoLine.
 func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOptions) iter.Seq2[Visit, error] {
 	var o WalkOptions
 	if opts != nil {
@@ -72,10 +74,10 @@ func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOption
 	}
 }
 
-// pagesOf yields the pushes up to start, a page at a time, each ascending, the
-// newest page first. The pushlog's ids are in the order of its pushes; those of
-// another repository need not be, so there each page is around the oldest push
-// of the one before.
+// pagesOf yields the pushes up to start, a page at a time, the newest page first, each page
+// ascending. A Log is read by ids, which are in the order of its pushes. The ids of another
+// repository need not be, so there each page ends at the oldest push of the page before;
+// that push comes twice, and visit skips it.
 func pagesOf(ctx context.Context, repo job.Repository, start job.Push) iter.Seq2[[]job.Push, error] {
 	return func(yield func([]job.Push, error) bool) {
 		if _, ids := repo.(*Log); ids {
@@ -97,14 +99,14 @@ func pagesOf(ctx context.Context, repo job.Repository, start job.Push) iter.Seq2
 			}
 			oldest := slices.IndexFunc(pushes, job.Push.Testable)
 			if oldest < 0 || pushes[oldest].Compare(center) >= 0 {
-				return // a page of pushes without revisions: nothing to go on from
+				return // no older push has a revision to continue from
 			}
 			center = pushes[oldest]
 		}
 	}
 }
 
-// place names a push: ids alone are those of one repository.
+// place names a push among those of several repositories.
 type place struct {
 	repo string
 	id   int64
@@ -115,7 +117,8 @@ type walker struct {
 	seen map[place]bool
 }
 
-// visit yields a push and what it brought. It is false when the walk is over.
+// visit yields a push, then the pushes that it brought. It returns false when the walk is
+// over: the caller stopped, or there was an error.
 func (w *walker) visit(
 	ctx context.Context, repo job.Repository, p job.Push, path []job.Push, yield func(Visit, error) bool,
 ) bool {
@@ -131,8 +134,8 @@ func (w *walker) visit(
 	}
 	for _, o := range origins {
 		if o.Gone && v.Err == nil {
-			v.Err = fmt.Errorf("%w: what %s brought of %q is in no repository that was asked", job.ErrNotFound, p,
-				o.Repo)
+			v.Err = fmt.Errorf("%w: what %s brought from %q is in none of the repositories searched", job.ErrNotFound,
+				p, o.Repo)
 		}
 	}
 	if !yield(v, nil) {

@@ -16,34 +16,37 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// pushesWire is an answer of json-pushes, version 2. C is what a changeset is:
+// pushesWire is an answer of json-pushes, version 2. C is the form of a changeset in it;
 // see element.
+//
+//	{"lastpushid": 120060, "pushes": {"120059": {"user": "someone@mozilla.com",
+//	 "date": 1609459200, "changesets": ["b54f…"], "git_changesets": ["19aa…"]}}}
 type pushesWire[C element] struct {
 	Last   int64                  `json:"lastpushid" is:"required" min:"0" max:"1e12"`
 	Pushes map[string]pushWire[C] `json:"pushes" is:"required"`
 }
 
-// pushWire is one push. Its changesets are in the order of the repository, the tip
-// last; those that are obsolete are beside them, and it can have these alone.
+// pushWire is one push. Its changesets are in the order of the repository, the tip last.
+// Obsolete changesets are in a list of their own; a push can have nothing but these.
 type pushWire[C element] struct {
 	User       string `json:"user" is:""`
 	Date       int64  `json:"date" is:"required" min:"1" max:"253402300799"` // seconds since 1970, up to the year 9999
 	Changesets []C    `json:"changesets" is:"required"`
-	// Parallel to Changesets since 2025-05, null for what is not from git
+	// Parallel to Changesets, since May 2025; null for a changeset that is not from git
 	Git      []*string `json:"git_changesets" is:""`
 	Obsolete []C       `json:"obsoletechangesets" is:""`
 }
 
-// element is a changeset: its hash, or with full=1 an object.
+// element is a changeset in an answer: its hash, or with full=1 an object.
 type element interface {
 	nodeWire | changesetWire
 	whole() changesetWire
-	// path is where its hash is, beside the place of the element.
+	// path is where the hash is, relative to the element: "" or ".node".
 	path() string
 }
 
-// nodeWire is a changeset's hash, or the changeset where a server gives all of it
-// unasked.
+// nodeWire is a changeset's hash. Some servers send the whole object although full=1 was
+// not requested; it takes that too.
 type nodeWire struct {
 	Node string  `json:"node"`
 	Git  *string `json:"git_node"`
@@ -98,8 +101,8 @@ func (c *changesetWire) Prove() error {
 	return nil
 }
 
-// Prove implements contract.Prover: ids are numbers up to the last one, and no two
-// pushes have a changeset.
+// Prove implements contract.Prover: ids are numbers from 1 to lastpushid, and no changeset
+// is in two pushes.
 func (w *pushesWire[C]) Prove() error {
 	of := map[string]string{}
 	for _, id := range slices.Sorted(maps.Keys(w.Pushes)) {
@@ -109,7 +112,7 @@ func (w *pushesWire[C]) Prove() error {
 		case err != nil || n < 1 || strconv.FormatInt(n, 10) != id:
 			return contract.Outside("pushes", "push id %.30q, expected a number above 0", id)
 		case n > w.Last:
-			return contract.Outside(path, "push %d, and lastpushid is %d", n, w.Last)
+			return contract.Outside(path, "push %d, but lastpushid is %d", n, w.Last)
 		}
 		for _, c := range w.Pushes[id].Changesets {
 			node := c.whole().Node
@@ -122,9 +125,8 @@ func (w *pushesWire[C]) Prove() error {
 	return nil
 }
 
-// Prove implements contract.Prover: what is said of the changesets fits together. A
-// push without any is one whose changesets are all obsolete; one that was stripped
-// is not listed.
+// Prove implements contract.Prover: the members agree with each other. A push with no
+// changesets must have obsolete ones; a push that was stripped is not listed at all.
 func (w *pushWire[C]) Prove() error {
 	if len(w.Changesets) == 0 && w.Obsolete == nil {
 		return contract.Outside("changesets", "empty, and none is obsolete")
@@ -174,7 +176,7 @@ func (w *pushWire[C]) proveGit() error {
 	return nil
 }
 
-// gitAt is the hash of git that the push names for a changeset; empty for none.
+// gitAt is the hash of git in git_changesets[i]; empty for none.
 func (w *pushWire[C]) gitAt(i int) string {
 	if i < len(w.Git) && w.Git[i] != nil {
 		return *w.Git[i]
@@ -182,7 +184,8 @@ func (w *pushWire[C]) gitAt(i int) string {
 	return ""
 }
 
-// git is the hash of git of a changeset, as the push or the changeset names it.
+// git is the hash of git of changeset i, from git_changesets or from the changeset's own
+// git_node.
 func (w *pushWire[C]) git(i int) string {
 	if listed := w.gitAt(i); listed != "" {
 		return listed
@@ -193,26 +196,28 @@ func (w *pushWire[C]) git(i int) string {
 	return ""
 }
 
-// isHash: the server gives hashes in full.
+// isHash reports whether s is a full hash, 40 digits in lower case. The server never
+// shortens one.
 func isHash(s string) bool { return len(s) == 40 && strings.Trim(s, "0123456789abcdef") == "" }
 
 func notHash(path, s string) error {
 	return contract.Outside(path, "%.50q is not the hash of another changeset", s)
 }
 
-// dateLayout is how the server is asked about times; see Log.dates.
+// dateLayout is the form of startdate and enddate; see Log.dates.
 const dateLayout = "2006-01-02 15:04:05"
 
-// mostZone is how far the server's time zone may be from UTC.
+// mostZone is the maximum distance of the server's time zone from UTC, rounded up.
 const mostZone = 24 * time.Hour
 
-// same reports pushes that are not among those that were asked for, such as what a
-// parameter would have kept out that the server ignores.
+// same is an error when the answer has a push that was not requested. This happens when a
+// server ignores a parameter, or a cache gives the answer to another request.
 func same[C element](asked contract.Asked, w *pushesWire[C]) error {
 	for _, id := range slices.Sorted(maps.Keys(w.Pushes)) {
 		p := w.Pushes[id]
 		path := "pushes[" + id + "]"
-		n, _ := strconv.ParseInt(id, 10, 64) // Prove has read it
+		n, _ := strconv.ParseInt(id, 10, 64) // Prove has checked it
+		// startID is exclusive, endID inclusive, and without startID the server ignores endID.
 		if lo, ok := number(asked, "startID"); ok && n <= lo {
 			return contract.Differs(path, n, fmt.Sprintf("pushes after %d", lo))
 		}
@@ -234,8 +239,8 @@ func same[C element](asked contract.Asked, w *pushesWire[C]) error {
 	return nil
 }
 
-// answers reports whether the push has one of the revisions that it was asked for
-// by. Names such as tip do not say what they name.
+// answers reports whether the push has one of the requested revisions. It is true when a
+// request is by a name, such as tip, which cannot be checked.
 func (w *pushWire[C]) answers(revs []string) bool {
 	if len(revs) == 0 {
 		return true
@@ -271,8 +276,8 @@ func date(asked contract.Asked, name string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// asks reports whether parameters are those of an answer that mozci reads: of
-// version 2, with all changesets of a push, as hashes or in full.
+// asks returns a test of a request's parameters. It is true for the requests whose answers
+// mozci reads: version 2 with all changesets of a push, as objects (full) or as hashes.
 func asks(full bool) func(url.Values) bool {
 	return func(q url.Values) bool {
 		return q.Get("version") == "2" && q.Get("tipsonly") != "1" && q.Has("full") == full

@@ -15,15 +15,16 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// actions are the in-tree actions that a decision task offers, from its
-// artifact public/actions.json of version 1. They come from the push, which may
-// be anybody's.
+// actions are the in-tree actions that a decision task offers, from version 1 of its
+// artifact public/actions.json. The push itself writes that file, and anyone may push to
+// Try, so nothing in it is trusted.
 type actions struct {
 	list    []action
-	leftOut []string // why, of actions that are of no use
+	leftOut []string // one reason for each action that could not be used, for error messages
 }
 
-// action is one of the in-tree actions.
+// action is one of the in-tree actions. A hook action asks the hooks service to make the
+// action task; a task action carries the task's definition, and the caller creates it.
 type action struct {
 	Name        string              `json:"name" is:"required" min:"1"`
 	Title       string              `json:"title"`
@@ -41,8 +42,8 @@ type action struct {
 	variables map[string]any
 }
 
-// actionsWire is an actions.json. Actions of kinds that are not known may have
-// any shape.
+// actionsWire is an actions.json. The actions stay raw at first, since one of an unknown
+// kind may have any shape.
 type actionsWire struct {
 	Version   int              `json:"version" is:"required" min:"1" max:"1"`
 	Variables map[string]any   `json:"variables"`
@@ -57,9 +58,9 @@ var (
 	offeredAction = contract.New(contract.Endpoint[action]{Source: source, Name: "an action of actions.json"})
 )
 
-// usable are the actions that can be used. Those of a kind that is not known are left
-// out, as the format asks, and so is one that cannot be read or lacks what it needs,
-// unless no other is left.
+// usable returns the actions that mozci can use. It skips actions of an unknown kind, as the
+// format requires. It also skips an action that cannot be read or lacks a member, and
+// notes why; when that leaves no action at all, it returns the first such error.
 func (w *actionsWire) usable() (*actions, error) {
 	out := &actions{}
 	var unusable error
@@ -89,7 +90,7 @@ func (w *actionsWire) usable() (*actions, error) {
 	return out, nil
 }
 
-// Prove implements contract.Prover: the action has what its kind needs.
+// Prove implements contract.Prover: the action has the members that its kind needs.
 func (a *action) Prove() error {
 	switch {
 	case a.Kind == "task" && a.Task == nil:
@@ -120,8 +121,9 @@ func (a *actions) forGroup(name string) (*action, bool) {
 	return a.first(func(x *action) bool { return x.Name == name && len(x.Context) == 0 })
 }
 
-// forTask is the first action of this name that acts on a task with these tags:
-// several actions may have one name, and which is meant depends on the task.
+// forTask is the first action of this name that acts on a task with these tags. Several
+// actions may share a name: Firefox has one "retrigger" for tests and another for decision
+// tasks. The order in the file decides between two that match.
 func (a *actions) forTask(name string, tags map[string]string) (*action, bool) {
 	return a.first(func(x *action) bool { return x.Name == name && x.relevant(tags) })
 }
@@ -135,8 +137,9 @@ func (a *actions) first(is func(*action) bool) (*action, bool) {
 	return nil, false
 }
 
-// relevant reports whether the action acts on a task with these tags: they have
-// all tags of one of its tag sets.
+// relevant reports whether the action acts on a task with these tags: the task must have
+// every tag of at least one of the action's tag sets. So a context of [{}] fits every task,
+// and a context of [] fits none, which makes it an action on the whole group.
 func (a *action) relevant(tags map[string]string) bool {
 	return slices.ContainsFunc(a.Context, func(set map[string]string) bool {
 		for k, v := range set {
@@ -148,7 +151,9 @@ func (a *action) relevant(tags map[string]string) bool {
 	})
 }
 
-// render renders a template of the action, with what it may refer to.
+// render fills in a JSON-e template of the action. The template may refer to taskGroupId,
+// taskId (null for an action on the group), input, the names in more, and the file's own
+// variables, which win over all others.
 func (a *action) render(
 	template any, groupID, taskID string, input any, more map[string]any, now time.Time,
 ) (any, error) {

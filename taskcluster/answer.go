@@ -10,20 +10,21 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// answer is what a hook's answer says about what was done.
+// answer is what the answer to triggerHook says about whether a task was made.
 type answer int
 
 const (
-	other        answer = iota // of the context, or of the caller's rights: final
+	other        answer = iota // the context ended, or the caller lacks the right: final
 	unclear                    // a task may have been made
-	nothingDone                // none was, and it may go better the next time
-	hookGone                   // there is no such hook any more
-	refusedInput               // the hook does not take this
+	nothingDone                // no task was made, and trying again may work
+	hookGone                   // the hook does not exist (any more)
+	refusedInput               // the hook does not accept this payload
 )
 
-// answerOf reads an error of triggerHook. hooks answers 400 InputError to every
-// failure of createTask, also where the queue took the task and only its answer
-// was late; a 4xx of createTask that is named means that it did not.
+// answerOf reads an error of triggerHook. The hooks service answers 400 InputError to every
+// failure of the createTask that it sends to the queue. That includes the case in which the
+// queue created the task and only its answer came too late. Only when the message names a
+// 4xx error of createTask is it certain that there is no task; see firing.
 func answerOf(err error) answer {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return other
@@ -35,9 +36,9 @@ func answerOf(err error) answer {
 	var e *Error
 	if !errors.As(err, &e) {
 		if errors.Is(err, job.ErrInvalid) {
-			return other // it was never sent
+			return other // the request was never sent
 		}
-		return unclear // no answer, or none that can be read
+		return unclear // no answer arrived, or it cannot be read
 	}
 	switch {
 	case e.Status == 404 && e.Code != "", e.Status == 410:
@@ -50,14 +51,15 @@ func answerOf(err error) answer {
 		return unclear
 	case e.Status >= 400 && e.Code != "":
 		return refusedInput
-	case e.Status == 404, e.Status == 405: // a proxy's: no such service here
+	case e.Status == 404, e.Status == 405: // without a code it is a proxy's: no hooks service here
 		return hookGone
 	}
 	return unclear
 }
 
-// firing reports whether a message of hooks speaks of a failure while it made
-// the task, other than a refusal by the queue that it names.
+// firing reports whether a message of hooks tells of a failure while it was making the task,
+// after which a task may exist. A message that names one of the queue's refusals does not
+// count: the queue checks all of those before it creates a task.
 func firing(message string) bool {
 	if !strings.Contains(message, "While firing") && !strings.Contains(message, "While calling") {
 		return false
@@ -73,10 +75,10 @@ func firing(message string) bool {
 	return true
 }
 
-// notMade says that a hook surely made nothing, and might the next time.
+// notMade says that a hook certainly made no task, and that trying again may work.
 type notMade struct {
 	err   error
-	later time.Duration // after which the service asks to come again, where it says so
+	later time.Duration // the wait that the service asks for (Retry-After); 0 when it names none
 }
 
 func (e *notMade) Error() string {
@@ -88,6 +90,7 @@ func (e *notMade) Error() string {
 		job.ErrRefused, again, e.err)
 }
 
-// Is makes it a kind of job.ErrRefused. What the service answered is not
-// unwrapped: an answer of 502 alone would mean that nobody knows.
+// Is makes it a kind of job.ErrRefused. There is no Unwrap on purpose: the service's answer,
+// say a 502, would make it job.ErrUnavailable as well, which means that the outcome of the
+// request is unknown.
 func (e *notMade) Is(target error) bool { return target == job.ErrRefused }

@@ -21,18 +21,18 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Latest is the number that means a task's latest run. After a rerun that is
-// the new one, which may have no artifacts yet.
+// Latest can be passed as a run number and means a task's latest run. After a rerun that is the
+// new run, which may have no artifacts yet.
 const Latest = -1
 
-// Artifact is a file that a run left behind.
+// Artifact is a file that a run left behind, as [Client.ListArtifacts] lists it.
 type Artifact struct {
 	Name        string    `json:"name" is:"required" min:"1"`
 	StorageType string    `json:"storageType" is:"required" words:"s3 object reference link error"`
 	ContentType string    `json:"contentType" is:"required"`
 	Expires     time.Time `json:"expires" is:"required"`
 
-	_ contract.Also `names:"contentLength"` // since 2022
+	_ contract.Also `names:"contentLength"` // deployments send it since 2022
 }
 
 type artifactPage struct {
@@ -40,7 +40,7 @@ type artifactPage struct {
 	paged
 }
 
-// artifacts are listed each under a name of its own.
+// artifacts lists a run's artifacts. Each name must come once.
 var artifacts = listed(contract.Endpoint[artifactPage]{
 	Source: source, Name: "queue.listArtifacts",
 	URL: `/queue/v1/task/(?P<task>[^/]+)(/runs/[0-9]+)?/artifacts$`, File: `task_artifacts\.json`,
@@ -56,7 +56,8 @@ var artifacts = listed(contract.Endpoint[artifactPage]{
 		}
 	})
 
-// ArtifactError is an artifact that the worker promised and could not store.
+// ArtifactError is an artifact that the worker should have stored and could not. Reason is
+// the worker's word, such as file-missing-on-worker; Message is a sentence for people.
 type ArtifactError struct {
 	Name, Reason, Message string
 }
@@ -65,10 +66,11 @@ func (e *ArtifactError) Error() string {
 	return fmt.Sprintf("the artifact %s is an error: %s: %s", e.Name, e.Reason, e.Message)
 }
 
-// Is makes it a kind of job.ErrNotFound: there is no file.
+// Is makes it a kind of job.ErrNotFound, since there is no file to read.
 func (e *ArtifactError) Is(target error) bool { return target == job.ErrNotFound }
 
-// run is the part of an artifact's route that names the run.
+// run is the part of an artifact's route that names the run: task/<id>/runs/<n>, or
+// task/<id> alone for the Latest run.
 func (c *Client) run(taskID string, runID int, parts ...string) string {
 	at := []string{"task", taskID}
 	if runID != Latest {
@@ -77,14 +79,14 @@ func (c *Client) run(taskID string, runID int, parts ...string) string {
 	return c.route("queue", append(at, parts...)...)
 }
 
-// file is the route of an artifact. Its name keeps its slashes, as the queue's
-// own links do.
+// file is the route of an artifact. Slashes in the name stay as they are, as in the queue's
+// own links; everything else is escaped.
 func (c *Client) file(taskID string, runID int, what, name string) string {
 	return c.run(taskID, runID, what) + "/" + strings.ReplaceAll(url.PathEscape(name), "%2F", "/")
 }
 
-// ListArtifacts lists the artifacts of a run, or of the Latest one. An error
-// ends the sequence; a task without a run gives job.ErrNotFound.
+// ListArtifacts lists the artifacts of a run, or of the Latest one, page by page. An error
+// ends the sequence. A task that has no run gives job.ErrNotFound.
 func (c *Client) ListArtifacts(ctx context.Context, taskID string, runID int) iter.Seq2[Artifact, error] {
 	const op = "queue.listArtifacts"
 	return func(yield func(Artifact, error) bool) {
@@ -106,24 +108,25 @@ func (c *Client) ListArtifacts(ctx context.Context, taskID string, runID int) it
 	}
 }
 
-// content says where an artifact's bytes are.
+// content says where an artifact's bytes are. Which members it has depends on the storage
+// type; see Prove.
 type content struct {
 	StorageType string `json:"storageType" is:"required" words:"s3 object reference link error"`
-	URL         string `json:"url" is:"" min:"1"`  // but for object and error
-	Name        string `json:"name" is:"" min:"1"` // of an object
-	Reason      string `json:"reason"`             // of an error
-	Message     string `json:"message"`
+	URL         string `json:"url" is:"" min:"1"`  // for s3, reference and link
+	Name        string `json:"name" is:"" min:"1"` // for object
+	Reason      string `json:"reason"`             // for error
+	Message     string `json:"message"`            // for error
 	Credentials *struct {
 		ClientID    string `json:"clientId" is:"required" min:"1"`
 		AccessToken string `json:"accessToken" is:"required" min:"1"`
 		Certificate string `json:"certificate" is:"required"`
-	} `json:"credentials"` // of an object
+	} `json:"credentials"` // for object: temporary ones, good for this object alone
 }
 
-// Prove implements contract.Prover: there is what each way of storing needs.
+// Prove implements contract.Prover: the members that this storage type needs are there.
 func (w *content) Prove() error {
 	switch w.StorageType {
-	case "s3", "reference", "link": // a link is resolved by the queue
+	case "s3", "reference", "link": // the queue has followed the link: the URL is the target's
 		if w.URL == "" {
 			return absent("url")
 		}
@@ -159,14 +162,18 @@ var contents = contract.New(contract.Endpoint[content]{
 	},
 })
 
-// storedName is how the queue names what it stores: <task>/<run>/<name>.
+// storedName is how the queue names what it stores: <task>/<run>/<name>, such as
+// "fN1SbArXTPSVFNUvaOlinQ/0/public/actions.json". A URL has a host and a bucket before it. A
+// task id is 22 characters of URL-safe base64.
 var storedName = regexp.MustCompile(`(?:^|/)([A-Za-z0-9_-]{22})/([0-9]+)/(.+)$`)
 
-// storedAs is where the public artifacts are that taskgraph writes.
+// storedAs begins the URL patterns of the public artifacts that taskgraph writes.
 const storedAs = `/[A-Za-z0-9_-]{22}/[0-9]+/public/`
 
-// sameFile reports that what is stored under a name is another artifact than was
-// asked for. Of a log the name may be another's: live.log is a link to it.
+// sameFile returns an error when the stored name is not that of the requested artifact. A
+// name of another form proves nothing and is accepted. So is another file name among the
+// logs, since live.log is a link to the log proper. Without a run number in the request, any
+// run of the task will do.
 func sameFile(asked contract.Asked, path, name string) error {
 	is := storedName.FindStringSubmatch(name)
 	if is == nil {
@@ -185,10 +192,11 @@ func sameFile(asked contract.Asked, path, name string) error {
 	return nil
 }
 
-// ReadArtifact reads an artifact of a run, or of the Latest one, decompressed where it
-// is stored so. read gets its bytes as they come, at most 2 GiB, and is called
-// again from the beginning where the connection breaks. A missing or expired
-// artifact is job.ErrNotFound, and an *ArtifactError where the worker says why.
+// ReadArtifact reads an artifact of a run, or of the Latest one, and decompresses it when it
+// is stored compressed. It passes the bytes to read as they arrive, 2 GiB at most. When the
+// connection breaks, it calls read again with the whole artifact, so read must first drop
+// what it has. A missing or expired artifact is job.ErrNotFound; when the worker said why, it
+// is an *ArtifactError too.
 func (c *Client) ReadArtifact(
 	ctx context.Context, taskID string, runID int, name string, read func(io.Reader) error,
 ) error {
@@ -210,8 +218,9 @@ func (c *Client) ReadArtifact(
 	return err
 }
 
-// OpenArtifact opens an artifact as ReadArtifact does; the caller closes it. A connection that
-// breaks is an error of reading. Client's deadline is for opening it alone.
+// OpenArtifact opens an artifact, for callers that read at their own pace; the caller closes
+// it. Unlike ReadArtifact it does not start again: when the connection breaks, Read returns
+// an error. Options.Deadline bounds the opening only, not the reading.
 func (c *Client) OpenArtifact(ctx context.Context, taskID string, runID int, name string) (io.ReadCloser, error) {
 	const op = "queue.artifact"
 	key := taskID + " " + name
@@ -225,15 +234,15 @@ func (c *Client) OpenArtifact(ctx context.Context, taskID string, runID int, nam
 	})
 }
 
-// artifact is the request for an artifact's bytes, without a signature: where
-// they are stored, the queue's means nothing or is refused.
+// artifact finds out where an artifact's bytes are and returns the request for them. That
+// request is not signed: the storage service ignores or refuses Taskcluster's signature.
 func (c *Client) artifact(ctx context.Context, op, taskID string, runID int, name string) (rest.Call, error) {
 	key := taskID + " " + name
 	if err := checkTask(taskID); err != nil {
 		return rest.Call{}, job.Wrap(op, key, err)
 	}
 	at, err := get(ctx, c, op, key, c.file(taskID, runID, "artifact-content", name), contents)
-	if lacks(err) { // a deployment older than 2021: a redirect, which takes the signature away
+	if lacks(err) { // a deployment from before 2021, which redirects to the bytes instead
 		return bytesOf(c.request("", c.file(taskID, runID, "artifacts", name))), nil
 	}
 	if err != nil {
@@ -259,7 +268,7 @@ func bytesOf(r rest.Call) rest.Call {
 	return r
 }
 
-// downloadWire says how an object is fetched.
+// downloadWire says how to fetch an object.
 type downloadWire struct {
 	Method string `json:"method" is:"required" words:"simple getUrl"`
 	URL    string `json:"url" is:"required" min:"1"`
@@ -272,8 +281,8 @@ var downloads = contract.New(contract.Endpoint[downloadWire]{
 	URL: `/object/v1/start-download/(?P<name>.+)$`,
 })
 
-// download asks the object service where an object is, with the credentials
-// that the queue gave for it.
+// download asks the object service for the URL of an object. It signs with the credentials
+// that the queue gave for this object; the caller's own would not be accepted.
 func (c *Client) download(ctx context.Context, at *content) (string, error) {
 	const op = "object.startDownload"
 	own := *c
@@ -293,26 +302,28 @@ func (c *Client) download(ctx context.Context, at *content) (string, error) {
 	return out.URL, nil
 }
 
-// unpacked unpacks what begins as gzip does: a log may be stored compressed
-// although its type does not say so.
+// unpacked decompresses a stream that begins with gzip's magic bytes, and passes any other
+// on as it is. The content type is no help: logs are stored compressed without saying so.
 func unpacked(r io.Reader) (io.Reader, error) {
 	plain, err := gunzip.Reader(r)
 	if err != nil {
-		return nil, torn{err}
+		return nil, corrupt{err}
 	}
 	return &capped{r: plain, left: streamBytes}, nil
 }
 
-// torn is what is stored and cannot be unpacked.
-type torn struct{ error }
+// corrupt is a stored file that cannot be decompressed. Reading it again would not help,
+// which Malformed tells job.OfHTTP.
+type corrupt struct{ error }
 
-func (t torn) Error() string {
-	return source + ": what is stored cannot be unpacked: " + t.error.Error()
+func (t corrupt) Error() string {
+	return source + ": the stored file cannot be decompressed: " + t.error.Error()
 }
-func (torn) Malformed() bool { return true }
-func (t torn) Unwrap() error { return t.error }
+func (corrupt) Malformed() bool { return true }
+func (t corrupt) Unwrap() error { return t.error }
 
-// capped ends with an error where more comes than is allowed.
+// capped passes on up to left bytes, and fails with rest.ErrTooLarge when more come. The cap
+// counts bytes after decompression, so that a small file cannot unpack without end.
 type capped struct {
 	r    io.Reader
 	left int64
@@ -325,12 +336,12 @@ func (c *capped) Read(p []byte) (int, error) {
 	}
 	if errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) ||
 		errors.As(err, new(flate.CorruptInputError)) {
-		err = torn{err}
+		err = corrupt{err}
 	}
 	return n, err
 }
 
-// text reads an artifact of up to most bytes, decompressed.
+// text reads an artifact; most is its largest size in bytes, counted after decompression.
 func (c *Client) text(ctx context.Context, taskID string, runID int, name string, most int64) (string, error) {
 	var out []byte
 	err := c.ReadArtifact(ctx, taskID, runID, name, func(r io.Reader) (err error) {
@@ -340,7 +351,8 @@ func (c *Client) text(ctx context.Context, taskID string, runID int, name string
 	return string(out), err
 }
 
-// file reads a JSON artifact of up to most bytes, decompressed, and proves it.
+// file reads a JSON artifact and checks it against its contract. most is its largest size in
+// bytes, counted after decompression; a larger one is job.ErrMalformed.
 func file[T any](
 	ctx context.Context, c *Client, taskID string, runID int, name string, most int64, e *contract.Endpoint[T],
 ) (out *T, err error) {

@@ -12,28 +12,29 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// HawkRequest is a request that somebody signed with Taskcluster's credentials, as the
-// service saw it that it was sent to.
+// HawkRequest is a request that a client signed with Taskcluster credentials, as the service
+// that received it saw it.
 type HawkRequest struct {
 	Method   string // such as POST
-	Resource string // the path and the query, as they were sent
-	Host     string // that it was signed for: a name or an IPv4 address
+	Resource string // the path and the query, exactly as they were sent
+	Host     string // the host that the client signed for: a name or an IPv4 address
 	Port     int
-	// Authorization is its header. For as long as it is fresh it is a secret.
+	// Authorization is the request's header. It is a secret for as long as it is fresh,
+	// since whoever has it can send the same request.
 	Authorization string
-	SourceIP      string // whom the deployment's log is to name; empty for nobody
+	SourceIP      string // the client's address, for the deployment's log; may be empty
 }
 
-// HawkAnswer is what the deployment says of a signed request.
+// HawkAnswer is the deployment's verdict on a signed request.
 type HawkAnswer struct {
-	// Failed says why the signature or the credentials are not right; empty where they
-	// are, and then there is the rest.
+	// Failed says why the signature or the credentials are wrong. When it is empty they are
+	// right, and the other fields are set.
 	Failed   string
 	ClientID string
-	Scopes   []string // with what is in roles
-	Expires  time.Time
-	// Hash is that of the body, which the signature covers, as the header has it: to be
-	// compared with the body's own. Empty where the signature covers no body.
+	Scopes   []string  // with the scopes of roles expanded
+	Expires  time.Time // when the credentials end
+	// Hash is the hash of the body as the header states it. The caller must compare it with
+	// the hash of the body that arrived. Empty when the signature does not cover a body.
 	Hash string
 }
 
@@ -50,7 +51,7 @@ type hawkWire struct {
 	_ contract.Also `names:"computedHash"`
 }
 
-// Prove implements contract.Prover: whoever is let in has a name, scopes and an end.
+// Prove implements contract.Prover: a client that is let in has a name, scopes and an expiry.
 func (w *hawkWire) Prove() error {
 	switch {
 	case w.Status == "auth-failed" && w.Message == "":
@@ -73,7 +74,7 @@ var authenticated = contract.New(contract.Endpoint[hawkWire]{
 	Source: source, Name: "auth.authenticateHawk", Method: http.MethodPost, URL: `/auth/v1/authenticate-hawk$`,
 })
 
-// hawkAsked is what authenticateHawk is asked.
+// hawkAsked is the body of a request to authenticateHawk.
 type hawkAsked struct {
 	Method        string `json:"method"`
 	Resource      string `json:"resource"`
@@ -83,16 +84,18 @@ type hawkAsked struct {
 	SourceIP      string `json:"sourceIp,omitempty"`
 }
 
-// AuthenticateHawk asks the deployment who signed a request, and what they may do: so a
-// service takes Taskcluster's credentials, permanent and temporary, and knows none of
-// them. That a signature is not right is an answer (Failed) and no error. The
-// deployment does not see the body, nor whether the request was sent before: whoever asks
-// compares Hash, and remembers nonces.
+// AuthenticateHawk asks the deployment who signed a request and what they may do. With it a
+// service can accept Taskcluster credentials, permanent and temporary, without storing any.
+// A wrong signature is an answer (Failed), not an error.
+//
+// Two checks are left to the caller, since the deployment sees neither the body nor earlier
+// requests: compare Hash with the body, and remember nonces so that a request that somebody
+// recorded cannot be sent again.
 func (c *Client) AuthenticateHawk(ctx context.Context, r HawkRequest) (HawkAnswer, error) {
 	const op = "auth.authenticateHawk"
 	key := r.Host
-	if r.Authorization == "" { // that is asked about as one who is nobody, who has scopes too
-		return HawkAnswer{}, job.Wrap(op, key, fmt.Errorf("%w: a request that nobody signed", job.ErrInvalid))
+	if r.Authorization == "" { // the deployment would answer with the scopes of anonymous callers
+		return HawkAnswer{}, job.Wrap(op, key, fmt.Errorf("%w: the request is not signed", job.ErrInvalid))
 	}
 	return within(ctx, c, op, key, func(ctx context.Context) (HawkAnswer, error) {
 		in := hawkAsked{

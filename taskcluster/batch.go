@@ -12,7 +12,7 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// definedTask is a task's definition as a batch of them has it.
+// definedTask is one task's definition in a batch.
 type definedTask struct {
 	TaskID string `json:"taskId" is:"required" min:"22" max:"22"`
 	Task   Task   `json:"task" is:"required"`
@@ -29,8 +29,9 @@ var definedTasks = listed(contract.Endpoint[definedPage]{
 	Source: source, Name: "queue.tasks", Method: http.MethodPost, URL: `/queue/v1/tasks$`,
 }, "tasks", func(p *definedPage) ([]definedTask, string) { return p.Tasks, p.Token }, ofBatch[definedTask])
 
-// tasks are the definitions of several tasks, by task id, in as few requests
-// as the deployment offers; those that it does not have are left out.
+// tasks returns the definitions of several tasks, by task id. It uses one request for each
+// 1000 tasks, or one for each task on deployments that lack the call. Tasks that the
+// deployment does not know are missing from the result; that is no error.
 func (c *Client) tasks(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
 	out, err := c.tasksAtOnce(ctx, taskIDs...)
 	if lacks(err) {
@@ -39,7 +40,7 @@ func (c *Client) tasks(ctx context.Context, taskIDs ...string) (map[string]*Task
 	return out, err
 }
 
-// tasksAtOnce is tasks where the deployment has the call.
+// tasksAtOnce is tasks for deployments that have the call for several tasks.
 func (c *Client) tasksAtOnce(ctx context.Context, taskIDs ...string) (map[string]*Task, error) {
 	found, err := batch(ctx, c, definedTasks, "queue.tasks", c.route("queue", "tasks"), taskIDs)
 	out := map[string]*Task{}
@@ -49,7 +50,7 @@ func (c *Client) tasksAtOnce(ctx context.Context, taskIDs ...string) (map[string
 	return out, err
 }
 
-// taskStatus is a task's status as a batch of them has it.
+// taskStatus is one task's status in a batch.
 type taskStatus struct {
 	TaskID string     `json:"taskId" is:"required" min:"22" max:"22"`
 	Status TaskStatus `json:"status" is:"required"`
@@ -57,7 +58,7 @@ type taskStatus struct {
 
 func (t *taskStatus) id() string { return t.TaskID }
 
-// Prove implements contract.Prover: the status is that task's.
+// Prove implements contract.Prover: the status is that of the task it stands beside.
 func (t *taskStatus) Prove() error {
 	if t.Status.TaskID != t.TaskID {
 		return contract.Outside("status.taskId", "%q of the task %q", t.Status.TaskID, t.TaskID)
@@ -74,8 +75,8 @@ var taskStatuses = listed(contract.Endpoint[statusPage]{
 	Source: source, Name: "queue.statuses", Method: http.MethodPost, URL: `/queue/v1/tasks/status$`,
 }, "statuses", func(p *statusPage) ([]taskStatus, string) { return p.Statuses, p.Token }, ofBatch[taskStatus])
 
-// statuses are the statuses of several tasks, by task id, in as few requests as
-// the deployment offers; tasks that it does not have are left out.
+// statuses returns the statuses of several tasks, by task id, as tasks does for definitions.
+// Tasks that the deployment does not know are missing from the result.
 func (c *Client) statuses(ctx context.Context, taskIDs ...string) (map[string]*TaskStatus, error) {
 	out, err := c.statusesAtOnce(ctx, taskIDs...)
 	if lacks(err) {
@@ -84,7 +85,7 @@ func (c *Client) statuses(ctx context.Context, taskIDs ...string) (map[string]*T
 	return out, err
 }
 
-// statusesAtOnce is statuses where the deployment has the call.
+// statusesAtOnce is statuses for deployments that have the call for several tasks.
 func (c *Client) statusesAtOnce(ctx context.Context, taskIDs ...string) (map[string]*TaskStatus, error) {
 	found, err := batch(ctx, c, taskStatuses, "queue.statuses", c.route("queue", "tasks", "status"), taskIDs)
 	out := map[string]*TaskStatus{}
@@ -94,30 +95,33 @@ func (c *Client) statusesAtOnce(ctx context.Context, taskIDs ...string) (map[str
 	return out, err
 }
 
-// about is what a batch says of one task.
+// about is one element of a batch; id names the task that it is about.
 type about[E any] interface {
 	*E
 	id() string
 }
 
-// batchOf is what a batch is asked with.
+// batchOf is the body of a request for a batch.
 type batchOf struct {
 	TaskIDs []string `json:"taskIds"`
 }
 
-// ofBatch checks what a batch answers: of tasks that were asked for, each once.
+// ofBatch checks the elements of a batch: each is about a requested task, and no task comes
+// twice on one page.
 func ofBatch[E any, EE about[E]](asked contract.Asked) func(*E) error {
 	var in batchOf
-	_ = v2.Unmarshal(asked.Body, &in) // it is mozci's own
+	_ = v2.Unmarshal(asked.Body, &in) // mozci wrote this body: it can be read
 	once := askedOnce("taskId", in.TaskIDs)
 	return func(e *E) error { return once(EE(e).id()) }
 }
 
-// mostIDs is how many tasks are asked for in one request.
+// mostIDs is the largest number of tasks, or of index paths, in one request: the services
+// refuse more.
 const mostIDs = 1000
 
-// batch asks for one thing of many tasks, 1000 at a time; what the deployment does
-// not have is left out.
+// batch reads one thing about many tasks, mostIDs tasks at a time. On an error it returns
+// what it has read so far with the error. A task that comes twice, on two pages, is
+// job.ErrMalformed: one of the two records would be lost.
 func batch[P, E any, EE about[E]](
 	ctx context.Context, c *Client, l *lister[P, E], op, url string, taskIDs []string,
 ) (map[string]EE, error) {

@@ -9,13 +9,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Catalog implements job.Cataloger. Without named labels, the labels, the builds
-// that they need and their manifests are from full-task-graph.json, or labels
-// alone from runnable-jobs.json where a push has only that. Named labels are
-// looked for in the push's groups, where a label's own task says all of it, and
-// then in runnable-jobs.json, with the builds that the label needed on another
-// push; only what neither knows is read from the graph, tens of megabytes. The
-// actions make the builds that are missing.
+// Catalog implements job.Cataloger. Without named labels it reads full-task-graph.json, which
+// has every label, the builds that it needs and its manifests. A push that has only
+// runnable-jobs.json gives the labels alone.
+//
+// That graph is tens of megabytes, so for named labels Catalog tries cheaper sources first:
+// the push's task groups, where a label's own task says everything about it, then
+// runnable-jobs.json together with the builds that the label needed on another push. It reads
+// the graph only for labels that neither knows. MakesUpstreams is always true: the in-tree
+// actions make missing builds themselves.
 func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	const op = "taskcluster.catalog"
 	if err := ctx.Err(); err != nil {
@@ -63,15 +65,15 @@ func (p *Project) catalogOf(ctx context.Context, push job.Push, labels []string)
 	switch {
 	case len(g.list) == 0:
 		return nil, err
-	case own == nil || len(rest) == 0: // cron jobs alone offer what ran
+	case own == nil || len(rest) == 0: // without a decision task of its own, only what cron jobs ran
 		return out, nil
 	}
 	found, err := p.offered(ctx, own.decision, rest)
 	return append(out, found...), err
 }
 
-// partsAfter are a label's parts with the platform of a build that it needs, where they
-// have none.
+// partsAfter completes a label's parts: when the label's name does not tell the platform, that
+// of the builds it needs does.
 func partsAfter(p job.Parts, needs []string) job.Parts {
 	var builds []job.Parts
 	for _, l := range needs {
@@ -80,9 +82,10 @@ func partsAfter(p job.Parts, needs []string) job.Parts {
 	return p.Testing(builds...)
 }
 
-// learn notes, and returns, which builds a label needs, by the dependencies of
-// its task: builds, and builds that what lies between needs. Of groups that are not
-// known whole a task of the label is noted, by which it can be found out.
+// learn finds out which builds a label needs, and remembers them for other pushes. It follows
+// the dependencies of the label's task until it meets builds; what lies between, such as a
+// signing task, is followed too. When only part of the groups was read the dependencies may
+// be missing, so it remembers one task of the label instead, for needsOf to follow later.
 func (p *Project) learn(g *graphs, label string) []string {
 	ran := g.ran(label)
 	if len(ran) == 0 {
@@ -115,7 +118,10 @@ func (p *Project) learn(g *graphs, label string) []string {
 	return needs
 }
 
-// needsOf are the builds that a label needs, where a task of it was seen.
+// needsOf returns the builds that a label needs, when learn has seen a task of the label on
+// any push. It walks the dependencies breadth first, one request for each level, and stays
+// in the task's own group. ok is false when that is not known or a request fails: the
+// caller then reads the graph instead.
 func (p *Project) needsOf(ctx context.Context, label string) ([]string, bool) {
 	key := p.label(label)
 	if needs, ok := p.known.needs.Get(key); ok {
@@ -152,8 +158,9 @@ func (p *Project) needsOf(ctx context.Context, label string) ([]string, bool) {
 	return needs, true
 }
 
-// offered are the entries of labels that did not run on a push, without the
-// whole graph where it can be done without.
+// offered returns the catalog entries of labels that did not run on a push. It reads the
+// whole graph only when runnable-jobs.json lacks a label, or when the builds that a label
+// needs are not known from another push.
 func (p *Project) offered(ctx context.Context, decision string, labels []string) ([]job.Runnable, error) {
 	runnable, err := p.runnable(ctx, decision)
 	if err != nil && !errors.Is(err, job.ErrNotFound) {
@@ -189,7 +196,7 @@ func (p *Project) offered(ctx context.Context, decision string, labels []string)
 	return out, nil
 }
 
-// offersLabel reports whether a label can run on the push of a decision task.
+// offersLabel reports whether a label can run on the push of the decision task id.
 func (p *Project) offersLabel(ctx context.Context, id, label string) (bool, error) {
 	entries, err := p.offered(ctx, id, []string{label})
 	return len(entries) > 0, err

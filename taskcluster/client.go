@@ -18,49 +18,48 @@ import (
 // FirefoxCI is the deployment that runs Firefox's CI.
 const FirefoxCI = "https://firefox-ci-tc.services.mozilla.com"
 
-// Options configure a Client; nil is zero options.
+// Options configure a Client; nil means zero options.
 type Options struct {
-	// HTTP is the caller's client. Default: one of the library's own.
+	// HTTP is the caller's HTTP client. Default: one of the library's own.
 	HTTP *http.Client
-	// Credentials sign the requests. Without them they are anonymous, which
-	// suffices to read on Firefox CI.
+	// Credentials sign the requests. Default: none, requests are anonymous, which is
+	// enough to read on Firefox CI.
 	Credentials *Credentials
-	// ProxyURL is the proxy that a task finds in TASKCLUSTER_PROXY_URL. All
-	// calls go there, unsigned: it signs them with the task's scopes, and
-	// Credentials are not used. Default: none, the calls go to the deployment.
+	// ProxyURL is the proxy that a task finds in TASKCLUSTER_PROXY_URL. All calls go
+	// through it unsigned, since the proxy signs them with the task's scopes; Credentials
+	// are then ignored. Default: none, calls go straight to the deployment.
 	ProxyURL string
-	// CacheDir is a folder that keeps which tasks decision and action tasks made, up to
-	// 256 MB: that never changes, and is most of what reading named labels costs. Default:
-	// none is kept on the disk.
+	// CacheDir is a folder in which the client keeps the lists of tasks that decision and
+	// action tasks made, up to 256 MB. They never change, and fetching them is most of the
+	// cost of reading named labels. Default: nothing is kept on disk.
 	CacheDir string
-	// Deadline bounds each operation as a whole, its pages and what is tried again
-	// included, but for what is read of an artifact that was opened. Default ten
-	// minutes; negative means none. An operation that takes longer is
+	// Deadline bounds each operation as a whole, with all its pages and retries. It does
+	// not bound the reading of an artifact that OpenArtifact opened. Default 10 minutes;
+	// negative means no bound. An operation that takes longer fails with
 	// job.ErrUnavailable.
 	Deadline time.Duration
-	// Logger gets requests that are tried again. Nil discards.
+	// Logger gets a record of each request that is tried again. Nil discards them.
 	Logger *slog.Logger
 }
 
-// Client calls the services of one deployment. It is safe for concurrent use;
-// New makes one. Its own methods only read, and are named as in the services'
-// reference: Task, Status, FindTask, and the artifacts of a run. What acts goes
-// through Project, which looks before it fires. Errors are *job.Error that wrap
-// the sentinel they mean and, where a service answered, an *Error.
+// Client calls the services of one deployment; New makes one. It is safe for concurrent use.
+// Its own methods only read, and are named as in the services' reference: Task, Status,
+// FindTask, and the artifacts of a run. To trigger or cancel, use a [Project], which checks
+// what is there before it acts. Errors are *job.Error; they wrap the sentinel of package job
+// that they mean and, when a service answered, an [*Error].
 type Client struct {
 	rest  *rest.Client
-	root  string // where the calls go: the root, or the proxy
-	web   string // where its pages are
+	root  string // the base URL of all calls: the deployment's or the proxy's, without a final slash
+	web   string // the base URL of the deployment's pages for people
 	creds *Credentials
 	log   *slog.Logger
 
 	deadline time.Duration
-	kept     *rest.Disk // plans; nil for none
+	kept     *rest.Disk // plans on disk; nil without Options.CacheDir
 }
 
-// New returns a client of the deployment at rootURL, such as FirefoxCI, which is
-// also what an empty one means. It asks nothing yet; a URL that is none is
-// job.ErrInvalid.
+// New returns a client of the deployment at rootURL; an empty one means FirefoxCI. It makes
+// no request. A rootURL that is not a URL is job.ErrInvalid.
 func New(rootURL string, opts *Options) (*Client, error) {
 	var o Options
 	if opts != nil {
@@ -90,19 +89,19 @@ func New(rootURL string, opts *Options) (*Client, error) {
 	return c, nil
 }
 
-// webOf is where the pages of a deployment are: a page is passed on, so that it has no
-// user and password.
+// webOf is the base URL of a deployment's pages. Links to pages are shown to people and
+// stored, so a user and password in the root URL are removed.
 func webOf(root string) string {
 	u, err := url.Parse(root)
 	if err != nil {
-		return root // CheckURL has read it
+		return root // cannot happen: CheckURL has parsed it
 	}
 	u.User = nil
 	return u.String()
 }
 
-// route is the URL of a call: the parts of its path are escaped, their slashes
-// too, since a hook's id has one.
+// route is the URL of a call. It escapes each part of the path, slashes included, since the
+// id of a hook has one: "in-tree-action-3-generic/abc" becomes one part with %2F.
 func (c *Client) route(service string, parts ...string) string {
 	var out strings.Builder
 	out.WriteString(c.root + "/api/" + service + "/v1")
@@ -112,8 +111,8 @@ func (c *Client) route(service string, parts ...string) string {
 	return out.String()
 }
 
-// page is the deployment's page about a run, <task id>/<run number>; empty for
-// none.
+// page is the address of the deployment's page about a run, given as <task id>/<run number>.
+// It is empty when run is.
 func (c *Client) page(run string) string {
 	taskID, _, _ := strings.Cut(run, "/")
 	if taskID == "" {
@@ -122,7 +121,7 @@ func (c *Client) page(run string) string {
 	return c.web + "/tasks/" + taskID
 }
 
-// request is one call without a body, signed where there are credentials.
+// request is a call without a body. It is signed when the client has credentials.
 func (c *Client) request(method, url string) rest.Call {
 	r := rest.Call{Method: method, URL: url, Header: http.Header{"Accept": {"application/json"}}}
 	if c.creds != nil {
@@ -131,7 +130,7 @@ func (c *Client) request(method, url string) rest.Call {
 	return r
 }
 
-// sending is one call with a body.
+// sending is a call with a JSON body.
 func (c *Client) sending(method, url string, in any) (rest.Call, error) {
 	r := c.request(method, url)
 	body, err := plainJSON(in)
@@ -149,8 +148,8 @@ func get[T any](ctx context.Context, c *Client, op, key, url string, e *contract
 	return out, err
 }
 
-// send makes a call with a body. again says that it may be repeated although it
-// is a POST.
+// send makes a call with a body. again says that the call is safe to repeat after a failure;
+// without it a POST is sent at most once.
 func send[T any](
 	ctx context.Context, c *Client, op, key, method, url string, in any, again bool, e *contract.Endpoint[T],
 ) (*T, error) {
@@ -163,7 +162,9 @@ func send[T any](
 	return out, err
 }
 
-// call makes a call and proves its answer, which it returns as it came, too.
+// call makes a call and checks the answer against its contract. It returns the decoded answer
+// and the raw bytes. When the answer is not even JSON, the error gives its content type: it
+// is often a proxy's or login page.
 func call[T any](
 	ctx context.Context, c *Client, op, key string, r rest.Call, e *contract.Endpoint[T],
 ) (out *T, body []byte, err error) {
@@ -179,7 +180,7 @@ func call[T any](
 	return out, res.Body, wrap(op, key, err)
 }
 
-// The bounds of an answer that is read as it comes.
+// The bounds of an answer that is read as a stream: its time, and its size in bytes (2 GiB).
 const (
 	streamTime  = 10 * time.Minute
 	streamBytes = 2 << 30

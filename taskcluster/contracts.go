@@ -7,12 +7,12 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// source is the name of this room in contracts, and in errors of unknown words.
+// source is the name of this package in contracts, and in errors about unknown words.
 const source = "taskcluster"
 
-// Contracts are what is relied on in the answers of a deployment's services, in the
-// artifacts of decision and action tasks, and in the queue's messages on Pulse, by
-// title.
+// Contracts are the rules that this package relies on, sorted by title: one for each kind of
+// answer of the deployment's services, artifact of decision and action tasks, and message of
+// the queue on Pulse.
 func Contracts() []contract.Any {
 	all := []contract.Any{
 		definitions, definedTasks, statusOf, taskStatuses, groupTasks, created, cancelled, counts, artifacts, contents,

@@ -17,11 +17,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// copiedAction is the tag of what mozci copied itself.
+// copiedAction is the value of the tag "action" on tasks that mozci copied itself.
 const copiedAction = "retrigger-copy"
 
-// copyInstead copies the label's task, for a push whose hook is gone: hooks are
-// kept for 60 days after they were fired last.
+// copyInstead creates copies of the label's task, for a push whose action hook is gone: the
+// deployment deletes a hook 60 days after it was last fired. gone is the service's answer.
+//
+// The ids of the copies follow from the request's key, so that a second call finds the copies
+// of the first. When only some could be made, the error is job.ErrUnavailable: the caller
+// repeats the request with the same key, and only the missing ones are created.
 func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Receipt, error) {
 	old := func(format string, args ...any) error {
 		why := fmt.Sprintf(format, args...)
@@ -31,11 +35,11 @@ func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Rece
 	ran := s.ran()
 	switch {
 	case !runs:
-		return job.Receipt{}, old("the action %s cannot be done without", a.Name)
+		return job.Receipt{}, old("the action %s works only through its hook", a.Name)
 	case len(ran) == 0:
-		return job.Receipt{}, old("%s never ran here, so that there is no task to copy", s.req.Label)
+		return job.Receipt{}, old("%s never ran here, so there is no task to copy", s.req.Label)
 	case s.req.Key == "":
-		return job.Receipt{}, old("a request without a key cannot be copied once")
+		return job.Receipt{}, old("without a key in the request mozci cannot tell whether it was copied already")
 	}
 	definition, err := s.copied(ctx, ran[0], time.Now().UTC())
 	if err != nil {
@@ -58,7 +62,7 @@ func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Rece
 	}
 	receipt := job.Receipt{
 		State: job.ReceiptAlreadyAsked, Link: s.p.c.page(ids[0]),
-		Note: "the push is too old for actions: its task was copied",
+		Note: "the push is too old for actions, so mozci copied the task",
 	}
 	for _, id := range ids {
 		receipt.IDs = append(receipt.IDs, id+"/0")
@@ -67,7 +71,7 @@ func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Rece
 		}
 		if err := s.create(ctx, id, definition); err != nil {
 			if receipt.State == job.ReceiptCreated {
-				// Some exist: what is missing can be asked for again under the key.
+				// Some exist. Under the same key the caller can trigger the rest later.
 				err = fmt.Errorf("%w: %d of %d copies were made: %w",
 					job.ErrUnavailable, len(receipt.IDs)-1, len(ids), err)
 			}
@@ -80,8 +84,8 @@ func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Rece
 	return receipt, nil
 }
 
-// create makes a copy. One that another process made meanwhile, with other
-// times in it, is there as well.
+// create makes one copy. When another process has just made it, its definition has other
+// times and the queue answers with RequestConflict; the copy exists, which is success.
 func (s *shot) create(ctx context.Context, id string, definition any) error {
 	_, err := s.p.c.createTask(ctx, id, definition)
 	var answered *Error
@@ -93,9 +97,9 @@ func (s *shot) create(ctx context.Context, id string, definition any) error {
 	return err
 }
 
-// copied is the definition of a copy: times counted from now, dependencies that
-// still are, no place in the index, which is the original's, and the mark of a
-// backfill on Treeherder.
+// copied is the definition of a copy. It differs from the original in this: its times are
+// moved to now, failed dependencies are replaced, it has no routes into the index (that
+// place is the original's), and Treeherder shows it as a backfill.
 func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[string]jsontext.Value, error) {
 	d, raw, err := s.definitionOf(ctx, t)
 	if err != nil {
@@ -105,7 +109,7 @@ func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[st
 	if err != nil {
 		return nil, err
 	}
-	for old, id := range replaced { // the payload says where to fetch the build's files from
+	for old, id := range replaced { // in the payload, too: URLs of the build's files have the task id
 		raw = bytes.ReplaceAll(raw, []byte(old), []byte(id))
 	}
 	var out map[string]jsontext.Value
@@ -120,7 +124,7 @@ func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[st
 	routes := slices.DeleteFunc(d.Routes, func(r string) bool { return strings.HasPrefix(r, "index.") })
 	tags := map[string]string{}
 	maps.Copy(tags, d.Tags)
-	tags["action"] = copiedAction // so that no robot takes it for the push's own
+	tags["action"] = copiedAction // tells other tools that the task did not come with the push
 	for name, v := range map[string]any{
 		"created": stamp(now), "deadline": stamp(d.Deadline.Add(age)), "expires": stamp(d.Expires.Add(age)),
 		"routes": append([]string{}, routes...), "tags": tags, "payload": refreshed(payload, age),
@@ -142,9 +146,11 @@ func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[st
 	return out, nil
 }
 
+// stamp writes a time as the queue does: in UTC, with exactly 3 digits of milliseconds.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// refreshed moves the times at which artifacts of a payload expire.
+// refreshed moves every "expires" in a payload by age, at any depth: the queue refuses an
+// artifact that expires before its task. It changes v in place.
 func refreshed(v any, age time.Duration) any {
 	switch v := v.(type) {
 	case []any:
@@ -165,9 +171,10 @@ func refreshed(v any, age time.Duration) any {
 	return v
 }
 
-// dependencies finds what takes the place of dependencies that failed or are no
-// more: another task of the same label that completed. Where there is none, the
-// copy would wait for ever, or test nothing.
+// dependencies finds a replacement for each dependency that failed: another task of the same
+// label on this push that completed, by the old task's id. It fails with job.ErrNoBuild when
+// there is none, or when a dependency outside the push has expired, since the copy would
+// then wait for ever or have nothing to test.
 func (s *shot) dependencies(ctx context.Context, t *listedTask) (map[string]string, error) {
 	byID := map[string]*listedTask{}
 	for _, x := range s.in.tasks {

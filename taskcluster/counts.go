@@ -6,7 +6,7 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// queueCounts are how much waits in a queue.
+// queueCounts tells how many tasks of a queue are waiting and how many are running.
 type queueCounts struct {
 	TaskQueueID string `json:"taskQueueId" is:"required"`
 	Pending     int    `json:"pendingTasks" is:"required" min:"0" max:"1e9"`
@@ -25,8 +25,8 @@ var counts = contract.New(contract.Endpoint[queueCounts]{
 	},
 })
 
-// taskQueueCounts counts the tasks of a queue, named <provisioner>/<worker
-// type>. A queue that nobody ever used has none.
+// taskQueueCounts counts the tasks of a queue, named <provisioner>/<worker type>, such as
+// "gecko-t/t-linux-2204-wayland". A queue that was never used has 0, and is no error.
 func (c *Client) taskQueueCounts(ctx context.Context, taskQueueID string) (queueCounts, error) {
 	url := c.route("queue", "task-queues", taskQueueID, "counts")
 	out, err := get(ctx, c, "queue.taskQueueCounts", taskQueueID, url, counts)

@@ -15,37 +15,38 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Credentials are what a client proves itself with. They are a value that no
-// log and no error prints.
+// Credentials prove to a deployment who the client is. Printing, logging or encoding them
+// never shows the secret. Leave AuthorizedScopes nil unless requests should be able to do
+// less than the client may.
 type Credentials struct {
 	ClientID    string
 	AccessToken string
 	// Certificate is the JSON of temporary credentials; empty for permanent ones.
 	Certificate string
-	// AuthorizedScopes narrow what requests may do: nil for everything that the
-	// client may, empty for nothing.
+	// AuthorizedScopes limit what requests may do. Nil means everything that the client
+	// may; an empty list means nothing.
 	AuthorizedScopes []string
 }
 
-// String shows who, and no secret.
+// String shows the client's id and no secret.
 func (c Credentials) String() string { return fmt.Sprintf("{%s REDACTED}", c.ClientID) }
 
-// GoString shows who, and no secret.
+// GoString shows the client's id and no secret.
 func (c Credentials) GoString() string { return c.String() }
 
-// LogValue shows who, and no secret.
+// LogValue shows the client's id and no secret.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// MarshalJSON refuses: credentials are not to be written down by accident.
+// MarshalJSON always fails, so that credentials are never written down by accident.
 func (c Credentials) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("taskcluster: credentials are not written as JSON")
 }
 
-// FromEnvironment reads what Taskcluster's own tools read from the environment,
-// by a function such as os.Getenv: TASKCLUSTER_ROOT_URL, and
-// TASKCLUSTER_CLIENT_ID with TASKCLUSTER_ACCESS_TOKEN and TASKCLUSTER_CERTIFICATE
-// or, inside a task, TASKCLUSTER_PROXY_URL. What is not set is empty; half of a
-// pair is an error that names the other half.
+// FromEnvironment reads the variables that Taskcluster's own tools read, with a function such
+// as os.Getenv: TASKCLUSTER_ROOT_URL, and either TASKCLUSTER_CLIENT_ID with
+// TASKCLUSTER_ACCESS_TOKEN and perhaps TASKCLUSTER_CERTIFICATE or, inside a task,
+// TASKCLUSTER_PROXY_URL. What is not set stays empty. When only one of id and token is set,
+// the error names the missing one.
 func FromEnvironment(getenv func(string) string) (rootURL string, opts Options, err error) {
 	c := Credentials{
 		ClientID:    getenv("TASKCLUSTER_CLIENT_ID"),
@@ -70,8 +71,8 @@ func FromEnvironment(getenv func(string) string) (rootURL string, opts Options, 
 	return getenv("TASKCLUSTER_ROOT_URL"), opts, err
 }
 
-// certificate is what mozci reads of what makes credentials temporary. Times are
-// milliseconds since 1970.
+// certificate is the part that mozci reads of the certificate that comes with temporary
+// credentials. Start and Expiry are milliseconds since 1970.
 type certificate struct {
 	Version   int    `json:"version"`
 	Start     int64  `json:"start"`
@@ -79,7 +80,7 @@ type certificate struct {
 	Signature string `json:"signature"`
 }
 
-// certificate reads the certificate; nil when there is none.
+// certificate reads the certificate; nil when the credentials are permanent.
 func (c Credentials) certificate() (*certificate, error) {
 	if c.Certificate == "" {
 		return nil, nil //nolint:nilnil // permanent credentials have none
@@ -88,19 +89,20 @@ func (c Credentials) certificate() (*certificate, error) {
 	err := v2.Unmarshal([]byte(c.Certificate), &out)
 	if err != nil || out.Version != 1 || out.Expiry == 0 || out.Signature == "" {
 		return nil, job.Wrap("taskcluster.credentials", c.ClientID,
-			fmt.Errorf("%w: the certificate is not the JSON of one of version 1", job.ErrInvalid))
+			fmt.Errorf("%w: the certificate is not JSON of a certificate of version 1", job.ErrInvalid))
 	}
 	return &out, nil
 }
 
-// ext is what a signature carries besides: the certificate and the narrowing.
+// ext is the "ext" part of a Hawk header: the certificate and AuthorizedScopes, as base64 of
+// JSON; empty when there is neither. Taskcluster's auth service defines this form.
 func (c Credentials) ext() (string, error) {
 	if c.Certificate == "" && c.AuthorizedScopes == nil {
 		return "", nil
 	}
 	var out struct {
 		Certificate      jsontext.Value `json:"certificate,omitzero"`
-		AuthorizedScopes []string       `json:"authorizedScopes,omitzero"` // none is not nothing
+		AuthorizedScopes []string       `json:"authorizedScopes,omitzero"` // [] is written: no scopes
 	}
 	if c.Certificate != "" {
 		out.Certificate = jsontext.Value(c.Certificate)
@@ -110,15 +112,15 @@ func (c Credentials) ext() (string, error) {
 	return base64.StdEncoding.EncodeToString(text), err
 }
 
-// expired is credentials whose time has not come, or is over. Asking again does
-// not help.
+// expired is an error of credentials that cannot be used: not valid yet, not valid any more,
+// or not readable. Permanent tells package rest not to try again.
 type expired struct{ error }
 
 func (expired) Permanent() bool { return true }
 func (e expired) Unwrap() error { return e.error }
 
-// check looks at the certificate before a service does: its message would be
-// about a signature.
+// check looks at the certificate before the service does, whose message would blame the
+// signature instead of the dates.
 func (c Credentials) check(now time.Time) error {
 	cert, err := c.certificate()
 	if err != nil {
@@ -127,19 +129,21 @@ func (c Credentials) check(now time.Time) error {
 	if cert == nil {
 		return nil
 	}
-	// Five minutes either way are what the service allows for clocks.
 	if end := time.UnixMilli(cert.Expiry).UTC(); now.After(end) {
 		return expired{fmt.Errorf("%w: the temporary credentials of %s expired at %s",
 			job.ErrDenied, c.ClientID, end.Format(time.RFC3339))}
 	}
+	// The service allows for clocks that differ by 5 minutes: fresh credentials must not be
+	// refused because this machine's clock is a little behind.
 	if start := time.UnixMilli(cert.Start).UTC(); now.Add(5 * time.Minute).Before(start) {
-		return expired{fmt.Errorf("%w: the temporary credentials of %s begin at %s",
+		return expired{fmt.Errorf("%w: the temporary credentials of %s are not valid before %s",
 			job.ErrDenied, c.ClientID, start.Format(time.RFC3339))}
 	}
 	return nil
 }
 
-// sign sets the Authorization header of a request.
+// sign sets the Authorization header of a request. Each call makes a new nonce and time, so a
+// request that is tried again must be signed again.
 func (c Credentials) sign(r *http.Request) error {
 	now := time.Now()
 	if err := c.check(now); err != nil {

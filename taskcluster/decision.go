@@ -9,17 +9,16 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// The sizes that artifacts of a decision task may have. Firefox's actions.json
-// has 100 kB, its label-to-taskid.json up to 2 MB.
+// The largest sizes accepted for artifacts of a decision task, in bytes. Firefox's
+// actions.json has 100 kB and its label-to-taskid.json up to 2 MB, so both leave room.
 const (
 	mostActions = 8 << 20
 	mostMapping = 64 << 20
 )
 
-// completed is the run of a decision task that left its artifacts: the last one
-// that completed, which need not be the latest, since a rerun may be under way.
-// A decision task that failed is job.ErrNotScheduled; of one that is not done,
-// nothing is known yet.
+// completed is the number of the decision task's run that has its artifacts: the last run
+// that completed. That need not be the latest run, since a rerun may be under way. A decision
+// task that failed is job.ErrNotScheduled; one that is still running is job.ErrUnavailable.
 func (p *Project) completed(ctx context.Context, id string) (run int, err error) {
 	return p.known.runs.Do(ctx, id, func(ctx context.Context) (int, bool, error) {
 		s, err := p.c.Status(ctx, id)
@@ -31,7 +30,7 @@ func (p *Project) completed(ctx context.Context, id string) (run int, err error)
 	})
 }
 
-// settled is completed for a status that is known.
+// settled is completed for a status that was already read.
 func settled(s *TaskStatus) (run int, err error) {
 	for i := len(s.Runs) - 1; i >= 0; i-- {
 		if s.Runs[i].State == "completed" {
@@ -39,7 +38,7 @@ func settled(s *TaskStatus) (run int, err error) {
 		}
 	}
 	if s.State == "completed" {
-		return 0, broken(statusOf, "status.runs", "none is completed, and the decision task %s is", s.TaskID)
+		return 0, broken(statusOf, "status.runs", "no run is completed, but the decision task %s is", s.TaskID)
 	}
 	if s.resolved() {
 		return 0, fmt.Errorf("%w: its decision task %s is %s", job.ErrNotScheduled, s.TaskID, s.State)
@@ -58,7 +57,7 @@ func artifact[T any](
 	return file(ctx, p.c, id, run, name, most, e)
 }
 
-// offers are the actions of a decision task.
+// offers are the actions that a decision task offers. They are read once and remembered.
 func (p *Project) offers(ctx context.Context, id string) (*actions, error) {
 	return p.known.offers.Do(ctx, id, func(ctx context.Context) (*actions, bool, error) {
 		w, err := artifact(ctx, p, id, "public/actions.json", mostActions, actionsFile)
@@ -70,8 +69,9 @@ func (p *Project) offers(ctx context.Context, id string) (*actions, error) {
 	})
 }
 
-// may are the scopes of a decision task, with what its roles contain: what it
-// may not fire is not fired in its name.
+// may returns the scopes of a decision task: its own, as its definition lists them, and all,
+// with its roles expanded. mozci fires no hook for a push that the push's decision task could
+// not fire itself.
 func (p *Project) may(ctx context.Context, id string) (own, all []string, err error) {
 	d, err := p.definition(ctx, id)
 	if err != nil {
@@ -84,14 +84,14 @@ func (p *Project) may(ctx context.Context, id string) (own, all []string, err er
 	return d.scopes, all, err
 }
 
-// labelToTask is what a decision or an action task knows when it is done: of each
-// label one task.
+// labelToTask is the file in which a finished decision or action task lists its labels, with
+// one task for each.
 var labelToTask = contract.New(contract.Endpoint[map[string]taskID]{
 	Source: source, Name: "label-to-taskid.json", File: `label-to-taskid\.json`,
 	URL: storedAs + `label-to-taskid\.json$`,
 })
 
-// taskID is the id of a task in a file, where nothing else may stand.
+// taskID is the id of a task in a file. A string of any other form is an error of decoding.
 type taskID string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -103,9 +103,9 @@ func (t *taskID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// WasAdded implements job.AddedChecker: a run of a task that says so in its tags or
-// its name, or else of one that the decision task did not make. The decision
-// task itself came with the push.
+// WasAdded implements job.AddedChecker. A run was added later when its task's tags or name
+// say so, or else when the decision task did not make the task. The decision task itself came
+// with the push.
 func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	const op = "taskcluster.offspring"
 	return within(ctx, p.c, op, j.ID(), func(ctx context.Context) (bool, error) {
@@ -117,7 +117,7 @@ func (p *Project) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 func (p *Project) wasAdded(ctx context.Context, j job.Job) (bool, error) {
 	r, ok := j.Raw().(Record)
 	if !ok {
-		return false, fmt.Errorf("%w: not a job of this CI", job.ErrInvalid)
+		return false, fmt.Errorf("%w: the job is not from Taskcluster", job.ErrInvalid)
 	}
 	if r.made() != "" {
 		return true, nil

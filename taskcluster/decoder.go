@@ -6,20 +6,20 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// DecodePulse says what a message of the queue on Pulse tells of jobs: the exchange
-// that it came by, its routing key, which may be empty, and its body. Of several messages about a
-// task the first asks for its definition, which never changes: one request. None is
-// made for messages that ProjectOptions.Want does not want, or that are about groups;
-// they tell nothing.
+// DecodePulse turns a message of the queue on Pulse into job events. It takes the exchange
+// that the message came by, its routing key, which may be empty, and its body. The first
+// message about a task costs one request, for the task's definition; that never changes and
+// is remembered for the next messages. Messages that ProjectOptions.Want turns down, and
+// those about task groups, cost no request and give no events.
 //
-// The events are of whatever repository the task is of, named as Treeherder names it,
-// and have the push's revision, and its id where the task has it; see ParseDefinition.
-// Of a task that is of no push they have no revision.
+// The events may be of any repository, named as Treeherder names it. They carry the push's
+// revision, and its id when the task has it; see [ParseDefinition]. Events of a task that
+// belongs to no push have no revision.
 //
-// The error says what is to become of the message: after job.ErrUnavailable it is tried
-// again later; after any other it is set aside. job.ErrNotFound is a task of another
-// deployment, or one that has expired. Events that come with an error are those of
-// the runs that it is not about.
+// The error decides what to do with the message. After job.ErrUnavailable, try it again
+// later; after any other error, set it aside. job.ErrNotFound is a task of another
+// deployment, or one that has expired. Events may come together with an error: they are
+// those of the runs that the error is not about.
 func (p *Project) DecodePulse(
 	ctx context.Context, exchange, routingKey string, body []byte,
 ) ([]job.Event, error) {
@@ -37,7 +37,7 @@ func (p *Project) DecodePulse(
 	if m.Status == nil {
 		return nil, nil
 	}
-	// Who looks now must not see what was listed before: the task, or its group without it.
+	// The task has changed: drop remembered listings that show it, or its group without it.
 	p.known.listings.forgetTask(m.Status.TaskID)
 	p.known.listings.forgetTask(m.Status.TaskGroupID)
 	if p.opts.Want != nil && !p.opts.Want(m) {
@@ -52,18 +52,19 @@ func (p *Project) DecodePulse(
 	return m.Events(d)
 }
 
-// taskOf is the definition of a task. It is asked for once: who waits for an answer has
-// other messages to read.
+// taskOf is the definition of a task. A failed request is not tried again, since the caller
+// has other messages to read and will see this one later.
 func (p *Project) taskOf(ctx context.Context, taskID string) (*Definition, error) {
 	return p.readTask(ctx, taskID, -1)
 }
 
-// defined is taskOf for who can wait.
+// defined is taskOf for callers that can wait: a failed request is tried again.
 func (p *Project) defined(ctx context.Context, taskID string) (*Definition, error) {
 	return p.readTask(ctx, taskID, 0)
 }
 
-// readTask is the definition of a task, which may be known.
+// readTask is the definition of a task, from memory when it was read before. retries is as in
+// rest.Call: 0 is the default number, -1 none.
 func (p *Project) readTask(ctx context.Context, taskID string, retries int) (*Definition, error) {
 	return p.known.tasks.Do(ctx, taskID, func(ctx context.Context) (*Definition, bool, error) {
 		const op = "queue.task"

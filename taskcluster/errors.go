@@ -15,21 +15,22 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Error is a service's answer that a call failed.
+// Error is the answer of a service to a call that failed. Find it with errors.As.
 type Error struct {
-	Status int
-	// Code is the service's word, such as InsufficientScopes; empty where the
-	// answer is not Taskcluster's own, but of a proxy before it.
+	Status int // of HTTP
+	// Code is the service's word, such as InsufficientScopes. It is empty when the answer
+	// is not Taskcluster's own but that of a proxy in front of it.
 	Code string
 	// Message is what the service says, without the lines about the request.
 	Message string
-	// RequestInfo is what the service understood of the request: its method,
-	// params, payload and time; nil where it does not say.
+	// RequestInfo is what the service understood of the request: its method, params,
+	// payload and time. Nil when the answer has none.
 	RequestInfo json.RawMessage
 	// Missing are the scopes that the caller lacks, as the service names them.
 	Missing []string
-	// ClockOff is how far this machine's clock is ahead of the service's, where
-	// the service refused the time of the signature.
+	// ClockOff is how far this machine's clock is ahead of the service's; negative when it
+	// is behind. It is set only when the service answered 401 and the clocks differ by
+	// more than 5 minutes, which may then be the reason.
 	ClockOff time.Duration
 
 	err    error
@@ -57,14 +58,16 @@ func (e *Error) Unwrap() error { return e.err }
 // HTTPStatus is Status, for job.OfHTTP.
 func (e *Error) HTTPStatus() int { return e.Status }
 
+// missing finds the scopes in a message of InsufficientScopes, where they stand one a line
+// between two fences of three backquotes.
 var missing = regexp.MustCompile("(?s)missing the following scopes:\\s*```\\s*(.*?)\\s*```")
 
-// skewed is how far a clock must be off to be mentioned; the services allow 15
-// minutes.
+// skewed is how far a clock must be off before an error mentions it. The services refuse
+// signatures whose time differs by more than 15 minutes.
 const skewed = 5 * time.Minute
 
-// wrap makes a failed call a *job.Error that wraps the sentinel it means and,
-// where a service answered, an *Error.
+// wrap turns the error of a failed call into a *job.Error. That wraps the sentinel of package
+// job that the failure means and, when a service answered, an *Error.
 func wrap(op, key string, err error) error {
 	if errors.Is(err, rest.ErrTooLarge) {
 		return job.Wrap(op, key, fmt.Errorf("%w: %w", job.ErrMalformed, err))
@@ -72,7 +75,7 @@ func wrap(op, key string, err error) error {
 	var answered *rest.Error
 	if err == nil || !errors.As(err, &answered) || answered.Status == 0 {
 		var permanent expired
-		if errors.As(err, &permanent) { // it has its sentinel
+		if errors.As(err, &permanent) { // it wraps its sentinel already
 			return job.Wrap(op, key, permanent.error)
 		}
 		return job.OfHTTP(op, key, err)
@@ -80,6 +83,9 @@ func wrap(op, key string, err error) error {
 	return job.OfHTTP(op, key, apiError(answered))
 }
 
+// apiError reads the body of a failed answer. A Taskcluster service sends an object with a
+// code; after the message proper, a line of dashes starts a dump of the request, which is cut
+// off here. Anything else is a proxy's, and stays as it came.
 func apiError(answered *rest.Error) *Error {
 	e := &Error{Status: answered.Status, err: answered, header: answered.Header}
 	var body struct {
@@ -102,13 +108,14 @@ func apiError(answered *rest.Error) *Error {
 	return e
 }
 
-// lacks reports whether err says that the deployment has no such route, rather
-// than no such thing: a 404 without a code, or a 405.
+// lacks reports whether err says that the deployment does not have this call at all, as older
+// ones lack newer calls: a 405, or a 404 without Taskcluster's code. A 404 with a code means
+// that the call exists and the thing does not.
 func lacks(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == "" &&
 		(e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed)
 }
 
-// shown is how many bytes of what a service said an error shows.
+// shown is how many bytes of a service's text an error shows.
 const shown = 60

@@ -13,14 +13,18 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// looks is how often, and after how long, an action task is looked for whose
-// making was not confirmed.
+// looks are the waits before each look for an action task after an unclear answer: at once,
+// 2 seconds later, and 5 seconds after that. A fire shows up in the listings within seconds.
 var looks = []time.Duration{0, 2 * time.Second, 5 * time.Second}
 
-// find looks for the action task of a fire whose answer says nothing of what was
-// done: among the latest fires of the hook, where the caller may read them, and
-// else in the push's group and among its indexed actions. It must be one that
-// was not there before. A *notMade says that the hook surely made nothing.
+// find looks for the action task after the answer to a fire, lost, did not tell whether one
+// was made. It looks among the hook's latest fires when the caller may read them, and
+// otherwise in the push's groups and among its indexed actions. Only a task that was not
+// there before the fire counts.
+//
+// A *notMade says that the hook certainly made nothing; that takes two looks in a row that
+// both show a fire without a task, since the queue may still be creating it at the first.
+// When no look decides, the error is job.ErrUnavailable.
 func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (string, error) {
 	took := time.Since(began)
 	nothing := false
@@ -29,13 +33,13 @@ func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (st
 			return "", err
 		}
 		id, none, err := s.fires(ctx, w, began, took, lost)
-		if err != nil || id == "" && !none { // they may not be read, or do not have it
+		if err != nil || id == "" && !none { // the fires cannot be read, or do not show it
 			if id, err = s.inGroup(ctx, w); err != nil {
-				continue // what was lost is the error that counts
+				continue // lost is the error to report in the end
 			}
 		}
 		if id != "" {
-			s.p.log.Info("the answer of a hook was unclear, and its task was found", "task", id, "err", lost)
+			s.p.log.Info("a hook's answer was unclear, but its task exists", "task", id, "err", lost)
 			return id, nil
 		}
 		if none && nothing && n > 0 {
@@ -43,19 +47,20 @@ func (s *shot) find(ctx context.Context, w way, began time.Time, lost error) (st
 		}
 		nothing = none
 	}
-	if !errors.Is(lost, job.ErrUnavailable) { // what was answered says nothing about what was done
+	if !errors.Is(lost, job.ErrUnavailable) { // say that the outcome is unknown, whatever the answer was
 		lost = fmt.Errorf("%w: %w", job.ErrUnavailable, unsure{lost})
 	}
 	return "", fmt.Errorf("%w (unclear whether the hook %s made its task: look at the push before triggering it again)",
 		lost, w.hook())
 }
 
-// unsure is an answer without its meaning: a 400 of a hook is no refusal here.
+// unsure hides the sentinel of an answer while it shows its text: here a hook's 400 is not a
+// refusal, so errors.Is must not find job.ErrRefused or job.ErrInvalid in it.
 type unsure struct{ err error }
 
 func (e unsure) Error() string { return e.err.Error() }
 
-// As gives the service's answer to who wants it.
+// As still finds the service's answer, an *Error, and nothing else.
 func (e unsure) As(target any) bool {
 	into, ok := target.(**Error)
 	return ok && errors.As(e.err, into)
@@ -64,12 +69,13 @@ func (e unsure) As(target any) bool {
 // known reports whether the push's groups had a task before the hook was fired.
 func (s *shot) known(id string) bool { return s.all.byID[id] != nil }
 
-// skew is how far this machine's clock may be off, as far as signatures allow.
+// skew is how far this machine's clock may differ from the services': with more, they would
+// have refused the signature.
 const skew = 15 * time.Minute
 
-// fired are the ids of the tasks of the hook's latest fires, which all pushes
-// share, that were not there before the request and that may be it. None of them
-// is from before since.
+// fired returns the task ids of the hook's latest fires that may be ours. All pushes share a
+// hook, so fires from before since, those whose task the push already had, and those that
+// may turns down are left out.
 func (s *shot) fired(ctx context.Context, w way, since time.Time, may func(*hookFire) bool) ([]string, error) {
 	fires, err := s.p.c.listLastFires(ctx, w.action.HookGroupID, w.action.HookID, since)
 	var ids []string
@@ -97,16 +103,19 @@ func (s *shot) added(ctx context.Context) ([]*listedTask, error) {
 	return out, nil
 }
 
-// does reports whether a task, as the queue defines it, is an action task of this
-// push that does what the way does.
+// does reports whether a task is an action task of this push that does what the way does. It
+// needs the task's definition, since hooks' listings do not say what a fire was for.
 func (s *shot) does(w way, t *Task) bool {
 	return t != nil && t.TaskGroupID == s.in.decision && w.is(t)
 }
 
-// fires looks for the task among the latest fires of the hook: those of the time
-// of the request, told apart by their tasks' definitions. none says that the fire
-// is there and made nothing: hooks had answered, and a fire of that time has no
-// task.
+// fires looks for our task among the hook's latest fires around the time of the request, and
+// tells them apart by their tasks' definitions. none says that our fire is there and made
+// nothing: the hooks service answered, and a fire of that time has no task.
+//
+// The window is [answer - took - 10 s, answer + 10 s] by the services' clock when the answer
+// has a Date. Without one it is [began - 15 min, began + took + 15 min] by this machine's,
+// which is too wide to say none, since another push's fire may be in it.
 func (s *shot) fires(
 	ctx context.Context, w way, began time.Time, took time.Duration, lost error,
 ) (id string, none bool, err error) {
@@ -114,10 +123,10 @@ func (s *shot) fires(
 	var e *Error
 	if errors.As(lost, &e) {
 		answered = e.Code != ""
-		if at, ok := e.at(); ok { // by the services' clock
+		if at, ok := e.at(); ok {
 			from, to = at.Add(-took-10*time.Second), at.Add(10*time.Second)
 		} else {
-			answered = false // which fire was ours cannot be told
+			answered = false
 		}
 	}
 	ids, err := s.fired(ctx, w, from, func(f *hookFire) bool { return !f.TaskCreateTime.After(to) })
@@ -138,14 +147,14 @@ func (s *shot) fires(
 	return "", empty && answered, nil
 }
 
-// at is when the service answered, by its own clock.
+// at is the time at which the service answered, by its own clock; false without a Date header.
 func (e *Error) at() (time.Time, bool) {
 	at, err := http.ParseTime(e.header.Get("Date"))
 	return at, err == nil
 }
 
-// inGroup looks for the task in the push's groups, and among the actions that
-// the index has of the push: an action that completed is there at once.
+// inGroup looks for the task in the push's groups, and among the push's actions in the index,
+// which shows a completed action at once. It returns "" when neither has it.
 func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 	added, err := s.added(ctx)
 	if err != nil {
@@ -159,7 +168,7 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 	var ids []string
 	for _, h := range wholeHashes(s.req.Push) {
 		found, err := s.p.c.listIndexedTasks(ctx, s.p.place.String()+".revision."+h+".taskgraph.actions")
-		if err == nil { // where it cannot be read, the groups were
+		if err == nil { // if the index cannot be read, the look at the groups has to do
 			ids = append(ids, slices.DeleteFunc(found, s.known)...)
 		}
 	}
@@ -175,15 +184,16 @@ func (s *shot) inGroup(ctx context.Context, w way) (string, error) {
 	return "", err
 }
 
-// rival is an action task that was made for the same at the same time.
+// rival is an action task that was made for the same purpose at about the same time, by this
+// process or another.
 type rival struct {
 	id string
 	at time.Time
 }
 
-// same are the action tasks that were made for the same at the same time, ours
-// among them, the earliest first, and of those of one moment by id. It is
-// errForeign where ours does something else.
+// same returns the rivals, ours (mine) included, earliest first and by id when two have the
+// same time. Every process sorts alike, so all agree on which one stays. The error is
+// errForeign when mine was there before or does something else.
 func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 	if s.known(mine) {
 		return nil, errForeign
@@ -200,8 +210,9 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 	return out, nil
 }
 
-// rivals are those of same, in no order: among the latest fires of the hook, or,
-// where the caller may not read them, in the push's groups.
+// rivals returns what same sorts. It looks among the hook's latest fires, or in the push's
+// groups when the caller may not read those. Fires whose task failed or was cancelled are no
+// rivals.
 func (s *shot) rivals(ctx context.Context, w way, mine string) ([]rival, error) {
 	now := time.Now()
 	ids, err := s.fired(ctx, w, now.Add(-2*skew), func(f *hookFire) bool {

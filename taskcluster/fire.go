@@ -16,12 +16,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// again is after how long a hook is fired once more that is known to have made
-// nothing, since a service behind it was away.
+// again are the waits before a hook is fired again that certainly made nothing because a
+// service behind it was down: 5 seconds, then 15, so 3 fires at most.
 var again = []time.Duration{5 * time.Second, 15 * time.Second}
 
-// fire renders the action of a way and fires it. A *refusal says that nothing
-// was done and that another way may do.
+// fire renders the action of a way and fires its hook. A *refusal says that nothing was done
+// and that another way may work. A service that wants a longer wait than again has gets it:
+// fire returns the error, and the caller decides.
 func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 	s.p.forget(s.req.Push)
 	if w.action.Kind == "task" {
@@ -61,8 +62,8 @@ func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 	}
 }
 
-// mayFire checks what actions.json says, which anybody's push may have written:
-// the decision task is of this push, and might fire the hook itself.
+// mayFire checks what actions.json says, since any push can write what it likes there: the
+// decision task must be of this push, and must have the scope to fire the hook itself.
 func (s *shot) mayFire(ctx context.Context, w way) error {
 	_, may, err := s.p.may(ctx, s.in.decision)
 	if err != nil {
@@ -84,8 +85,8 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 	return nil
 }
 
-// payloadRevisions are the revisions in the payload that taskgraph writes for an
-// action's hook; none where it has another shape.
+// payloadRevisions returns the revision in the hook payload that taskgraph writes, at
+// decision.push.revision; nothing when the payload has another shape.
 func payloadRevisions(payload any) []string {
 	p, _ := payload.(map[string]any)
 	d, _ := p["decision"].(map[string]any)
@@ -96,7 +97,8 @@ func payloadRevisions(payload any) []string {
 	return nil
 }
 
-// once fires a hook once, and finds out whether it made its task.
+// once fires a hook once and finds out whether it made its task. It sorts the answer into
+// found (a task id), *notMade (fire again), *refusal (try another way) and final errors.
 func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err error) {
 	began := time.Now()
 	made, err := s.p.c.triggerHook(ctx, w.action.HookGroupID, w.action.HookID, payload)
@@ -127,14 +129,15 @@ func (s *shot) once(ctx context.Context, w way, payload any) (taskID string, err
 	return "", err
 }
 
-// errForeign says of the task that a hook answered with that it was there before,
-// or does something else: then the answer says nothing of this fire.
+// errForeign says that the task in a hook's answer was there before, or does something else.
+// Such an answer tells nothing about this fire.
 var errForeign = errors.New("that task does something else")
 
-// foreign reports whether a task does something else than the way.
+// foreign reports whether a task certainly does something else than the way. A task that
+// cannot be read, or that does not say what it does, is not foreign.
 func (s *shot) foreign(w way, t *Task) bool {
 	if t == nil {
-		return false // nobody knows
+		return false
 	}
 	a := t.Extra.Action // not all projects write it
 	return t.TaskGroupID != s.in.decision || a != nil && (a.Name != w.action.Name || a.Context.TaskID != w.taskID())
@@ -142,10 +145,11 @@ func (s *shot) foreign(w way, t *Task) bool {
 
 const rivalNote = "another process triggered the same at the same time"
 
-// accepted is the receipt of an action task, once it is known that nobody else
-// made the same at the same time. Of several the earliest stays, and the others
-// are stopped, whosesoever they are: processes with ledgers of their own tell it
-// alike, and one of them may have been killed before it could look.
+// accepted is the receipt of an action task. First it looks for tasks that others made for
+// the same purpose at the same time. Of several, the earliest stays and mozci cancels the
+// rest, no matter who made them: all processes choose the same one, even when each has a
+// ledger of its own, and a process that was killed in between could not clean up. When the
+// look fails the receipt stands, since the action was fired.
 func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, error) {
 	s.p.log.Info("fired an action", "action", w.action.Name, "label", s.req.Label, "push", s.req.Push.ID, "task", made)
 	all, err := s.same(ctx, w, made)
@@ -153,14 +157,14 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 		return job.Receipt{}, err
 	}
 	if err != nil || len(all) < 2 {
-		all = []string{made} // what was fired is fired
+		all = []string{made}
 	}
 	first := all[0]
 	receipt := job.Receipt{State: job.ReceiptAccepted, By: first + "/0", Link: s.p.c.page(first)}
 	for _, id := range all[1:] {
 		status, err := s.p.c.cancelTask(ctx, id)
 		if err != nil || status.State != "exception" {
-			receipt.Note = fmt.Sprintf("%s: the action tasks %s and %s, of which the second could not be stopped",
+			receipt.Note = fmt.Sprintf("%s: action tasks %s and %s; mozci could not stop the second",
 				rivalNote, first, id)
 		}
 	}
@@ -170,19 +174,20 @@ func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, e
 	return receipt, nil
 }
 
-// definitionOf is the whole definition of a task that a group lists.
+// definitionOf fetches the whole definition of a task that a group lists, and checks that
+// group and label are the same there.
 func (s *shot) definitionOf(ctx context.Context, t *listedTask) (*definitionWire, []byte, error) {
 	d, raw, err := s.p.c.definition(ctx, t.Status.TaskID)
 	if err == nil && (d.TaskGroupID != t.Status.TaskGroupID || d.Metadata.Name != t.label()) {
-		err = broken(definitions, ".", "%.80q of the group %s, asked for %.80q of %s",
+		err = broken(definitions, ".", "%.80q of the group %s, expected %.80q of %s",
 			d.Metadata.Name, d.TaskGroupID, t.label(), t.Status.TaskGroupID)
 		err = wrap("queue.task", t.Status.TaskID, err)
 	}
 	return d, raw, err
 }
 
-// make creates the task of an action of kind task, with no more than the scopes
-// of the decision task.
+// make creates the task of an action of kind task. The request is limited to the scopes of
+// the decision task, so that a push cannot use the caller's rights.
 func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 	scopes, _, err := s.p.may(ctx, s.in.decision)
 	if err != nil {
@@ -212,7 +217,8 @@ func (s *shot) make(ctx context.Context, w way) (job.Receipt, error) {
 	return job.Receipt{State: job.ReceiptAccepted, By: id + "/0", Link: s.p.c.page(id)}, nil
 }
 
-// ownTask is the id of the task of an action of kind task.
+// ownTask is the id of the task of an action of kind task. It follows from the request's key:
+// creating it twice makes it once.
 func (s *shot) ownTask(w way) string { return slug.Of(s.req.Key + " action " + w.action.Name) }
 
 // rendered is the definition of the task of an action of kind task.

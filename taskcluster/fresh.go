@@ -8,30 +8,31 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// fresh is how long a listing of a push's groups is used again, so that reading
-// its jobs, its catalog and what is under way lists them once.
+// fresh is how long a listing of a push's groups is used again. It is long enough for a plan
+// that reads a push's jobs, its catalog and its actions under way to list the groups once.
 const fresh = 5 * time.Second
 
-// mostListings is how many listings are kept at a time. One of a large push takes
-// tens of megabytes.
+// mostListings is how many listings are kept at most; the oldest goes first. One of a large
+// push takes tens of megabytes of memory.
 const mostListings = 16
 
-// listings are the groups of pushes as they were listed a moment ago. Two callers
-// that list one push at a time list it twice: who has just triggered something
-// must see it, and a listing that began before would not show it. Nothing is
-// asked while mu is held.
+// listings remember the groups of pushes as they were listed a moment ago. Two callers that
+// list a push at the same time each list it: a caller that has just triggered something must
+// see it, and another's listing that began earlier would not show it. No request is made
+// while mu is held.
 type listings struct {
 	mu   sync.Mutex
-	kept map[string]*graphs // by push
+	kept map[string]*graphs // by Project.key of the push
 }
 
-// get is a listing that is fresh; nil for none.
+// get returns a fresh listing, or nil.
 func (l *listings) get(key string) *graphs {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.fresh(key)
 }
 
+// fresh is get for callers that hold mu.
 func (l *listings) fresh(key string) *graphs {
 	if g := l.kept[key]; g != nil && !g.forgotten && time.Since(g.at) < fresh {
 		return g
@@ -39,14 +40,15 @@ func (l *listings) fresh(key string) *graphs {
 	return nil
 }
 
-// mark says that a listing was read for a catalog.
+// mark notes that a listing was read for a catalog, so that take may hand it out once.
 func (l *listings) mark(key string, g *graphs) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g.catalog = l.kept[key] == g
 }
 
-// take is a listing that was read for a catalog, and not for jobs yet.
+// take returns a fresh listing that was read for a catalog and not yet for jobs, or nil.
+// Each is handed out once: the second question about jobs gets a new listing.
 func (l *listings) take(key string) *graphs {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,8 +60,8 @@ func (l *listings) take(key string) *graphs {
 	return g
 }
 
-// keep keeps a listing for as long as it is fresh, unless a later one is there,
-// or something was done on the push since it began.
+// keep remembers a listing for as long as it is fresh. It does nothing when a later listing
+// is there, or when the push was changed after this listing began; see forget.
 func (l *listings) keep(key string, g *graphs) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +90,8 @@ func (l *listings) oldest() string {
 	return first
 }
 
-// drop lets go of what is not fresh any more, also where nobody asks again.
+// drop frees listings that are no longer fresh, and comes back as long as any are left: the
+// memory is freed even when no further question comes.
 func (l *listings) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,12 +105,13 @@ func (l *listings) drop() {
 	}
 }
 
-// forget makes the next question about a push list its groups anew.
+// forget makes the next question about a push list its groups again. It keeps an empty entry
+// with the present time, which keep does not replace by a listing that began before.
 func (l *listings) forget(key string) { l.keep(key, &graphs{at: time.Now(), forgotten: true}) }
 
-// compare forgets a listing that shows other actions of a push than there are now, or
-// another state of one: who asks which runs are to come must not be told of those that are
-// there already.
+// compare takes the present states of a push's actions, by task id, and forgets the listing
+// when it lacks one of them or shows another state. Otherwise a run could be reported as still
+// to come when it is there already.
 func (l *listings) compare(key string, actions map[string]string) {
 	g := l.get(key)
 	if g == nil {
@@ -121,7 +125,7 @@ func (l *listings) compare(key string, actions map[string]string) {
 	}
 }
 
-// forgetTask is forget for the pushes that have a task.
+// forgetTask is forget for each push whose listing has the task.
 func (l *listings) forgetTask(id string) {
 	l.mu.Lock()
 	var keys []string
@@ -136,7 +140,7 @@ func (l *listings) forgetTask(id string) {
 	}
 }
 
-// groups lists the task groups of a push, or returns a listing that is fresh.
+// groups returns the task groups of a push, from a fresh listing when there is one.
 func (p *Project) groups(ctx context.Context, push job.Push) (*graphs, error) {
 	if g := p.known.listings.get(p.key(push)); g != nil {
 		return g, nil
@@ -144,7 +148,7 @@ func (p *Project) groups(ctx context.Context, push job.Push) (*graphs, error) {
 	return p.list(ctx, push)
 }
 
-// forCatalog is groups; the jobs of the push may be read from it right after.
+// forCatalog is groups, and lets one forJobs that follows use the same listing.
 func (p *Project) forCatalog(ctx context.Context, push job.Push) (*graphs, error) {
 	g, err := p.groups(ctx, push)
 	if err == nil {
@@ -153,8 +157,8 @@ func (p *Project) forCatalog(ctx context.Context, push job.Push) (*graphs, error
 	return g, err
 }
 
-// forJobs lists the groups anew, unless a catalog of the push has just been
-// read: whoever plans asks for both, one after the other.
+// forJobs lists the groups again, unless a catalog of the push has just been read: planning
+// reads both, one after the other.
 func (p *Project) forJobs(ctx context.Context, push job.Push) (*graphs, error) {
 	if g := p.known.listings.take(p.key(push)); g != nil {
 		return g, nil
@@ -162,5 +166,5 @@ func (p *Project) forJobs(ctx context.Context, push job.Push) (*graphs, error) {
 	return p.list(ctx, push)
 }
 
-// forget makes the next question about a push list its groups anew.
+// forget makes the next question about a push list its groups again.
 func (p *Project) forget(push job.Push) { p.known.listings.forget(p.key(push)) }

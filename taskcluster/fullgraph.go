@@ -15,11 +15,11 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// graphTask is what mozci reads of a label in full-task-graph.json.
+// graphTask is the part that mozci reads of a label in full-task-graph.json.
 type graphTask struct {
 	Label        string            `json:"label" is:"required" min:"1"`
 	Kind         string            `json:"kind" is:"required"`
-	Dependencies map[string]string `json:"dependencies" is:"required"` // why it needs it, to the label
+	Dependencies map[string]string `json:"dependencies" is:"required"` // role ("build") to label ("build-linux64/opt")
 	Attributes   labelAttributes   `json:"attributes" is:"required,open"`
 	Task         struct {
 		TaskQueueID string `json:"taskQueueId"`
@@ -37,18 +37,20 @@ type graphTask struct {
 	_ contract.Also `names:"description if_dependencies optimization soft_dependencies task_id"`
 }
 
-// labelAttributes are what taskgraph notes of a label for itself.
+// labelAttributes are notes that taskgraph keeps about a label for its own use.
 type labelAttributes struct {
 	Manifests     []string `json:"test_manifests"`
 	BuildPlatform string   `json:"build_platform"`
 	BuildType     string   `json:"build_type"`
-	TestPlatform  string   `json:"test_platform"` // with the type: linux2404-64/opt
-	TestChunk     string   `json:"test_chunk"`    // of a test in one piece 1
+	TestPlatform  string   `json:"test_platform"` // with the build type: linux2404-64/opt
+	TestChunk     string   `json:"test_chunk"`    // counted from 1; "1" also for a test in one piece
 	Suite         string   `json:"unittest_suite"`
 }
 
-// parts are what a label is made of: as its task says, and otherwise its name. The name of a
-// test has the variants in its suite, which are what tells one from another.
+// parts are what a label is made of. The attributes decide, and the label's name fills in what
+// they lack. Only the suite comes from the name first: the name has the variants in it, such
+// as "-swr", which the attribute lacks. When the name ends in a number that is not the chunk,
+// the number belongs to the suite's name.
 func (a *labelAttributes) parts(label string) job.Parts {
 	p := job.PartsOfLabel(label)
 	p.BuildType = cmp.Or(a.BuildType, p.BuildType)
@@ -80,8 +82,8 @@ func (t *graphTask) kind(label string) job.Kind {
 	return kindOf(label, t.Task.Extra.Treeherder.JobKind, kind)
 }
 
-// manifests are what a task runs, by its attributes or its environment; nothing
-// where neither has the shape that is known.
+// manifests are the test manifests that a task runs, from its attributes or else its
+// environment; nil when neither has the known shape.
 func (t *graphTask) manifests() []string {
 	if len(t.Attributes.Manifests) > 0 {
 		return t.Attributes.Manifests
@@ -89,6 +91,8 @@ func (t *graphTask) manifests() []string {
 	return t.Task.Payload.manifests()
 }
 
+// manifests reads MOZHARNESS_TEST_PATHS, which is JSON inside a string: of each suite the
+// manifests. They come back sorted, since a map has no order.
 func (p *TaskPayload) manifests() []string {
 	var suites map[string][]string
 	if p.Env.TestPaths == "" || v2.Unmarshal([]byte(p.Env.TestPaths), &suites) != nil {
@@ -102,7 +106,8 @@ func (p *TaskPayload) manifests() []string {
 	return out
 }
 
-// catalog reads the whole graph of a decision task.
+// catalog reads every label that the push of decision task id can run, from the whole graph,
+// and remembers each label's queue on the way.
 func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error) {
 	var g fullLabels
 	err := p.eachLabel(ctx, id, func() { g = fullLabels{} }, g.add)
@@ -127,16 +132,16 @@ func (p *Project) catalog(ctx context.Context, id string) ([]job.Runnable, error
 	return g.entries, p.fillManifests(ctx, id, g.entries)
 }
 
-// fullLabels are the labels of a graph that is being read; of each, by the same index, the
-// labels that it needs, and its queue.
+// fullLabels are the labels of a graph that is being read. The three slices have the same
+// length, and the same index means the same label.
 type fullLabels struct {
 	entries []job.Runnable
-	needs   [][]string
-	queues  []string
+	needs   [][]string // the labels that it needs directly
+	queues  []string   // "" when the graph does not say
 }
 
 func (g *fullLabels) add(label string, t *graphTask) error {
-	if n := len(g.entries); n == cap(g.entries) { // twice as many each time: fewer copies of what is large
+	if n := len(g.entries); n == cap(g.entries) { // double it: append grows large slices by a quarter only
 		g.entries = slices.Grow(g.entries, n+1)
 		g.needs, g.queues = slices.Grow(g.needs, n+1), slices.Grow(g.queues, n+1)
 	}
@@ -153,14 +158,17 @@ func (g *fullLabels) add(label string, t *graphTask) error {
 	return nil
 }
 
-// fillBuilds gives each label the builds that it needs, directly or through what is no
-// build, such as the signing of one.
+// fillBuilds gives each label the builds that it needs, directly or through other labels such
+// as the signing of a build. It walks breadth first from each label and stops at builds.
+//
+// seen[n] is the last label whose walk reached label n, as its index plus 1 so that 0 means
+// none. That saves clearing the marks before each of thousands of walks.
 func (g *fullLabels) fillBuilds() error {
 	at := make(map[string]int, len(g.entries))
 	for i, e := range g.entries {
 		at[e.Label] = i
 	}
-	seen := make([]int, len(g.entries)) // by which label, counted from 1
+	seen := make([]int, len(g.entries))
 	for i := range g.entries {
 		seen[i] = i + 1
 		for next := []int{i}; len(next) > 0; next = next[1:] {
@@ -183,9 +191,9 @@ func (g *fullLabels) fillBuilds() error {
 	return nil
 }
 
-// eachLabel reads full-task-graph.json as it comes: tens of megabytes, of which
-// one label at a time is in memory. It calls begin before the first label, and
-// once more where the connection breaks.
+// eachLabel reads full-task-graph.json as a stream: the file is tens of megabytes, and only
+// one label at a time is in memory. It calls begin before the first label, and again whenever
+// the connection breaks and it starts over, so begin must drop what each has collected.
 func (p *Project) eachLabel(
 	ctx context.Context, id string, begin func(), each func(label string, t *graphTask) error,
 ) error {
@@ -197,7 +205,7 @@ func (p *Project) eachLabel(
 		begin()
 		_, err := fullGraph.Read(contract.Asked{}, r, contract.Elements("", func(label string, t *graphTask) error {
 			if t.Label != label {
-				return contract.Outside("label", "%.80q, which stands at %.80q", t.Label, label)
+				return contract.Outside("label", "%.80q, under the key %.80q", t.Label, label)
 			}
 			return each(label, t)
 		}))
@@ -205,22 +213,23 @@ func (p *Project) eachLabel(
 	})
 }
 
-// runnableJob is a label in runnable-jobs.json. It says how Treeherder shows it.
+// runnableJob is a label in runnable-jobs.json, which tells how Treeherder shows the label.
 type runnableJob struct {
 	Platform   string          `json:"platform" is:"open"`
-	Collection map[string]bool `json:"collection" is:"open"` // its build type, alone
+	Collection map[string]bool `json:"collection" is:"open"` // one key, the build type: {"opt": true}
 
 	_ contract.Also `names:"groupName groupSymbol symbol tier"`
 }
 
-// parts are what a label is made of: as its name says, and otherwise how it is shown.
+// parts are what a label is made of: from its name, or when that tells nothing, from the way
+// Treeherder shows it.
 func (j *runnableJob) parts(label string, kind job.Kind) job.Parts {
 	p := job.PartsOfLabel(label)
 	if p != (job.Parts{}) {
 		return p
 	}
 	if len(j.Collection) == 1 {
-		for p.BuildType = range j.Collection {
+		for p.BuildType = range j.Collection { // the one key
 		}
 	}
 	if kind == job.KindTest || kind == job.KindPerf {
@@ -253,7 +262,8 @@ func (p *Project) runnable(ctx context.Context, id string) ([]job.Runnable, erro
 	return out, nil
 }
 
-// mostManifests is how large manifests-by-task.json may be, decompressed.
+// mostManifests is the largest size accepted for manifests-by-task.json and
+// tests-by-manifest.json, in bytes after decompression.
 const mostManifests = 256 << 20
 
 var manifestsByTask = contract.New(contract.Endpoint[map[string][]string]{
@@ -266,8 +276,9 @@ var testsByManifest = contract.New(contract.Endpoint[map[string][]string]{
 	URL: storedAs + `tests-by-manifest\.json(\.gz)?$`,
 })
 
-// TestsByManifest implements job.TestLister, by tests-by-manifest.json.gz of the decision
-// task. Firefox's has the manifests of web platform tests alone since 2025.
+// TestsByManifest implements job.TestLister, from the decision task's file
+// tests-by-manifest.json.gz. Since 2025 Firefox's file has only the manifests of web platform
+// tests.
 func (p *Project) TestsByManifest(ctx context.Context, push job.Push) (map[string][]string, error) {
 	const op = "taskcluster.tests"
 	if !push.Testable() {
@@ -287,8 +298,8 @@ func (p *Project) TestsByManifest(ctx context.Context, push job.Push) (map[strin
 	})
 }
 
-// fillManifests adds what manifests-by-task.json.gz says of labels whose graph
-// says nothing. Few pushes have it.
+// fillManifests adds the manifests of tests that the graph has none for, from
+// manifests-by-task.json.gz. Few pushes have that file; without it nothing is added.
 func (p *Project) fillManifests(ctx context.Context, id string, entries []job.Runnable) error {
 	lacks := func(e job.Runnable) bool { return e.Kind == job.KindTest && len(e.Manifests) == 0 }
 	if !slices.ContainsFunc(entries, lacks) {

@@ -14,30 +14,29 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// graph is a task group of a push: the decision task's, or one that a cron job
-// made.
+// graph is one task group of a push: the decision task's own, or one that a cron job made.
 type graph struct {
-	decision string
+	decision string // the decision task's id, which is also the group's
 	cron     bool
 	tasks    []*listedTask // sorted by id: the queue's order means nothing
 }
 
-// graphs are the task groups of a push, the decision task's first, and what
-// they hold by task id.
+// graphs are the task groups of a push, the decision task's own first, and their tasks by id.
 type graphs struct {
-	at   time.Time
+	at   time.Time // when the listing began: later changes may be missing
 	list []*graph
 	byID map[string]*listedTask
-	none error // why there is no group of the push's own; ErrNotScheduled
-	some bool  // the tasks are not all that the groups have, but all of what was asked for
+	none error // why the push has no group of its own, an ErrNotScheduled; nil when it has one
+	some bool  // only part of the groups' tasks is here, but every task of the labels in question
 
-	// By the mutex of listings:
+	// Guarded by the mutex of listings:
 	catalog   bool // read for a catalog, and not for jobs yet
-	forgotten bool // something was done on the push at that time, and nothing listed
+	forgotten bool // a marker: the push was changed at that time, and nothing was listed
 }
 
-// list lists the task groups of a push now. A push without a decision task, or
-// with one that failed, has the groups of its cron jobs alone.
+// list lists the task groups of a push now, the own group and those of cron jobs at the same
+// time. A push without a decision task, or whose decision task failed, has only the groups of
+// its cron jobs.
 func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 	began := time.Now()
 	var own *graph
@@ -81,8 +80,9 @@ func (p *Project) list(ctx context.Context, push job.Push) (*graphs, error) {
 	return out, nil
 }
 
-// group lists the tasks of a decision task's group, which has the decision task
-// itself. One that failed gives ErrNotScheduled.
+// group lists the tasks of a decision task's group. The decision task must be among them: a
+// listing without it is not whole, and is job.ErrMalformed. A decision task that failed gives
+// job.ErrNotScheduled.
 func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 	out := &graph{decision: decision}
 	whole := false
@@ -95,14 +95,14 @@ func (p *Project) group(ctx context.Context, decision string) (*graph, error) {
 			switch run, err := settled(&t.Status); {
 			case err == nil:
 				p.known.runs.Put(decision, run)
-			case !errors.Is(err, job.ErrUnavailable): // of one that is not done, nothing is known yet
+			case !errors.Is(err, job.ErrUnavailable): // unavailable: it is still running, list what is there
 				return nil, err
 			}
 		}
 		out.tasks = append(out.tasks, t)
 	}
 	if !whole {
-		err := broken(groupTasks, "tasks", "without the decision task itself")
+		err := broken(groupTasks, "tasks", "the decision task itself is missing")
 		return nil, wrap("queue.listTaskGroup", decision, err)
 	}
 	out.sort()
@@ -114,8 +114,8 @@ func (g *graph) sort() {
 	slices.SortFunc(g.tasks, func(a, b *listedTask) int { return strings.Compare(a.Status.TaskID, b.Status.TaskID) })
 }
 
-// cronGroups lists the groups that cron jobs made for a push. One that is gone,
-// or whose decision task failed, holds nothing.
+// cronGroups lists the groups that cron jobs made for a push, sorted by id. It skips a group
+// that has expired or whose decision task failed.
 func (p *Project) cronGroups(ctx context.Context, push job.Push) ([]*graph, error) {
 	hashes, err := p.indexHashes(ctx, push)
 	if err != nil {
@@ -147,7 +147,8 @@ func (p *Project) cronGroups(ctx context.Context, push job.Push) ([]*graph, erro
 	return slices.DeleteFunc(found, func(g *graph) bool { return g == nil }), err
 }
 
-// own is the group of the decision task itself; an error of a push without one.
+// own is the push's own group, that of its decision task. A push without one gives the error
+// that says why.
 func (g *graphs) own() (*graph, error) {
 	if len(g.list) > 0 && !g.list[0].cron {
 		return g.list[0], nil
@@ -171,8 +172,8 @@ func (g *graphs) tasks() iter.Seq[*listedTask] {
 	}
 }
 
-// of is the group in which a label ran: the push's own before those of cron
-// jobs. It is nil where the label ran in none.
+// of is the group in which a label ran; nil for none. The push's own group comes before those
+// of cron jobs.
 func (g *graphs) of(label string) *graph {
 	for _, one := range g.list {
 		if slices.ContainsFunc(one.tasks, func(t *listedTask) bool { return t.label() == label }) {

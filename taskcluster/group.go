@@ -29,7 +29,7 @@ var groupTasks = listed(contract.Endpoint[groupPage]{
 	},
 }, "tasks", func(p *groupPage) ([]listedTask, string) { return p.Tasks, p.Token }, ofGroup)
 
-// ofGroup checks what a group lists: its own tasks.
+// ofGroup checks that a group lists only tasks of its own.
 func ofGroup(asked contract.Asked) func(*listedTask) error {
 	group := asked.Var("group")
 	return func(t *listedTask) error {
@@ -40,10 +40,10 @@ func ofGroup(asked contract.Asked) func(*listedTask) error {
 	}
 }
 
-// taskGroup lists the tasks of a group, page by page, each once although the
-// group may grow meanwhile. The order is the service's. An error ends the
-// sequence; a group that is unknown or has expired is job.ErrNotFound, and one that
-// lists a task twice, in two states, job.ErrMalformed.
+// taskGroup lists the tasks of a group, page by page, in the service's order. A group may
+// grow during the listing, and then a task can come on two pages; it is yielded once. When
+// the two differ the error is job.ErrMalformed, since one of them is out of date. An unknown
+// or expired group is job.ErrNotFound. An error ends the sequence.
 func (c *Client) taskGroup(ctx context.Context, groupID string) iter.Seq2[*listedTask, error] {
 	const op = "queue.listTaskGroup"
 	return func(yield func(*listedTask, error) bool) {
@@ -71,7 +71,7 @@ func (c *Client) taskGroup(ctx context.Context, groupID string) iter.Seq2[*liste
 	}
 }
 
-// same reports whether a task that is listed twice is the same both times.
+// same reports whether two listings of a task agree on its label, state and number of runs.
 func (t *listedTask) same(other *listedTask) bool {
 	return t.String() == other.String() && len(t.Status.Runs) == len(other.Status.Runs)
 }

@@ -13,9 +13,9 @@ import (
 type hookFire struct {
 	HookGroupID    string    `json:"hookGroupId" is:"required"`
 	HookID         string    `json:"hookId" is:"required"`
-	TaskID         string    `json:"taskId" is:"required"` // that of the task it was to make
+	TaskID         string    `json:"taskId" is:"required"` // chosen before the task is made: it may not exist
 	TaskCreateTime time.Time `json:"taskCreateTime" is:"required"`
-	// TaskState is how far that task is; unknown where there is none.
+	// TaskState is the state of that task; unknown when there is no such task.
 	TaskState string `json:"taskState" is:"required" words:"unscheduled pending running completed failed exception unknown"`
 
 	_ contract.Also `names:"firedBy result error"`
@@ -26,7 +26,7 @@ type firesPage struct {
 	paged
 }
 
-// hookPath is where a hook is: its id has a slash, which is escaped.
+// hookPath matches the path of a hook. A slash in its id is escaped, so [^/]+ is the whole id.
 const hookPath = `/hooks/v1/hooks/(?P<group>[^/]+)/(?P<hook>[^/]+)`
 
 var lastFires = listed(contract.Endpoint[firesPage]{
@@ -45,14 +45,14 @@ var lastFires = listed(contract.Endpoint[firesPage]{
 		}
 	})
 
-// listLastFires are the latest times that a hook was fired, newest first: by
-// everybody, for every push. A hook keeps thousands, so that pages are read until
-// one has a fire from before since.
+// listLastFires returns the latest fires of a hook, newest first: by all callers, for every
+// push. A hook remembers thousands, so it reads pages only until one has a fire from before
+// since; the last page may have older ones.
 func (c *Client) listLastFires(ctx context.Context, groupID, hookID string, since time.Time) ([]*hookFire, error) {
 	var out []*hookFire
 	read := func(url string) (token string, err error) {
 		r := c.request("", url)
-		r.Retries = 2 // whoever asks has another way to know
+		r.Retries = 2 // fewer than usual: the caller can look in the groups instead
 		page, token, err := lastFires.page(ctx, c, r)
 		if err != nil {
 			return "", wrap("hooks.listLastFires", groupID+"/"+hookID, err)
@@ -71,12 +71,12 @@ func (c *Client) listLastFires(ctx context.Context, groupID, hookID string, sinc
 	return out, nil
 }
 
-// triggerWire is what a hook answers that was fired: the task that it made, and
-// nothing where it made none.
+// triggerWire is the answer of a hook that was fired: the task that it made, or an empty
+// object when it made none.
 type triggerWire struct {
 	TaskID string `json:"taskId" is:"" min:"22" max:"22"`
 	Status *struct {
-		TaskID string `json:"taskId" is:"required" min:"22" max:"22"` // its only place until version 42
+		TaskID string `json:"taskId" is:"required" min:"22" max:"22"` // until Taskcluster 42 only here
 
 		_ contract.Also `names:"deadline expires priority projectId provisionerId retriesLeft runs schedulerId state taskGroupId taskQueueId workerType"`
 	} `json:"status" is:""`
@@ -106,10 +106,9 @@ var fired = contract.New(contract.Endpoint[triggerWire]{
 	Source: source, Name: "hooks.triggerHook", Method: http.MethodPost, URL: hookPath + `/trigger$`,
 })
 
-// triggerHook fires a hook with a payload, a JSON object, and returns the id of
-// the task that it made. It is empty where the hook accepted the payload and
-// made none. It is never repeated: a lost answer does not mean that nothing was
-// made.
+// triggerHook fires a hook with a payload, a JSON object, and returns the id of the task that
+// the hook made; "" when it accepted the payload and made none. The request is sent once and
+// never repeated: the hook may have made a task although its answer was lost.
 func (c *Client) triggerHook(ctx context.Context, groupID, hookID string, payload any) (taskID string, err error) {
 	url := c.route("hooks", "hooks", groupID, hookID, "trigger")
 	out, err := send(ctx, c, "hooks.triggerHook", groupID+"/"+hookID, http.MethodPost, url, payload, false, fired)

@@ -12,7 +12,7 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// indexedTask is what the index has at one of its paths.
+// indexedTask is the entry of the index at one of its paths.
 type indexedTask struct {
 	Namespace string `json:"namespace" is:"required" min:"1"`
 	TaskID    string `json:"taskId" is:"required" min:"22" max:"22"`
@@ -41,9 +41,9 @@ var indexed = contract.New(contract.Endpoint[indexedTask]{
 	},
 })
 
-// FindTask is the id of the task at a path of the index, such as
-// gecko.v2.autoland.revision.<40 digits>.taskgraph.decision; job.ErrNotFound where
-// there is none.
+// FindTask returns the id of the task at a path of the index, such as
+// gecko.v2.autoland.revision.<40 digits>.taskgraph.decision. A path without a task is
+// job.ErrNotFound.
 func (c *Client) FindTask(ctx context.Context, indexPath string) (taskID string, err error) {
 	const op = "index.findTask"
 	return within(ctx, c, op, indexPath, func(ctx context.Context) (string, error) {
@@ -55,7 +55,7 @@ func (c *Client) FindTask(ctx context.Context, indexPath string) (taskID string,
 	})
 }
 
-// indexesOf is what the tasks at several paths are asked for with.
+// indexesOf is the body of a request for the tasks at several paths.
 type indexesOf struct {
 	Indexes []string `json:"indexes"`
 }
@@ -64,13 +64,14 @@ var indexedTasks = listed(contract.Endpoint[indexedPage]{
 	Source: source, Name: "index.findTasksAtIndex", Method: http.MethodPost, URL: `/index/v1/tasks/indexes$`,
 }, "tasks", (*indexedPage).parts, func(asked contract.Asked) func(*indexedTask) error {
 	var in indexesOf
-	_ = v2.Unmarshal(asked.Body, &in) // it is mozci's own
+	_ = v2.Unmarshal(asked.Body, &in) // mozci wrote this body: it can be read
 	once := askedOnce("namespace", in.Indexes)
 	return func(t *indexedTask) error { return once(t.Namespace) }
 })
 
-// findTasksAtIndex are the tasks at several paths of the index, by path, in as few requests
-// as the deployment offers; paths without a task are left out.
+// findTasksAtIndex returns the ids of the tasks at several paths of the index, by path: in one
+// request for each 1000 paths, or one for each path on deployments that lack the call. Paths
+// without a task are missing from the result.
 func (c *Client) findTasksAtIndex(ctx context.Context, indexPaths ...string) (map[string]string, error) {
 	out := map[string]string{}
 	for part := range slices.Chunk(indexPaths, mostIDs) {
@@ -87,7 +88,7 @@ func (c *Client) findTasksAtIndex(ctx context.Context, indexPaths ...string) (ma
 	return out, nil
 }
 
-// atPaths names paths in an error: many are told by their number.
+// atPaths names paths in an error: up to 3 by name, more by their number.
 func atPaths(paths []string) string {
 	if len(paths) > 3 {
 		return fmt.Sprint(len(paths), " paths")
@@ -101,14 +102,14 @@ var namespaceTasks = listed(contract.Endpoint[indexedPage]{
 	namespace := asked.Var("namespace")
 	return func(t *indexedTask) error {
 		if name, ok := strings.CutPrefix(t.Namespace, namespace+"."); !ok || strings.Contains(name, ".") {
-			return contract.Differs("namespace", t.Namespace, "what is directly in "+namespace)
+			return contract.Differs("namespace", t.Namespace, "a path directly in "+namespace)
 		}
 		return nil
 	}
 })
 
-// listIndexedTasks are the ids of the tasks that the index has in a namespace,
-// those of its sub-namespaces left out, in the service's order.
+// listIndexedTasks returns the ids of the tasks directly in a namespace of the index, without
+// those in namespaces below it, in the service's order.
 func (c *Client) listIndexedTasks(ctx context.Context, namespace string) ([]string, error) {
 	var out []string
 	url := c.route("index", "tasks", namespace)
@@ -150,7 +151,8 @@ var namespaces = listed(contract.Endpoint[namespacePage]{
 		}
 	})
 
-// listNamespaces are the names of the namespaces directly in one of the index.
+// listNamespaces returns the last parts of the names of the namespaces directly below one: for
+// "gecko.v2" they are "autoland", "try" and so on. An empty namespace is the root.
 func (c *Client) listNamespaces(ctx context.Context, namespace string) ([]string, error) {
 	var out []string
 	url := c.route("index", "namespaces", namespace)

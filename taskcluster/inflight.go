@@ -9,16 +9,17 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// ask is an action task that has not made its tasks yet.
+// ask is an action task that may still make tasks.
 type ask struct {
 	task   *listedTask
-	counts map[string]int // runs that are still to come, by label
+	counts map[string]int // runs still to come, by label; each is 1 or more
 }
 
-// asks are the actions of a group that are under way.
+// asks returns the actions of a group that are under way. What an action has made so far is
+// subtracted: one that was to make 5 runs of a label and has made 2 leaves 3.
 func (g *graph) asks() []ask {
 	labels := map[string]string{}
-	made := map[[2]string]int{} // by maker and label
+	made := map[[2]string]int{} // tasks, by the id of the task that made them and their label
 	for _, t := range g.tasks {
 		labels[t.Status.TaskID] = t.label()
 		made[[2]string{t.Task.Extra.Parent, t.label()}]++
@@ -40,8 +41,8 @@ func (g *graph) asks() []ask {
 	return out
 }
 
-// asked are the action tasks under way that make runs of a label, and how many
-// are still to come of each.
+// asked yields the action tasks under way that make runs of a label, each with the number of
+// its runs still to come.
 func (g *graphs) asked(label string) iter.Seq2[*listedTask, int] {
 	return func(yield func(*listedTask, int) bool) {
 		for _, one := range g.list {
@@ -54,7 +55,8 @@ func (g *graphs) asked(label string) iter.Seq2[*listedTask, int] {
 	}
 }
 
-// wanted is what is known of the inputs of actions, which anybody may have sent.
+// wanted has the members that mozci knows in inputs of actions. Anyone may have sent any
+// input, so a member of another type counts as absent.
 var wanted = contract.New(contract.Endpoint[struct {
 	Times    *int     `json:"times" is:"open"`
 	Tasks    []string `json:"tasks" is:"open"`
@@ -65,11 +67,12 @@ var wanted = contract.New(contract.Endpoint[struct {
 	} `json:"requests" is:"open"`
 }]{Source: source, Name: "input of an action"})
 
-// wants is how many runs of which labels an action makes with an input: of the
-// actions whose inputs are known. of is the label of the task that it acts on.
+// wants tells how many runs of which labels an action makes with an input; nil for an action
+// that mozci does not know. of is the label of the task that the action acts on, "" for none.
+// Without "times" an action makes 1 run of each label.
 func wants(action string, input json.RawMessage, of string) map[string]int {
 	in, err := wanted.Decode(contract.Asked{}, input)
-	if err != nil { // what has another shape wants nothing that is known
+	if err != nil { // not an object: nothing is known about it
 		return nil
 	}
 	out := map[string]int{}
@@ -105,9 +108,9 @@ func wants(action string, input json.RawMessage, of string) map[string]int {
 	return out
 }
 
-// Accepted implements job.AcceptedLister: the runs that action tasks under way are
-// asked to make, and have not made. Keys do not reach the CI, so that the
-// requests have none.
+// Accepted implements job.AcceptedLister: the runs of a label that action tasks under way
+// have not made yet. The requests have no Key, since keys do not reach the CI; Why names the
+// action task.
 func (p *Project) Accepted(ctx context.Context, push job.Push, label string) ([]job.Request, error) {
 	const op = "taskcluster.inflight"
 	if err := ctx.Err(); err != nil || !push.Testable() {

@@ -10,13 +10,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// input is the input with the schema's defaults filled in, if it is what the
-// action takes; job.ErrInvalid says what is wrong with it otherwise. A nil input
-// is an empty object; an action without a schema takes none, and gets nil.
+// input checks an input that a person gave and fills in the schema's defaults. When the
+// action does not accept it, the error is job.ErrInvalid and says what is wrong. A nil input
+// counts as an empty object. An action without a schema accepts no input and gets nil.
 func (a *action) input(ctx context.Context, input any) (any, error) {
 	if a.Schema == nil {
 		if m, ok := input.(map[string]any); input != nil && (!ok || len(m) > 0) {
-			return nil, fmt.Errorf("%w: action %s takes no input", job.ErrInvalid, a.Name)
+			return nil, fmt.Errorf("%w: the action %s takes no input", job.ErrInvalid, a.Name)
 		}
 		return nil, nil
 	}
@@ -31,11 +31,11 @@ func (a *action) input(ctx context.Context, input any) (any, error) {
 	return filled, a.validate(ctx, s, filled)
 }
 
-// compose is the input that mozci itself made for an action that it knows, with
-// the schema's defaults where the schema can be read. A schema that is not there,
-// cannot be read, or refuses what its action is known to take, has no say; any
-// other refusal is job.ErrRefused. For an action that mozci does not know it is
-// input.
+// compose prepares an input that mozci itself made, for an action that it knows. It fills in
+// the schema's defaults when it can read the schema. It ignores a schema that is missing,
+// that it cannot read, or that refuses even the smallest input the action is known to accept
+// (see least): such a schema is wrong. Any other refusal is job.ErrRefused. For an action
+// that mozci does not know, compose is the same as input.
 func (a *action) compose(ctx context.Context, input any) (any, error) {
 	smallest, known := least[a.Name]
 	if a.Schema == nil && needsInput(a.Name) {
@@ -50,11 +50,11 @@ func (a *action) compose(ctx context.Context, input any) (any, error) {
 	}
 	s, err := a.schema()
 	if err != nil {
-		return bare, nil //nolint:nilerr // it cannot be read: the action is known
+		return bare, nil //nolint:nilerr // the schema cannot be read, but the action is known
 	}
 	filled, err := a.filled(s, input)
 	if err != nil {
-		return bare, nil //nolint:nilerr // as above: its defaults have no end
+		return bare, nil //nolint:nilerr // as above: the schema's defaults never end
 	}
 	refused := a.validate(ctx, s, filled)
 	if refused == nil || ctx.Err() != nil {
@@ -67,10 +67,10 @@ func (a *action) compose(ctx context.Context, input any) (any, error) {
 	return nil, fmt.Errorf("%w: %s", job.ErrRefused, strings.TrimPrefix(refused.Error(), job.ErrInvalid.Error()+": "))
 }
 
-// least is the smallest input that each action takes which mozci knows. A schema
-// that refuses it is wrong about its own action: that of Gecko's
-// retrigger-multiple has lacked the properties of its items since 2019, and
-// Treeherder's page, which does not look at it, fires the action all the same.
+// least has, for each action that mozci knows, the smallest input that it accepts. A schema
+// that refuses this input is wrong about its own action. Gecko's retrigger-multiple is one:
+// since 2019 its schema has lacked the properties of its items. Treeherder does not look at
+// the schema and fires the action all the same.
 var least = map[string]any{
 	"retrigger-multiple": map[string]any{"requests": []any{map[string]any{"tasks": []any{"a-label"}, "times": 1}}},
 	"retrigger":          map[string]any{},
@@ -81,16 +81,16 @@ var least = map[string]any{
 	"confirm-failures":   map[string]any{},
 }
 
-// needsInput reports whether an action that mozci knows does nothing without an
-// input, whatever its schema says.
+// needsInput reports whether mozci knows the action, and knows that it does nothing without
+// an input, whatever its schema says.
 func needsInput(name string) bool {
 	in, _ := least[name].(map[string]any)
 	return len(in) > 0
 }
 
-// takesTimes reports whether the action's input has a place for how many runs.
-// Where the schema does not say what the input has, the actions do that are known
-// to.
+// takesTimes reports whether the action's input has a member "times", the number of runs.
+// The schema decides. When it does not list the members, the answer is yes for the actions
+// that mozci knows.
 func (a *action) takesTimes() bool {
 	if a.Schema == nil {
 		return needsInput(a.Name)
@@ -107,7 +107,8 @@ func (a *action) takesTimes() bool {
 	return has
 }
 
-// fill is an input as plain JSON values, an empty object where it is nil.
+// fill turns an input into plain JSON values (map[string]any, []any, string, float64, bool,
+// nil), which is what package schema works on. A nil input becomes an empty object.
 func (a *action) fill(input any) (any, error) {
 	if input == nil {
 		input = map[string]any{}

@@ -9,18 +9,18 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Jobs implements job.Scheduler: every run of the push's task groups, the
-// decision task's and the actions' own among them: that of its decision task, and
-// those of cron jobs on it. A run of a status word that is not documented is
-// job.ErrUnknownWord. A task that will never run, since what it needs has ended
-// without success, is Skipped, and its Record says why.
+// Jobs implements job.Scheduler. It returns every run in the push's task groups: the decision
+// task's group and those of cron jobs. The runs of the decision tasks and the action tasks
+// themselves are among them. A task that will never run, because something it needs ended
+// without success, is Skipped, and its Record says why. A run with an undocumented status
+// word is left out and reported as job.ErrUnknownWord; the other runs come with the error.
 //
-// Named labels are read without the groups where that tells the same; see History. A
-// listing of the groups that Catalog has just made is used for them all the same.
+// Named labels are read without the groups when that gives the same result; see History.
+// When Catalog has just listed the groups, that listing is used.
 //
-// Requests of a whole push: two for the decision tasks, or one when the push's own is
-// known already; one for each 1000 tasks; and one for all dependencies outside the
-// groups of tasks that wait.
+// Requests for a whole push: 2 to find the decision tasks, or 1 when the push's own is known
+// already; 1 for each 1000 tasks; and, when tasks wait, 1 for all their dependencies outside
+// the groups.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	const op = "taskcluster.jobs"
 	if err := ctx.Err(); err != nil || !push.Testable() {
@@ -37,7 +37,7 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 	})
 }
 
-// jobsByGroup are the jobs of a push by its groups.
+// jobsByGroup reads the jobs of a push by listing its groups.
 func (p *Project) jobsByGroup(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	g, err := p.forJobs(ctx, push)
 	if err != nil {
@@ -60,7 +60,7 @@ func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ..
 	}
 	var errs []error
 	never, err := p.never(ctx, g, waiting)
-	if errors.Is(err, job.ErrUnknownWord) { // the others are as they are
+	if errors.Is(err, job.ErrUnknownWord) { // only some tasks are affected: return the others, too
 		errs = append(errs, err)
 	} else if err != nil {
 		return nil, err
@@ -79,8 +79,9 @@ func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ..
 	return out, errors.Join(errs...)
 }
 
-// runsOf are the runs of a task, or the one that it will have; never says why it
-// will have none.
+// runsOf returns the runs of a task. A task without a run gives one job, with the ID that its
+// first run will have, <task id>/0; never says why it will have none, and is empty when it
+// still may.
 func runsOf(push job.Push, t *listedTask, never string) ([]job.Job, error) {
 	kind := t.kind()
 	runs := t.Status.Runs

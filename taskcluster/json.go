@@ -4,6 +4,6 @@ import (
 	v2 "github.com/go-json-experiment/json"
 )
 
-// plainJSON is JSON without the escapes that are for HTML. Of equal values the
-// texts are equal.
+// plainJSON encodes a value as JSON, without escapes for HTML and with the members of objects
+// sorted. Equal values have equal texts, so that texts can be compared.
 func plainJSON(v any) ([]byte, error) { return v2.Marshal(v, v2.Deterministic(true)) }

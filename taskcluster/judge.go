@@ -9,7 +9,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// judge makes of what is known of each push its groups, with what was asked for alone.
+// judge builds each push's groups from what the survey has read, with the tasks of the
+// labels in question only. Whenever something does not fit together it notes what is
+// lacking, and the groups of that push are listed instead.
 func (s *survey) judge(_ context.Context, all []*reading) {
 	for _, r := range all {
 		r.g = &graphs{at: time.Now(), byID: map[string]*listedTask{}, none: r.none, some: true}
@@ -24,7 +26,9 @@ func (s *survey) judge(_ context.Context, all []*reading) {
 	}
 }
 
-// judgeGroups looks at the decision tasks, which must have completed at once, not long ago.
+// judgeGroups checks the decision tasks, the push's own and those of cron jobs. Each must
+// have completed in its first run, must not be ancient, and its plan must be known. A cron
+// job that failed made nothing that counts, and is skipped.
 func (s *survey) judgeGroups(r *reading) {
 	for _, id := range r.groups() {
 		status := s.statuses[id]
@@ -32,16 +36,16 @@ func (s *survey) judgeGroups(r *reading) {
 		case status == nil:
 			r.lack("the decision task %s has expired", id)
 		case id != r.decision && status.resolved() && !slices.ContainsFunc(status.Runs, completedRun):
-			delete(r.plans, id) // a cron job that failed made nothing that counts
+			delete(r.plans, id)
 			continue
 		case !once(status):
 			r.lack("the decision task %s did not complete in its first run", id)
 		case time.Since(status.Runs[0].Scheduled) > ancient:
-			r.lack("its decision task %s is of %s", id, status.Runs[0].Scheduled)
+			r.lack("its decision task %s is old, from %s", id, status.Runs[0].Scheduled)
 		case status.TaskGroupID != id:
-			r.lack("the decision task %s is of the group %s", id, status.TaskGroupID)
+			r.lack("the decision task %s is in the group %s", id, status.TaskGroupID)
 		case r.plans[id] == nil:
-			r.lack("it is not known what %s made", id)
+			r.lack("the tasks that %s made are not known", id)
 		}
 		if r.lacking != "" {
 			return
@@ -53,8 +57,10 @@ func (s *survey) judgeGroups(r *reading) {
 
 func completedRun(r TaskRun) bool { return r.State == "completed" }
 
-// judgeActions looks at the action tasks: all that they made is known of those that
-// completed at once, or have not begun, and of those that a listing has shown to be over.
+// judgeActions checks the action tasks. Everything an action made is known in three cases:
+// it completed in its first run and left a plan, it has not started, or an earlier listing of
+// the groups saw it when it was over. An action of another group is not this push's, and is
+// dropped.
 func (s *survey) judgeActions(r *reading) {
 	states := map[string]string{}
 	defer func() { s.known.listings.compare(r.key, states) }()
@@ -76,7 +82,7 @@ func (s *survey) judgeActions(r *reading) {
 		case !once(status):
 			r.lack("the action task %s is %s", id, status.State)
 		case made == nil:
-			r.lack("it is not known what %s made", id)
+			r.lack("the tasks that %s made are not known", id)
 		case made.none && (t.Extra.Action == nil || !slices.Contains(graphless, t.Extra.Action.Name)):
 			r.lack("the action task %s left no task-graph.json", id)
 		}
@@ -84,9 +90,9 @@ func (s *survey) judgeActions(r *reading) {
 	}
 }
 
-// judgePlan takes the tasks of the labels out of a plan that a task made, which is
-// believed once one of its tasks is known to be of that task's group. An action may have
-// made none.
+// judgePlan takes the tasks of the labels from the plan of the task by. A plan counts only
+// when at least one of its tasks is in by's own group; otherwise the file could be another
+// push's. The plan of an action may be empty, which needs no such proof.
 func (s *survey) judgePlan(r *reading, by string, made *plan) {
 	if r.lacking != "" {
 		return
@@ -98,7 +104,7 @@ func (s *survey) judgePlan(r *reading, by string, made *plan) {
 			return status != nil && status.TaskGroupID == group
 		})
 		if !own {
-			r.lack("no task that %s made is seen to be of its group", by)
+			r.lack("none of the tasks that %s made could be found in its group", by)
 			return
 		}
 		s.known.proven.Put(by, true)
@@ -110,16 +116,17 @@ func (s *survey) judgePlan(r *reading, by string, made *plan) {
 			case status == nil || t == nil:
 				r.lack("the task %s of %s has expired", id, l)
 			case status.TaskGroupID != group:
-				r.lack("the task %s of %s is of another group", id, l)
+				r.lack("the task %s of %s is in another group", id, l)
 			case t.Metadata.Name != l:
-				r.lack("the task %s is of %q, not of %q", id, t.Metadata.Name, l)
+				r.lack("the task %s is %q, not %q", id, t.Metadata.Name, l)
 			}
 			s.take(r, id)
 		}
 	}
 }
 
-// take puts a task into the push's groups.
+// take puts a task into the push's groups. One of another group is left out; one that cannot
+// be read lets the groups be listed.
 func (s *survey) take(r *reading, id string) {
 	status, t := s.statuses[id], s.tasks[id]
 	if r.lacking != "" || r.err != nil || r.g.byID[id] != nil {
@@ -143,7 +150,7 @@ func (s *survey) take(r *reading, id string) {
 	r.p.known.queues.Put(r.p.label(listed.label()), t.queue())
 }
 
-// in is a group of the push; nil for another's.
+// in returns the push's group with this id; nil when the push has none.
 func (g *graphs) in(group string) *graph {
 	for _, one := range g.list {
 		if one.decision == group {
@@ -153,11 +160,14 @@ func (g *graphs) in(group string) *graph {
 	return nil
 }
 
-// farthestTask is how many tasks, each waiting for the next, are followed.
+// farthestTask is the length of the longest chain of tasks, each waiting for the next, that
+// is followed.
 const farthestTask = 20
 
-// complete adds what tasks wait for, as far as it is in the push's groups, so that those
-// that will never run are told. What is outside is asked for as in a listing.
+// complete adds the tasks that the labels' tasks wait for, as far as they are in the push's
+// groups, so that never can tell which will never run. Each round of requests goes one step
+// further along all chains at once. Dependencies outside the groups are left to never, as
+// after a listing.
 func (s *survey) complete(ctx context.Context, all []*reading) {
 	for n := 0; ; n++ {
 		var open []string
@@ -187,11 +197,12 @@ func (s *survey) complete(ctx context.Context, all []*reading) {
 	}
 }
 
-// errTooFar is why the groups say what becomes of tasks that wait for tasks that wait.
-var errTooFar = fmt.Errorf("%w: the end of what its tasks wait for", job.ErrNotFound)
+// errTooFar makes the survey list the groups, because a chain is longer than farthestTask.
+var errTooFar = fmt.Errorf("%w: its tasks wait for a chain of more than %d others", job.ErrNotFound, farthestTask)
 
-// missing are the tasks that those of the labels wait for and that are not in the push's
-// groups, once those that are known have been taken there.
+// missing returns the tasks that the labels' tasks wait for and that have not been read yet.
+// It first takes those that have been read into the groups. That may bring further
+// dependencies into view, so it repeats until the groups stop growing.
 func (s *survey) missing(r *reading) []string {
 	for {
 		var out, left []string

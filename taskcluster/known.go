@@ -7,54 +7,58 @@ import (
 	"github.com/mozci/mozci/internal/flight"
 )
 
-// A Project of a service that runs for months is asked about a hundred thousand
-// pushes, so that it keeps what was wanted last, and asks again for the rest.
+// A service that runs for months asks its Project about a hundred thousand pushes. So the
+// project keeps a bounded number of facts, those used last, and fetches the rest again.
 const (
-	// mostDecisions is of how many decision tasks what is large is kept. Of one
-	// push of Firefox that is about 1 MB: actions, and expanded scopes.
+	// mostDecisions bounds the decision tasks of which large facts are kept: actions and
+	// expanded scopes. That is about 1 MB for a push of Firefox, so 32 MB in all.
 	mostDecisions = 32
-	// mostPlans is of how many decision and action tasks it is kept what they made, 72 kB
-	// for a push of 3,000 tasks: of the range that somebody looks at again and again.
+	// mostPlans bounds the plans that are kept, one for each decision or action task. Each
+	// is 72 kB for a push of 3,000 tasks, so 18 MB in all, which covers the range of pushes
+	// that a caller comes back to.
 	mostPlans = 8 * mostDecisions
-	// mostPushes is of how many pushes small facts are kept, a kilobyte each: the
+	// mostPushes bounds the pushes of which small facts are kept, about 1 kB each: the
 	// decision task, its run, its own scopes and revisions.
 	mostPushes = 4096
-	// mostLabels is of how many labels small facts are kept: the queue, and the
+	// mostLabels bounds the labels of which small facts are kept: the queue, and the
 	// builds that the label needs. A push of Firefox has 30,000 labels.
 	mostLabels = 50_000
-	// mostTasks is of how many tasks the definition is kept, 4 kB each: what is told
-	// of them on Pulse comes several times within minutes or hours.
+	// mostTasks bounds the tasks of which the definition is kept, 4 kB each. Pulse sends
+	// several messages about a task within minutes or hours.
 	mostTasks = 8192
 )
 
-// known is what a project and those of what merges brought to it have learned
-// and does not change, a bounded number of each. What several callers want at
-// the same time is fetched once, and each waits with its own context. What does
-// change, runs and their states, is in listings, for a few seconds.
+// known is what a project has learned that never changes. It shares this with the projects
+// whose pushes merges brought to it. When several callers want the same fact at once it is
+// fetched once, and each waits with its own context. What does change, runs and their
+// states, is in listings, and for seconds only.
 type known struct {
-	decisions *flight.Cache[string, string]      // a push in its place of the index, to its decision task
-	runs      *flight.Cache[string, int]         // a decision task, to the run that completed
-	defined   *flight.Cache[string, *definition] // a decision task, to what its definition says
-	offers    *flight.Cache[string, *actions]    // a decision task, to its actions
-	scopes    *flight.Cache[string, []string]    // a decision task, to its scopes with what roles contain
-	planned   *flight.Cache[string, *plan]       // a decision or action task, to the tasks that it made itself
-	proven    *flight.Cache[string, bool]        // a task whose plan is known to be its own
-	notes     *flight.Cache[string, *note]       // a push, to what no artifact tells of it
-	queues    *flight.Cache[labelOf, string]     // to the task queue
-	needs     *flight.Cache[labelOf, []string]   // to the labels of the builds that it needs
-	samples   *flight.Cache[labelOf, string]     // to a task of it, whose builds were not looked for
-	tasks     *flight.Cache[string, *Definition] // of which Pulse told
-	defs      *flight.Cache[string, *Task]       // of tasks whose labels were asked for by name
-	waited    *flight.Cache[string, bool]        // tasks that waited for others when they were asked about
+	decisions *flight.Cache[string, string]      // by Project.key of a push: its decision task
+	runs      *flight.Cache[string, int]         // by decision task: the run that completed
+	defined   *flight.Cache[string, *definition] // by decision task: its scopes and revisions
+	offers    *flight.Cache[string, *actions]    // by decision task: its actions
+	scopes    *flight.Cache[string, []string]    // by decision task: its scopes with roles expanded
+	planned   *flight.Cache[string, *plan]       // by decision or action task: the tasks that it made
+	proven    *flight.Cache[string, bool]        // by decision or action task: its plan is known to be its own
+	notes     *flight.Cache[string, *note]       // by Project.key of a push: what no artifact tells about it
+	queues    *flight.Cache[labelOf, string]     // the task queue
+	needs     *flight.Cache[labelOf, []string]   // the labels of the builds that it needs
+	samples   *flight.Cache[labelOf, string]     // one task of the label, when its builds are not known yet
+	tasks     *flight.Cache[string, *Definition] // by task: for messages of Pulse
+	defs      *flight.Cache[string, *Task]       // by task: for labels that callers named
+	waited    *flight.Cache[string, bool]        // by task: it waited for others when it was last read
 	listings  *listings
 
-	noting  sync.Mutex  // of what notes say
-	noBatch atomic.Bool // the deployment does not tell of many tasks in one request
+	noting  sync.Mutex  // one change to notes at a time
+	noBatch atomic.Bool // the deployment cannot tell of many tasks in one request
 }
 
-// labelOf is a label of a repository: another one may run it elsewhere.
+// labelOf is a label of one repository. Another repository may run the same label in another
+// queue.
 type labelOf struct{ repo, label string }
 
+// newKnown makes empty caches. The arguments are the bounds mostDecisions, mostPushes and
+// mostLabels, or smaller ones.
 func newKnown(decisions, pushes, labels int) *known {
 	return &known{
 		decisions: flight.New[string, string](pushes),

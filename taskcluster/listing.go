@@ -14,13 +14,13 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// paged is the part of a page that leads to the next one.
+// paged is the part of a page that leads to the next page; an empty token ends the listing.
 type paged struct {
 	Token string `json:"continuationToken" min:"1"`
 }
 
-// lister is how a service lists something: pages P, of which one member is a list
-// of E.
+// lister reads what a service lists: pages of type P, each with a list of elements of type E
+// in the member of that name.
 type lister[P, E any] struct {
 	*contract.Endpoint[P]
 	member string
@@ -28,8 +28,9 @@ type lister[P, E any] struct {
 	check  func(contract.Asked) func(*E) error
 }
 
-// listed makes a lister. parts are a page's elements and its token, and check begins
-// a page: it says what is wrong with an element of the answer to a request.
+// listed makes a lister. parts takes a page apart into its elements and its token. check is
+// called at the beginning of each page with the request, and returns a function that checks
+// one element; it may remember the elements of that page, to find one that comes twice.
 func listed[P, E any](
 	e contract.Endpoint[P], member string, parts func(*P) ([]E, string), check func(contract.Asked) func(*E) error,
 ) *lister[P, E] {
@@ -58,8 +59,8 @@ func listed[P, E any](
 	return &lister[P, E]{contract.New(e), member, token, check}
 }
 
-// page reads a page as it comes, one element at a time. One whose connection breaks
-// is read again, so that its elements are given once it is whole.
+// page reads one page as a stream, one element at a time. When the connection breaks it reads
+// the page again from the start, which is why it returns the elements only once it has all.
 func (l *lister[P, E]) page(ctx context.Context, c *Client, r rest.Call) (list []*E, token string, err error) {
 	asked := l.Asked(r.URL, r.Body)
 	err = c.rest.Stream(ctx, r, func(body io.Reader) error {
@@ -101,8 +102,8 @@ func (l *lister[P, E]) all(ctx context.Context, c *Client, op, key, base string)
 	}
 }
 
-// ask reads what answers a POST, page by page: what is known of some of many
-// things. It only reads, and may be repeated.
+// ask sends a POST that reads, such as the statuses of many tasks, and passes each element of
+// the answer to take, page by page. Such a POST changes nothing, so it may be tried again.
 func (l *lister[P, E]) ask(ctx context.Context, c *Client, op, key, url string, in any, take func(*E)) error {
 	read := func(url string) (token string, err error) {
 		r, err := c.sending(http.MethodPost, url, in)
@@ -124,14 +125,17 @@ func (l *lister[P, E]) ask(ctx context.Context, c *Client, op, key, url string, 
 	return nil
 }
 
-// mostPages is how many pages of a listing are read. A page has up to 1000
-// elements, and the largest push that is known has 60 pages.
+// mostPages is how many pages of a listing are read at most. A page has up to 1000 elements;
+// the largest known push has 60 pages.
 const mostPages = 1000
 
-// pages calls read for each page of a listing with its URL, and read returns
-// the token of the next one. A token that comes again would go on for ever: a
-// service that does not know it gives the first page once more. So would tokens
-// that are always new.
+// pages calls read with the URL of each page of a listing; read returns the token of the next
+// page. It yields the number of each page, counted from 0, and any error, which ends the
+// sequence.
+//
+// Two things would make a listing endless, and are job.ErrMalformed. One is a token that
+// came before: a service that does not know a token answers with the first page. The other
+// is ever new tokens, which mostPages stops.
 func pages(base string, read func(url string) (token string, err error)) iter.Seq2[int, error] {
 	return func(yield func(int, error) bool) {
 		seen := map[string]bool{"": true}
@@ -142,7 +146,7 @@ func pages(base string, read func(url string) (token string, err error)) iter.Se
 			case err != nil || token == "":
 			case seen[token]:
 				err = job.Wrap("taskcluster.pages", "",
-					fmt.Errorf("%w: the continuationToken of page %d came before", job.ErrMalformed, n+1))
+					fmt.Errorf("%w: page %d has a continuationToken that an earlier page had", job.ErrMalformed, n+1))
 			case n+1 == mostPages:
 				err = job.Wrap("taskcluster.pages", "",
 					fmt.Errorf("%w: the listing goes on after %d pages", job.ErrMalformed, mostPages))
@@ -156,8 +160,8 @@ func pages(base string, read func(url string) (token string, err error)) iter.Se
 	}
 }
 
-// oneByOne asks about one key after the other; what is not found is no error, and
-// left out.
+// oneByOne makes one request for each key, for deployments that cannot answer about several.
+// A key that is not found is missing from the result; any other error ends it.
 func oneByOne[T any](
 	ctx context.Context, keys []string, ask func(context.Context, string) (T, error),
 ) (map[string]T, error) {
@@ -173,8 +177,8 @@ func oneByOne[T any](
 	return out, nil
 }
 
-// askedOnce checks that the keys of an answer are some of those that were asked for,
-// each once.
+// askedOnce returns a check for the keys of an answer: each must be one of the requested
+// keys, and must come once. The answer may leave keys out.
 func askedOnce(path string, asked []string) func(got string) error {
 	open := map[string]bool{}
 	for _, key := range asked {

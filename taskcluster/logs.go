@@ -13,16 +13,17 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Where a run's logs are.
+// The names of a run's logs among its artifacts.
 const (
 	testInfo   = "public/test_info/"
 	logsFolder = "public/logs/"
-	backingLog = "public/logs/live_backing.log" // once it has ended
-	liveLog    = "public/logs/live.log"
+	backingLog = "public/logs/live_backing.log" // the whole log, once the run has ended
+	liveLog    = "public/logs/live.log"         // a link: to the worker during the run, then to backingLog
 )
 
-// OpenLog implements job.LogOpener. Several error summaries, of a task that ran
-// several suites, come one after the other, and so do several files for Perfherder.
+// OpenLog implements job.LogOpener. A task that ran several suites has an error summary for
+// each, and may have several files for Perfherder; they are read one after the other, in the
+// order of their names. A run without such a log is job.ErrNotFound.
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "taskcluster.log"
 	taskID, runID, err := split(j.ID())
@@ -47,7 +48,7 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	})
 }
 
-// logs are the artifacts that are a log of this sort.
+// logs returns the names of the artifacts that are a log of this kind, sorted.
 func (p *Project) logs(ctx context.Context, taskID string, runID int, which job.LogKind) ([]string, error) {
 	var names []string
 	for a, err := range p.c.ListArtifacts(ctx, taskID, runID) {
@@ -81,14 +82,14 @@ func (p *Project) logs(ctx context.Context, taskID string, runID int, which job.
 		}
 		return nil, nil
 	}
-	return nil, fmt.Errorf("%w: %q is not a sort of log", job.ErrInvalid, string(which))
+	return nil, fmt.Errorf("%w: %q is not a kind of log", job.ErrInvalid, string(which))
 }
 
-// chain reads files one after the other; each is opened when it is its turn.
+// chain reads files one after the other, and opens each only when the one before has ended.
 type chain struct {
 	open func(name string) (io.ReadCloser, error)
-	left []string
-	now  io.ReadCloser
+	left []string      // the files that are not open yet
+	now  io.ReadCloser // the open file; nil after a file could not be opened
 }
 
 func (c *chain) next() (err error) {
@@ -122,8 +123,9 @@ func (c *chain) Close() error {
 
 var storageTypes = []string{"s3", "object", "reference", "link", "error"}
 
-// ArtifactsExist implements job.ArtifactChecker: the run has files besides its
-// logs that have not expired.
+// ArtifactsExist implements job.ArtifactChecker: it reports whether the run has any file that
+// is not a log and has not expired. Links and artifacts of type error do not count. A task
+// that has expired has no files, which is no error.
 func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 	const op = "taskcluster.artifacts"
 	taskID, runID, err := split(j.ID())

@@ -12,21 +12,21 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// noDecision says that the index has no decision task of a push, and where it
-// was looked for. It is a job.ErrNotScheduled.
+// noDecision says that the index has no decision task of a push, and where mozci looked for
+// it. It is a job.ErrNotScheduled.
 type noDecision struct {
 	looked []string
-	// empty is the part of the index in which there is nothing at all; empty
-	// where there is something, or nobody looked.
+	// empty is the project's part of the index when explain found nothing in it at all,
+	// which hints at a wrong project name. Otherwise "".
 	empty string
 }
 
 func (e *noDecision) Error() string {
-	text := fmt.Sprintf("%v: no decision task of it is in the index; looked for %s",
+	text := fmt.Sprintf("%v: the index has no decision task for it; looked for %s",
 		job.ErrNotScheduled, strings.Join(e.looked, ", "))
 	if e.empty != "" {
 		text += "; nothing at all is indexed under " + e.empty +
-			": name the project as Taskcluster does (--project), and its trust domain (--trust-domain)"
+			": give the project's name in Taskcluster (--project) and its trust domain (--trust-domain)"
 	}
 	return text
 }
@@ -34,9 +34,9 @@ func (e *noDecision) Error() string {
 // Unwrap returns job.ErrNotScheduled.
 func (e *noDecision) Unwrap() error { return job.ErrNotScheduled }
 
-// decisionOf finds the decision task of a push: by revision, or by push id
-// where the task found there is of the push's revision. An id alone proves
-// nothing: Treeherder's ids are not those of hg's pushlog.
+// decisionOf finds the decision task of a push and remembers it: by revision, or else by push
+// id when the task found there says that it is of the push's revision. An id alone proves
+// nothing, since Treeherder's push ids differ from those of hg's pushlog.
 func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error) {
 	return p.known.decisions.Do(ctx, p.key(push), func(ctx context.Context) (string, bool, error) {
 		id, err := p.lookUp(ctx, push)
@@ -44,12 +44,13 @@ func (p *Project) decisionOf(ctx context.Context, push job.Push) (string, error)
 	})
 }
 
-// lookUp is decisionOf, by what the index says now.
+// lookUp is decisionOf without memory. It reads all places in one request. The error is a
+// *noDecision when none of them has the task.
 func (p *Project) lookUp(ctx context.Context, push job.Push) (string, error) {
 	byRevision, byID := p.decisionPaths(push)
 	looked := looked(byRevision, byID)
 	if len(looked) == 0 {
-		return "", fmt.Errorf("%w: a push with neither an id nor a revision of 40 digits", job.ErrInvalid)
+		return "", fmt.Errorf("%w: the push has neither an id nor a revision of 40 digits", job.ErrInvalid)
 	}
 	found, err := p.c.findTasksAtIndex(ctx, looked...)
 	if err != nil {
@@ -73,8 +74,8 @@ func (p *Project) lookUp(ctx context.Context, push job.Push) (string, error) {
 	return id, nil
 }
 
-// decisionPaths is where the index has a push's decision task: by its revision, and by its
-// id, which is empty where it has none.
+// decisionPaths returns the paths at which the index has a push's decision task: those by
+// revision, and the one by id, "" for a push without an id.
 func (p *Project) decisionPaths(push job.Push) (byRevision []string, byID string) {
 	if push.ID > 0 {
 		byID = p.place.String() + ".pushlog-id." + strconv.FormatInt(push.ID, 10) + ".decision"
@@ -82,7 +83,7 @@ func (p *Project) decisionPaths(push job.Push) (byRevision []string, byID string
 	return revisionPaths(p.place, push), byID
 }
 
-// looked are the places where a push's decision task is looked for.
+// looked lists both kinds of paths, in the order of preference, in a slice of its own.
 func looked(byRevision []string, byID string) []string {
 	if byID == "" {
 		return slices.Clone(byRevision)
@@ -90,13 +91,14 @@ func looked(byRevision []string, byID string) []string {
 	return append(slices.Clone(byRevision), byID)
 }
 
-// wholeHashes are the hashes of a push that the index may name it by: in hg or
-// in git, and whole.
+// wholeHashes returns the push's hashes, of hg or git, that have all 40 digits. The index
+// knows pushes by whole hashes only.
 func wholeHashes(push job.Push) []string {
 	return slices.DeleteFunc(push.Hashes(), func(h string) bool { return len(h) != 40 })
 }
 
-// revisionPaths is where a push's decision task is by its revision.
+// revisionPaths returns the paths of a push's decision task by revision, such as
+// gecko.v2.autoland.revision.<40 digits>.taskgraph.decision.
 func revisionPaths(at place, push job.Push) []string {
 	var out []string
 	for _, h := range wholeHashes(push) {
@@ -105,6 +107,7 @@ func revisionPaths(at place, push job.Push) []string {
 	return out
 }
 
+// firstOf returns the task at the first of the paths that has one; "" when none has.
 func firstOf(found map[string]string, paths []string) string {
 	for _, path := range paths {
 		if id := found[path]; id != "" {
@@ -114,8 +117,8 @@ func firstOf(found map[string]string, paths []string) string {
 	return ""
 }
 
-// elsewhere looks for the decision task under the other trust domains, in one
-// request, for a project that no table and no caller placed.
+// elsewhere looks for the decision task under the other trust domains, in one request. It
+// does so only for a project whose domain is a guess, and adds to looked what it tried.
 func (p *Project) elsewhere(ctx context.Context, push job.Push, looked *[]string) (string, error) {
 	if p.sure || len(wholeHashes(push)) == 0 {
 		return "", nil
@@ -134,8 +137,9 @@ func (p *Project) elsewhere(ctx context.Context, push job.Push, looked *[]string
 	return "", nil
 }
 
-// explain adds to the error of a push without a decision task that nothing at
-// all is indexed of the project, where that is so.
+// explain improves the error of a push without a decision task: when the index has nothing at
+// all for the project, it says so. That costs one request, and is done only for an error that
+// a person will read. A failure of the request leaves the error as it was.
 func (p *Project) explain(ctx context.Context, err error) error {
 	var none *noDecision
 	if !errors.As(err, &none) {
@@ -148,15 +152,16 @@ func (p *Project) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// indexHashes are the hashes by which the index may have what belongs to a push.
+// indexHashes returns the hashes under which the index may have tasks of a push: its whole
+// hashes, or for a push known by 12 digits, those that its decision task says it is of.
 func (p *Project) indexHashes(ctx context.Context, push job.Push) ([]string, error) {
 	hashes := wholeHashes(push)
 	if len(hashes) > 0 {
 		return hashes, nil
 	}
-	id, err := p.decisionOf(ctx, push) // a push of 12 digits: its decision task knows them all
+	id, err := p.decisionOf(ctx, push)
 	if err != nil {
-		return nil, nil //nolint:nilerr // who lists its groups is told
+		return nil, nil //nolint:nilerr // list calls decisionOf as well, and reports this error
 	}
 	revs, err := p.revisions(ctx, id)
 	if err != nil {
@@ -167,7 +172,8 @@ func (p *Project) indexHashes(ctx context.Context, push job.Push) ([]string, err
 	})), nil
 }
 
-// crons are the decision tasks that cron jobs made for a push of these hashes.
+// crons returns the decision tasks that cron jobs made for a push with these hashes. An index
+// without such a namespace, or a deployment without the call, has none.
 func (p *Project) crons(ctx context.Context, hashes []string) ([]string, error) {
 	out, err := p.namespaced(ctx, hashes, ".cron")
 	if errors.Is(err, job.ErrNotFound) || lacks(err) { // no such listing, or nothing there
@@ -176,7 +182,8 @@ func (p *Project) crons(ctx context.Context, hashes []string) ([]string, error) 
 	return out, err
 }
 
-// namespaced are the tasks that the index has in a namespace of the revisions.
+// namespaced returns the tasks in a namespace (".cron") below each of the revisions. "Not
+// found" for one hash does not stop the others; it comes back with what they have.
 func (p *Project) namespaced(ctx context.Context, hashes []string, name string) ([]string, error) {
 	var out []string
 	var errs error

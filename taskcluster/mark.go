@@ -7,21 +7,21 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// backfilled is what the in-tree backfill action puts behind the group's symbol of the
-// runs that it makes, so that people tell them on Treeherder from the push's own; its
-// page and other tools take it off to compare the two. Runs of confirm-failures end in
-// the other.
+// The in-tree backfill action appends backfilled to the group's symbol of the runs that it
+// makes, so that people can tell them from the push's own on Treeherder. Treeherder and other
+// tools strip it to compare the two. Runs of confirm-failures end in confirming.
 const (
 	backfilled = "-bk"
 	confirming = "-cf"
 )
 
-// longestSymbol is what Treeherder takes.
+// longestSymbol is the longest symbol that Treeherder stores, in bytes.
 const longestSymbol = 25
 
-// marked is a task's extra with the mark of a backfill in its symbols on Treeherder: in
-// that of the group or, where the task is in none, in its own. Where there is no
-// Treeherder in it, or no place, it is as it was.
+// marked adds the mark of a backfill to the Treeherder symbols in a task's extra: the group
+// symbol "M" becomes "M-bk". A task without a group has its own symbol marked. It returns
+// extra unchanged when there is no Treeherder section, the symbol is marked already, or the
+// marked one would be too long; the mark is only for people, so that is no error.
 func marked(extra jsontext.Value) jsontext.Value {
 	var all, shown map[string]jsontext.Value
 	if v2.Unmarshal(extra, &all) != nil || v2.Unmarshal(all["treeherder"], &shown) != nil {

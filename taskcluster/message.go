@@ -14,36 +14,34 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// CI is what events of this package have as their CI.
+// CI is the value of job.Event.CI in events of this package.
 const CI = "taskcluster"
 
-// NoRun is the RunID of a message that is about no run: task-defined, an exception
-// before the first run, and what is about a group.
+// NoRun is the RunID of a message that is not about a run: task-defined, an exception before
+// the first run, and any message about a group.
 const NoRun = -1
 
 // Message is a message of the queue on Pulse.
 type Message struct {
-	Kind        string      // task-completed, artifact-created …: the end of the exchange's name
-	Status      *TaskStatus // with all runs of the task; nil where the message is about a group
+	Kind        string      // the last part of the exchange's name: task-completed, artifact-created …
+	Status      *TaskStatus // with all runs of the task; nil when the message is about a group
 	TaskGroupID string
-	RunID       int               // of the run that the message is about, or NoRun
-	Tags        map[string]string // of the task; none before 2019
-	Artifact    *Artifact         // of artifact-created alone
+	RunID       int               // the run that the message is about, or NoRun
+	Tags        map[string]string // the task's; messages before 2019 have none
+	Artifact    *Artifact         // only for artifact-created
 }
 
-// Label is the task's label as its tags have it; empty where they do not, as before
-// 2019. The task's definition has it always.
+// Label is the label in the task's tags; "" when they have none, as before 2019. The task's
+// definition always has the label.
 func (m *Message) Label() string { return m.Tags["label"] }
 
-// Project is the repository as the task's tags have it; empty where they do not, as
-// before 2023.
+// Project is the repository in the task's tags; "" when they have none, as before 2023.
 func (m *Message) Project() string { return m.Tags["project"] }
 
 // DecodeMessage decodes the body of a message of one of the queue's exchanges, such as
-// exchange/taskcluster-queue/v1/task-completed. An empty exchange is for a body
-// that was saved without: what it has in it tells what it is. A body that is no such
-// message is job.ErrMalformed, and an exchange that nobody documents
-// job.ErrUnknownWord.
+// exchange/taskcluster-queue/v1/task-completed. Pass an empty exchange for a body that was
+// saved without it; its members then tell the kind. A body that is not such a message is
+// job.ErrMalformed; an undocumented exchange is job.ErrUnknownWord.
 func DecodeMessage(exchange string, body []byte) (*Message, error) {
 	m, err := decodeMessage(exchange, body)
 	if err != nil {
@@ -52,7 +50,7 @@ func DecodeMessage(exchange string, body []byte) (*Message, error) {
 	return m, nil
 }
 
-// by is an error with the contract that it is about, where it does not say.
+// by names the contract e in an error that does not name one yet.
 func by(e contract.Any, err error) error {
 	var known *contract.Error
 	if errors.As(err, &known) && known.Source == "" {
@@ -64,7 +62,7 @@ func by(e contract.Any, err error) error {
 func decodeMessage(exchange string, body []byte) (*Message, error) {
 	var kind messageKind
 	if exchange != "" {
-		// As each kind's Carries, but in one look: there are many messages.
+		// The same as asking each kind's Carries, but faster: messages come by the million.
 		_, name, ok := strings.Cut(exchange, "/taskcluster-queue/v1/")
 		n := slices.IndexFunc(messages, func(k messageKind) bool { return k.name == name })
 		if !ok || n < 0 {
@@ -82,7 +80,7 @@ func decodeMessage(exchange string, body []byte) (*Message, error) {
 	return &m, err
 }
 
-// bodyShape tells the messages apart that were saved without their exchange.
+// bodyShape has the members that tell apart the kinds of messages saved without an exchange.
 type bodyShape struct {
 	Status *struct {
 		Runs []struct {
@@ -104,15 +102,15 @@ type bodyShape struct {
 
 var bodies = contract.New(contract.Endpoint[bodyShape]{Source: source, Name: "message"})
 
-// kindOfBody is the kind that a body has by what is in it. A group that is sealed and
-// resolved looks the same in both messages; nothing is made of either.
+// kindOfBody tells the kind of a message from its members. The messages "sealed" and
+// "resolved" of a group that is both look alike; that does no harm, since neither has events.
 func kindOfBody(body []byte) (string, error) {
 	w, err := bodies.Decode(contract.Asked{}, body)
 	switch {
 	case err != nil:
 		return "", err
 	case w.Status == nil && w.TaskGroupID == "":
-		return "", contract.Outside(".", "neither about a task nor about a group")
+		return "", contract.Outside(".", "the message is about neither a task nor a group")
 	case w.Status == nil && w.NewPriority != nil:
 		return groupPriority, nil
 	case w.Status == nil && w.Sealed != nil:
@@ -128,7 +126,8 @@ func kindOfBody(body []byte) (string, error) {
 	case w.RunID == nil:
 		return taskDefined, nil
 	case *w.RunID >= len(w.Status.Runs):
-		return "", contract.Outside("runId", "%d, and the task has %d runs", *w.RunID, len(w.Status.Runs))
+		return "", contract.Outside("runId", "%d, but the task has %d runs, counted from 0",
+			*w.RunID, len(w.Status.Runs))
 	case w.TakenUntil != nil:
 		return taskRunning, nil
 	}
@@ -140,15 +139,17 @@ func kindOfBody(body []byte) (string, error) {
 	}
 }
 
-// Events are the runs of the message's task as they are now, one event each: a message
-// may be lost, and the next one makes up for it. A task without a run is Unscheduled,
-// with the ID <task id>/0. A message about a group has no events.
+// Events returns one event for each run of the message's task, not only for the run that the
+// message is about: so when a message was lost, the next one makes up for it. A task without
+// a run gives one Unscheduled event with the ID <task id>/0. A message about a group has no
+// events.
 //
-// Without a definition, d is nil, events have what the task's tags say, and no
-// revision. The Raw of a job is a Record, whose Task has nothing but what the message
-// says then. An event's time is the run's end, or else its start, or else when it was
-// asked for. A definition of another group's task is job.ErrMalformed; a run whose
-// words nobody documents is job.ErrUnknownWord, and the other runs come with the error.
+// d may be nil. The events then have what the task's tags say, and no revision, and the Task
+// in a job's Record has only what the message says. The time of an event is the end of the
+// run, or else its start, or else the time at which it was requested.
+//
+// A definition of a task of another group is job.ErrMalformed. A run with an undocumented
+// word is job.ErrUnknownWord; the other runs come with the error.
 func (m *Message) Events(d *Definition) ([]job.Event, error) {
 	if m.Status == nil {
 		return nil, nil
@@ -177,7 +178,7 @@ func (m *Message) Events(d *Definition) ([]job.Event, error) {
 	return out, job.Wrap("taskcluster.message", id, err)
 }
 
-// lastOf is the last that is known of a run's times.
+// lastOf is the latest of a run's times that is known.
 func lastOf(t job.Times) time.Time {
 	for _, at := range []time.Time{t.Finished, t.Started} {
 		if !at.IsZero() {
@@ -187,9 +188,9 @@ func lastOf(t job.Times) time.Time {
 	return t.Requested
 }
 
-// OfKey is job.ErrMalformed where a routing key is another task's, or another group's
-// than the message's: the queue's begin with primary.<id>. An empty key, and one of a
-// route of the task's own, prove nothing.
+// OfKey checks that a routing key belongs to the message. The queue's keys begin with
+// primary.<task or group id>; when that id is another one, the error is job.ErrMalformed. An
+// empty key, or one of the task's own routes, proves nothing and is accepted.
 func (m *Message) OfKey(routingKey string) error {
 	rest, ok := strings.CutPrefix(routingKey, "primary.")
 	if !ok {

@@ -289,7 +289,7 @@ func TestBadMessages(t *testing.T) {
 	}{
 		{queue + "task-failed", "", job.ErrMalformed, "pulse.task-failed"},
 		{"", "<html>", job.ErrMalformed, "<html>"},
-		{"", "{}", job.ErrMalformed, "neither about a task nor about a group"},
+		{"", "{}", job.ErrMalformed, "about neither a task nor a group"},
 		{"", "[]", job.ErrMalformed, ""},
 		{"", `{"status": 7}`, job.ErrMalformed, "status"},
 		{"exchange/build/", failed, job.ErrUnknownWord, "exchange/build/"},

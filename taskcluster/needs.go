@@ -13,11 +13,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// TriggerNeeds implements job.TriggerScoper: the scope of the hook that Trigger would fire
-// first, or what the queue asks of whoever creates the task of an action of kind task. A
-// request that needs nothing more, as others have made it, needs no scopes. That a hook is
-// gone is not known before it is fired: the copy of a task that Trigger then makes needs
-// what createTask does, and is checked just before.
+// TriggerNeeds implements job.TriggerScoper. It returns the scope for the hook that Trigger
+// would fire first, or the scopes for creating the task of an action of kind task. When
+// others have already made all the runs of the request, it needs no scopes.
+//
+// It cannot know that a hook is gone, since that shows only when it is fired. Trigger then
+// copies the task, which needs the scopes of createTask; it checks those just before.
 func (p *Project) TriggerNeeds(ctx context.Context, req job.Request) ([][]string, error) {
 	const op = "taskcluster.needs"
 	key := req.Push.String() + " " + req.Label
@@ -50,7 +51,8 @@ func (p *Project) triggerNeeds(ctx context.Context, req job.Request) ([][]string
 	return createNeeds(definition)
 }
 
-// CancelNeeds implements job.CancelScoper.
+// CancelNeeds implements job.CancelScoper. A run that has ended needs no scopes, since Cancel
+// leaves it alone.
 func (p *Project) CancelNeeds(ctx context.Context, id string) ([][]string, error) {
 	const op = "taskcluster.needs"
 	taskID, runID, err := split(id)
@@ -69,11 +71,12 @@ func (p *Project) CancelNeeds(ctx context.Context, id string) ([][]string, error
 	})
 }
 
-// fireNeeds is what whoever fires a way's hook must have.
+// fireNeeds are the scopes for firing a way's hook. As everywhere in this file, the outer list
+// means "and", an inner one "or": [[a, b], [c]] is satisfied by a and c, or by b and c.
 func fireNeeds(w way) [][]string { return [][]string{{"hooks:trigger-hook:" + w.hook()}} }
 
-// cancelNeeds is what whoever cancels a task must have. That of its project is of 2021,
-// and as good.
+// cancelNeeds are the scopes for cancelling a task: one that names the task or, since 2021,
+// one for all tasks of its project.
 func cancelNeeds(s *TaskStatus) [][]string {
 	group := []string{fmt.Sprintf("queue:cancel-task:%s/%s/%s", s.SchedulerID, s.TaskGroupID, s.TaskID)}
 	if s.ProjectID != "" {
@@ -82,12 +85,14 @@ func cancelNeeds(s *TaskStatus) [][]string {
 	return [][]string{group}
 }
 
-// priorities are those of tasks, the highest first: who may create tasks of one may
-// create those of lower ones.
+// priorities are the priorities of tasks, the highest first. The right to create tasks of one
+// priority includes the lower ones.
 var priorities = []string{"highest", "very-high", "high", "medium", "low", "very-low", "lowest"}
 
-// createNeeds is what whoever creates a task of a definition must have: see the queue's
-// createTask, whose defaults are filled in.
+// createNeeds are the scopes for creating a task with this definition, by the reference of the
+// queue's createTask: one for its queue and priority or any higher one, one for its
+// scheduler, one for its project, one for each route, and each scope of the task itself.
+// Members that the definition lacks have the queue's defaults.
 func createNeeds(definition any) ([][]string, error) {
 	var d struct {
 		ProjectID     string   `json:"projectId"`
@@ -106,7 +111,7 @@ func createNeeds(definition any) ([][]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the definition of a task: %w", job.ErrMalformed, err)
 	}
-	if d.Priority == "normal" { // its name until 2017
+	if d.Priority == "normal" { // the name of lowest until 2017
 		d.Priority = "lowest"
 	}
 	at := slices.Index(priorities, cmp.Or(d.Priority, "lowest"))
@@ -116,7 +121,7 @@ func createNeeds(definition any) ([][]string, error) {
 	}
 	queue := cmp.Or(d.TaskQueueID, d.ProvisionerID+"/"+d.WorkerType)
 	var create []string
-	for _, p := range slices.Backward(priorities[:at+1]) { // its own first
+	for _, p := range slices.Backward(priorities[:at+1]) { // its own first, which errors then name
 		create = append(create, "queue:create-task:"+p+":"+queue)
 	}
 	need := [][]string{
@@ -133,16 +138,16 @@ func createNeeds(definition any) ([][]string, error) {
 	return need, nil
 }
 
-// allowed checks what is about to be done against the scopes that the context is kept to,
-// where it is: it is whoever asks who must have them, whatever the client's own
-// credentials may.
+// allowed checks an act that is about to be done. When the context is limited to scopes
+// (job.WithScopes), these are the caller's, and the caller must have the needed ones; the
+// scopes of the client's own credentials do not help.
 func allowed(ctx context.Context, need [][]string) error {
 	scopes, limited := job.Scopes(ctx)
 	if !limited {
 		return nil
 	}
 	if lacks := scope.Missing(scopes, need); len(lacks) > 0 {
-		return fmt.Errorf("%w: whoever asks lacks %s", job.ErrDenied, strings.Join(lacks, ", "))
+		return fmt.Errorf("%w: the caller lacks the scopes %s", job.ErrDenied, strings.Join(lacks, ", "))
 	}
 	return nil
 }

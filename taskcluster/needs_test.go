@@ -71,7 +71,7 @@ func TestTriggerWithinScopes(t *testing.T) {
 		ctx := job.WithScopes(t.Context(), strings.Fields(scopes))
 		_, err := p.Trigger(ctx, job.Request{Label: test, Push: push(20), Count: 1})
 		if may != (err == nil) || may != (len(k.payloads) == 1) ||
-			!may && (!errors.Is(err, job.ErrDenied) || !strings.Contains(err.Error(), "lacks "+generic)) {
+			!may && (!errors.Is(err, job.ErrDenied) || !strings.Contains(err.Error(), "lacks the scopes "+generic)) {
 			t.Errorf("with %q: %v, %d fired", scopes, err, len(k.payloads))
 		}
 	}

@@ -8,11 +8,12 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// never says of tasks that wait for others which of them will never run, and
-// why, by task id. The queue leaves such a task unscheduled until its deadline,
-// and tells nobody: a dependency has ended without success, or will never run
-// itself. Dependencies outside the push's groups are asked for, in one request,
-// and where those wait themselves, what they wait for in two more at a time.
+// never finds out which of the waiting tasks will never run, and why, by task id. That is so
+// when a dependency ended without success, or will never run itself. The queue does not say
+// it: such a task just stays unscheduled until its deadline.
+//
+// Dependencies outside the push's groups cost 1 request for all of them, and 2 more for each
+// further step when those wait for others themselves.
 func (p *Project) never(ctx context.Context, g *graphs, tasks []*listedTask) (map[string]string, error) {
 	d := &doomed{
 		g: g, elsewhere: map[string]*TaskStatus{}, others: map[string]*listedTask{},
@@ -31,7 +32,7 @@ func (p *Project) never(ctx context.Context, g *graphs, tasks []*listedTask) (ma
 			return nil, err
 		}
 	}
-	for before := -1; before < len(d.why); { // once more where a circle hid something
+	for before := -1; before < len(d.why); { // again, as long as it finds more: a circle may have hidden some
 		before, d.known = len(d.why), map[string]bool{}
 		for _, t := range tasks {
 			d.look(t)
@@ -40,11 +41,12 @@ func (p *Project) never(ctx context.Context, g *graphs, tasks []*listedTask) (ma
 	return d.why, d.unclear
 }
 
-// farthest is how many groups a chain of dependencies is followed through.
+// farthest is the number of steps that a chain of dependencies is followed outside the push's
+// groups. A longer chain counts as one that may still run.
 const farthest = 5
 
-// ask asks how far tasks outside the push's groups are, and what those of them
-// wait for that wait.
+// ask reads the statuses of tasks outside the push's groups, and the definitions of those
+// that wait themselves.
 func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
@@ -73,9 +75,9 @@ func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
 		t, s := tasks[id], d.elsewhere[id]
 		switch {
 		case t == nil:
-			return broken(definedTasks, "tasks", "without the task %s, which has a status", id)
+			return broken(definedTasks, "tasks", "the task %s is missing, although it has a status", id)
 		case t.TaskGroupID != s.TaskGroupID:
-			return broken(definedTasks, "tasks", "the task %s is of the group %s, and by its status of %s",
+			return broken(definedTasks, "tasks", "the task %s is in the group %s, but by its status in %s",
 				id, t.TaskGroupID, s.TaskGroupID)
 		}
 		d.others[id] = &listedTask{Task: *t, Status: *s}
@@ -83,7 +85,7 @@ func (d *doomed) ask(ctx context.Context, c *Client, ids []string) error {
 	return nil
 }
 
-// of is a task whose dependencies are known.
+// of returns a task whose dependencies are known; nil for any other.
 func (d *doomed) of(id string) *listedTask {
 	if t := d.g.byID[id]; t != nil {
 		return t
@@ -91,15 +93,15 @@ func (d *doomed) of(id string) *listedTask {
 	return d.others[id]
 }
 
-// doomed finds tasks that will never run.
+// doomed finds tasks that will never run. All its maps are by task id.
 type doomed struct {
 	g         *graphs
-	elsewhere map[string]*TaskStatus // of dependencies outside the groups
-	others    map[string]*listedTask // of them, those that wait themselves
-	asked     map[string]bool        // looked up outside the groups
-	why       map[string]string
-	known     map[string]bool // looked at, or being looked at
-	unclear   error           // what a task requires is in no vocabulary
+	elsewhere map[string]*TaskStatus // dependencies outside the groups
+	others    map[string]*listedTask // those of them that wait themselves
+	asked     map[string]bool        // was looked up outside the groups, found or not
+	why       map[string]string      // the reasons found so far
+	known     map[string]bool        // looked at in this round, or being looked at
+	unclear   error                  // a task's "requires" is an undocumented word
 }
 
 // waits reports whether the task runs only once its dependencies have succeeded.
@@ -107,7 +109,8 @@ func (t *listedTask) waits() bool {
 	return t.Status.State == "unscheduled" && t.Task.Requires != "all-resolved"
 }
 
-// outside collects the dependencies that no group has.
+// outside collects the dependencies, direct and further, that no group has and that were not
+// looked up yet. seen stops it at tasks that it has visited.
 func (d *doomed) outside(t *listedTask, seen map[string]bool, into *[]string) {
 	if seen[t.Status.TaskID] || !t.waits() {
 		return
@@ -122,13 +125,13 @@ func (d *doomed) outside(t *listedTask, seen map[string]bool, into *[]string) {
 	}
 }
 
-// look says why a task will never run; empty where it still can.
+// look says why a task will never run; "" when it still can.
 func (d *doomed) look(t *listedTask) string {
 	id := t.Status.TaskID
 	if d.known[id] || d.why[id] != "" || !t.waits() {
 		return d.why[id]
 	}
-	d.known[id] = true // a circle of dependencies ends here
+	d.known[id] = true // stops at a circle of dependencies; never looks again for what that hides
 	if t.Task.Requires != "all-completed" {
 		d.unclear = fmt.Errorf("task %s (%s): %w", id, t.label(), unknownWord("requires", t.Task.Requires))
 	}
@@ -153,13 +156,12 @@ func (d *doomed) dependency(id string) string {
 	}
 	s := d.elsewhere[id]
 	if s == nil {
-		return fmt.Sprintf("the task %s that it needs has expired", id)
+		return fmt.Sprintf("it needs the task %s, which has expired", id)
 	}
 	return ended("the task "+id, s)
 }
 
-// ended says how a task ended that others needed to succeed; empty where it
-// succeeded, or has not ended.
+// ended says how a task ended that others need; "" when it succeeded or has not ended.
 func ended(what string, s *TaskStatus) string {
 	switch {
 	case s.State == "failed":

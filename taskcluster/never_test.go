@@ -54,7 +54,7 @@ func TestNever(t *testing.T) {
 		"of elsewhere": {add("of elsewhere", "", elsewhere), "the task " + elsewhere + " failed"},
 		"of what expired": {
 			add("of what expired", "", "AAAAAAAAQAaAAAAAAAAAAA"),
-			"AAAAAAAAQAaAAAAAAAAAAA that it needs has expired",
+			"needs the task AAAAAAAAQAaAAAAAAAAAAA, which has expired",
 		},
 		"of good ones":      {add("of good ones", "", good, goodElsewhere), ""},
 		"of running":        {add("of running", "", running, good), ""},

@@ -9,30 +9,33 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// note is what this process has seen of a push that no artifact tells: what is not in the
-// index, or not yet. A listing of the push's groups writes it, and what is fired adds to it.
+// note is what this process knows about a push that no artifact tells, because it is not in
+// the index, or not yet. Each listing of the push's groups replaces it, and each action that
+// mozci fires adds to it. A note is never changed once it is in known.notes.
 type note struct {
-	actions map[string]time.Time // action tasks, and when they were seen or fired
-	loose   map[string]time.Time // tasks that no plan has: of actions that failed, copies, what was made by hand
-	// closed are the action tasks that were over when the groups were listed, with how many
-	// runs they had: all that they made is in a plan, or loose.
+	actions map[string]time.Time // action tasks, with the time at which they were seen or fired
+	loose   map[string]time.Time // tasks in no plan: made by failed actions, copied, or made by hand
+	// closed are the action tasks that were over when the groups were listed, with their
+	// number of runs at that time: everything they made is in a plan or loose. A rerun
+	// makes the number wrong, and the action is looked at again.
 	closed map[string]int
-	many   bool      // there are too many to keep
-	doubt  time.Time // until then something may have been made that nobody told us of
+	many   bool      // there are more than mostLoose, so loose is empty
+	doubt  time.Time // until then, an action may have been made without our knowing
 }
 
-// mostLoose is how many tasks a note keeps; of a push with more the groups are listed.
+// mostLoose is how many loose tasks a note keeps. When a push has more, its groups are listed.
 const mostLoose = 200
 
-// doubtful is for how long the groups of a push are listed after a request whose answer
-// said nothing of what was made.
+// doubtful is how long the groups of a push are listed each time after a request whose answer
+// did not tell whether anything was made.
 const doubtful = 15 * time.Minute
 
-// graphless are the actions that make no tasks in their own group, and leave no
-// task-graph.json: backfill has the actions of other pushes make some.
+// graphless are the actions that make no tasks in their own group, and so leave no
+// task-graph.json. backfill is one, since it fires actions of other pushes.
 var graphless = append(slices.Clone(makesNothing), "backfill")
 
-// change changes the note of a push.
+// change replaces the note of a push by a changed copy: readers of the old one are not
+// disturbed.
 func (k *known) change(key string, by func(*note)) {
 	k.noting.Lock()
 	defer k.noting.Unlock()
@@ -42,7 +45,8 @@ func (k *known) change(key string, by func(*note)) {
 	k.notes.Put(key, &n)
 }
 
-// noted is what is noted of a push. It is not changed any more.
+// noted returns the note of a push, an empty one when there is none. The caller must not
+// change it.
 func (k *known) noted(key string) *note {
 	if n, ok := k.notes.Get(key); ok && n != nil {
 		return n
@@ -50,15 +54,16 @@ func (k *known) noted(key string) *note {
 	return &note{}
 }
 
-// madeNone reports whether an error of a request says that nothing was made.
+// madeNone reports whether the error of a request proves that nothing was made. Unavailable
+// never does, even when the error has another sentinel, too.
 func madeNone(err error) bool {
 	return err != nil && !errors.Is(err, job.ErrUnavailable) && slices.ContainsFunc([]error{
 		job.ErrDenied, job.ErrInvalid, job.ErrRefused, job.ErrNotScheduled, job.ErrNotFound, job.ErrNoBuild,
 	}, func(kind error) bool { return errors.Is(err, kind) })
 }
 
-// fired notes what came of a request: the task that was made of it is looked at the
-// next time, though the index does not have it before it has completed.
+// fired notes the result of a request, so that the action task it made is looked at the next
+// time: the index will not have it before it completes.
 func (p *Project) fired(push job.Push, r job.Receipt, err error) {
 	if madeNone(err) {
 		return
@@ -79,7 +84,8 @@ func (p *Project) fired(push job.Push, r job.Receipt, err error) {
 	})
 }
 
-// listed notes what a listing shows of a push beyond its plans.
+// listed notes what a listing shows of a push that its plans do not. It keeps what was noted
+// after the listing began, since the listing may not show it.
 func (p *Project) listed(key string, g *graphs) {
 	k := p.known.knows(g)
 	next := note{actions: map[string]time.Time{}, loose: map[string]time.Time{}, closed: map[string]int{}}
@@ -97,7 +103,7 @@ func (p *Project) listed(key string, g *graphs) {
 		}
 	}
 	p.known.change(key, func(n *note) {
-		if !k.whole { // what the decision task made is not known now: no task is found to be loose
+		if !k.whole { // without all plans, loose tasks cannot be told from others: keep those known before
 			maps.Copy(next.loose, n.loose)
 		}
 		next.actions, next.loose = since(n.actions, g.at, next.actions), since(n.loose, g.at, next.loose)
@@ -109,13 +115,15 @@ func (p *Project) listed(key string, g *graphs) {
 	})
 }
 
-// knows is what is known of the tasks of groups by the plans of those who made them.
+// knows is what plans tell about the tasks of groups.
 type knows struct {
-	whole bool // what the groups' decision tasks made is known
-	plans map[string]*plan
-	made  map[[16]byte]bool
+	whole bool              // the plans of all the groups' decision tasks are known
+	plans map[string]*plan  // by the id of the decision or action task
+	made  map[[16]byte]bool // every task of those plans, by the bytes of its id
 }
 
+// knows gathers the known plans of the groups' decision and action tasks. On the way it marks
+// as proven each plan that has a task in the groups.
 func (k *known) knows(g *graphs) *knows {
 	out := &knows{whole: true, plans: map[string]*plan{}, made: map[[16]byte]bool{}}
 	for t := range g.tasks() {
@@ -140,13 +148,15 @@ func (k *known) knows(g *graphs) *knows {
 	return out
 }
 
-// holds reports whether a task of a plan is in the groups.
+// holds reports whether at least one task of a plan is in the groups.
 func (g *graphs) holds(made *plan) bool {
 	return slices.ContainsFunc(made.rows, func(r planned) bool { return g.byID[r.task()] != nil })
 }
 
-// loose reports whether a task is in no plan. Where the plans are not known the task says
-// who made it; a copy says what the copied one said.
+// loose reports whether a task must be noted because no plan has it. A task in a known plan
+// is not loose. A copy always is: it names the maker of the original as its own. A task made
+// by an action is loose when that action's plan is known and lacks it, or will never be
+// usable. For all others, it takes the plans of all decision tasks to know.
 func (k *knows) loose(g *graphs, t *listedTask) bool {
 	if raw, ok := taskBytes(t.Status.TaskID); ok && k.made[raw] {
 		return false
@@ -161,7 +171,7 @@ func (k *knows) loose(g *graphs, t *listedTask) bool {
 	return k.whole
 }
 
-// since adds to what a listing showed what was noted after it began.
+// since adds to the tasks that a listing showed those that were noted after it began.
 func since(old map[string]time.Time, began time.Time, listed map[string]time.Time) map[string]time.Time {
 	for id, at := range old {
 		if at.After(began) {
@@ -180,11 +190,11 @@ func copyOf(m map[string]time.Time) map[string]time.Time {
 // acts reports whether a task is an action.
 func (t *listedTask) acts() bool { return t.Task.Extra.Action != nil }
 
-// idle reports whether a task has made nothing, since nobody has begun it.
+// idle reports whether a task has made nothing because no worker has ever started it.
 func idle(s *TaskStatus) bool {
 	return len(s.Runs) == 0 || len(s.Runs) == 1 && s.Runs[0].Started.IsZero()
 }
 
-// once reports whether a task completed in its first run: what it made is then in that
-// run's artifacts, and nothing is of another run.
+// once reports whether a task completed in its first and only run. The artifacts of that run
+// then list everything that it made; a task with several runs may have made tasks in each.
 func once(s *TaskStatus) bool { return len(s.Runs) == 1 && s.Runs[0].State == "completed" }

@@ -14,30 +14,33 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Definition is a task's definition, with the push that it is of.
+// Definition is a task's definition, with the push that the task belongs to.
 type Definition struct {
 	Task Task
-	// Push is what the definition says of its push: the repository and the revision,
-	// and the id in hg's pushlog where it has that. Fields that it does not say, or
-	// says in two ways, are empty.
+	// Push has the repository, the revision and, when the definition has it, the id in
+	// hg's pushlog. A field that the definition does not have, or has in two different
+	// ways, is empty.
 	Push job.Push
-	// Why says why Push has no revision; empty where it has one.
+	// Why says why Push has no revision; empty when it has one.
 	Why string
 }
 
-// ParseDefinition reads the definition of a task as the queue has it. What is none is
-// job.ErrMalformed.
+// ParseDefinition reads the definition of a task as the queue returns it. A body that is not
+// one is job.ErrMalformed.
 //
-// The push is what a route for Treeherder says, tc-treeherder.v2.<project>.<revision>
-// and perhaps .<push id>: the queue lets a task have such a route only if its scopes
-// do. Treeherder passes over tasks with several, and over those with none. Here, a task
-// with two that differ has no push, and one with none has that of its environment
-// (<name>_HEAD_REPOSITORY and <name>_HEAD_REV), or else of its routes for the index
-// (index.<domain>.v2.<project>.revision.<revision>). Anybody's push can write
-// anything into an environment: it is believed only about the project that the
-// routes for the index name, or else the tag "project", or else the task's
-// projectId; and not against a revision that these routes have. Where
-// no revision is found, the repository is that project.
+// The push comes from the first of these that the task has:
+//
+//  1. A route for Treeherder, tc-treeherder.v2.<project>.<revision>, perhaps with
+//     .<push id>. The queue gives a task such a route only if its scopes allow it, so it can
+//     be trusted. A task with two that differ has no push. (Treeherder skips tasks with
+//     several routes, and tasks with none.)
+//  2. Its environment, <name>_HEAD_REPOSITORY and <name>_HEAD_REV.
+//  3. Its routes for the index, index.<domain>.v2.<project>.revision.<revision>.
+//
+// A push can write anything into an environment. So the environment counts only when it is
+// about the project that the index routes name, or else the tag "project", or else the
+// task's projectId, and when no index route has another revision. When no revision is found,
+// Push.Repo is that project.
 func ParseDefinition(body []byte) (*Definition, error) {
 	w, err := definitions.Decode(contract.Asked{}, body)
 	if err != nil {
@@ -46,24 +49,24 @@ func ParseDefinition(body []byte) (*Definition, error) {
 	return w.definition(body), nil
 }
 
-// definition is what was decoded of a body.
+// definition finds the push of a decoded task; body is the raw text, for its environment.
 func (w *definitionWire) definition(body []byte) *Definition {
 	d := &Definition{Task: w.Task}
 	d.Push, d.Why = w.push(body)
 	return d
 }
 
-// claim is what one part of a definition says of the push.
+// claim is the push that one part of a definition names.
 type claim struct{ repo, revision string }
 
 func (c claim) String() string { return fmt.Sprintf("%s %.12s", c.repo, c.revision) }
 
-// push is the push that a definition is of; see ParseDefinition.
+// push finds the push of a task, or says why it has no revision; see ParseDefinition.
 func (w *definitionWire) push(body []byte) (job.Push, string) {
 	routes, ids := claimsOf(w.Routes, treeherderRoute)
 	switch {
 	case len(routes) > 1:
-		return job.Push{}, fmt.Sprintf("its routes for Treeherder are of several pushes: %s", clip.Marked(
+		return job.Push{}, fmt.Sprintf("its routes for Treeherder name several pushes: %s", clip.Marked(
 			fmt.Sprint(routes), 3*shown))
 	case len(routes) == 1:
 		return pushOf(routes[0], ids), ""
@@ -75,19 +78,19 @@ func (w *definitionWire) push(body []byte) (job.Push, string) {
 	case len(told) > 1 || len(indexed) > 1:
 		return job.Push{Repo: project}, "it has no route for Treeherder, and names several revisions"
 	case len(told) == 1 && len(indexed) == 1 && told[0] != indexed[0]:
-		return job.Push{Repo: project}, fmt.Sprintf("it has no route for Treeherder, and is of %s by its environment, "+
-			"but of %s by its routes for the index", told[0], indexed[0])
+		return job.Push{Repo: project}, fmt.Sprintf("it has no route for Treeherder, and its environment names %s, "+
+			"but its routes for the index name %s", told[0], indexed[0])
 	case len(told) == 1:
 		return pushOf(told[0], ids), ""
 	case len(indexed) == 1:
 		return pushOf(indexed[0], ids), ""
 	}
-	return job.Push{Repo: project}, "it has no route for Treeherder, and no revision of " +
-		cmp.Or(project, "any project") + " in its environment or its routes for the index"
+	return job.Push{Repo: project}, "it has no route for Treeherder, and neither its environment nor its routes " +
+		"for the index name a revision of " + cmp.Or(project, "any project")
 }
 
-// project is the one that routes for the index name, or a tag, or what the queue calls
-// the task's project: empty where all say nothing.
+// project is the project that the routes for the index name, or else the tag "project", or
+// else the task's projectId; "" when none of them does, or the routes name several.
 func (w *definitionWire) project(indexed []claim) string {
 	names := map[string]bool{}
 	for _, c := range indexed {
@@ -111,8 +114,14 @@ func (w *definitionWire) project(indexed []claim) string {
 	return ""
 }
 
-// The routes that name a push. Those of the index are of any trust domain, and may
-// have more words before the revision, such as shippable, or a branch of git.
+// The routes that name a push. Index routes may be of any trust domain, and may have more
+// words before the revision, such as "shippable" or the name of a git branch:
+//
+//	tc-treeherder.v2.autoland.<40 digits>.190123
+//	index.gecko.v2.autoland.shippable.revision.<40 digits>.firefox.linux64-opt
+//	index.gecko.v2.autoland.pushlog-id.190123.decision
+//
+// Ids have at most 9 digits, so that they fit every integer type.
 var (
 	treeherderRoute = regexp.MustCompile(`^tc-treeherder\.v2\.([\w-]+)\.([0-9a-f]{40})(?:\.(\d{1,9}))?$`)
 	indexRoute      = regexp.MustCompile(`^index\.[\w-]+\.v2\.([\w-]+)\.(?:.+\.)?revision\.([0-9a-f]{40})(?:\.|$)`)
@@ -122,11 +131,12 @@ var (
 	wholeHash       = regexp.MustCompile(`^[0-9a-f]{40}$`)
 )
 
-// trunk is what the index has the builds of several projects under, beside their own.
+// trunk is not a project: the index has builds of several projects under it, in addition to
+// the projects' own paths.
 const trunk = "trunk"
 
-// claimsOf are the pushes that routes of a form name, each once, and the ids that they
-// have for them.
+// claimsOf returns the pushes that routes of a form name, each once, and the push ids in
+// them. form is treeherderRoute or indexRoute.
 func claimsOf(routes []string, form *regexp.Regexp) (out []claim, ids []string) {
 	for _, r := range routes {
 		if m := indexID.FindStringSubmatch(r); m != nil && form == indexRoute {
@@ -146,18 +156,18 @@ func claimsOf(routes []string, form *regexp.Regexp) (out []claim, ids []string) 
 	return out, ids
 }
 
-// pushOf is the push of a claim. Its id is that of hg's pushlog, which pushes of git
-// do not have.
+// pushOf makes the push of a claim. The id is that of hg's pushlog, so pushes of git have
+// none; routes that name several ids give none either.
 func pushOf(c claim, ids []string) job.Push {
 	p := job.Push{Repo: c.repo, Revision: c.revision}
 	if slices.Sort(ids); len(slices.Compact(ids)) == 1 && !OnGit(c.repo) {
-		p.ID, _ = strconv.ParseInt(ids[0], 10, 64) // nine digits
+		p.ID, _ = strconv.ParseInt(ids[0], 10, 64) // at most 9 digits: cannot fail
 	}
 	return p
 }
 
-// environmentClaims are the pushes that a task's environment names, of the project, or
-// of every one where it is not known.
+// environmentClaims returns the pushes that a task's environment names: only those of the
+// project, or of any project when it is "".
 func environmentClaims(body []byte, project string) (out []claim) {
 	w, err := environment.Decode(contract.Asked{}, body)
 	if err != nil {

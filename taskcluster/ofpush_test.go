@@ -78,7 +78,7 @@ var definedPushes = map[string]struct {
 		why: "several pushes: [try aaaaaaaaaaaa autoland aaaaaaaaaaaa]",
 	},
 	"two revisions for Treeherder": {
-		routes: []string{"tc-treeherder.v2.try." + revA, "tc-treeherder.v2.try." + revB}, why: "of several pushes",
+		routes: []string{"tc-treeherder.v2.try." + revA, "tc-treeherder.v2.try." + revB}, why: "name several pushes",
 	},
 	"routes of another server and of another version": {
 		routes: []string{"tc-treeherder-stage.v2.try." + revB, "tc-treeherder.try." + revB, "tc-treeherder.v2.try.tip"},
@@ -93,11 +93,11 @@ var definedPushes = map[string]struct {
 	},
 	"an environment of another project than the routes": {
 		routes: []string{"index.gecko.v2.try.latest.firefox"}, env: headOf("GECKO", hg+"integration/autoland", revA),
-		want: job.Push{Repo: "try"}, why: "no revision of try",
+		want: job.Push{Repo: "try"}, why: "name a revision of try",
 	},
 	"an environment of another project than the tag": {
 		env: headOf("GECKO", hg+"integration/autoland", revA), tags: tctest.Object{"project": "try"},
-		want: job.Push{Repo: "try"}, why: "no revision of try",
+		want: job.Push{Repo: "try"}, why: "name a revision of try",
 	},
 	"a repository within another": {
 		env: tctest.Object{
@@ -116,13 +116,13 @@ var definedPushes = map[string]struct {
 	"an environment against the routes": {
 		routes: []string{"index.gecko.v2.autoland.revision." + revB + ".firefox"},
 		env:    headOf("GECKO", hg+"integration/autoland", revA), want: job.Push{Repo: "autoland"},
-		why: "is of autoland aaaaaaaaaaaa by its environment, but of autoland bbbbbbbbbbbb by its routes",
+		why: "its environment names autoland aaaaaaaaaaaa, but its routes for the index name autoland bbbbbbbbbbbb",
 	},
 	"an environment whose revision is none": {
-		env: headOf("GECKO", hg+"try", "default"), want: job.Push{}, why: "no revision of any project",
+		env: headOf("GECKO", hg+"try", "default"), want: job.Push{}, why: "name a revision of any project",
 	},
 	"an environment of another shape": {
-		env: tctest.Object{"GECKO_HEAD_REV": 7, "GECKO_HEAD_REPOSITORY": hg + "try"}, why: "no revision",
+		env: tctest.Object{"GECKO_HEAD_REV": 7, "GECKO_HEAD_REPOSITORY": hg + "try"}, why: "name a revision",
 	},
 	"routes for the index": {
 		routes: []string{
@@ -137,14 +137,14 @@ var definedPushes = map[string]struct {
 		want:   job.Push{Repo: "try"}, why: "several revisions",
 	},
 	"a tag": {
-		tags: tctest.Object{"project": "try"}, want: job.Push{Repo: "try"}, why: "no revision of try",
+		tags: tctest.Object{"project": "try"}, want: job.Push{Repo: "try"}, why: "name a revision of try",
 	},
 	"the queue's project": {
-		more: tctest.Object{"projectId": "gecko"}, want: job.Push{Repo: "gecko"}, why: "no revision of gecko",
+		more: tctest.Object{"projectId": "gecko"}, want: job.Push{Repo: "gecko"}, why: "name a revision of gecko",
 	},
 	"what builds of several projects share is no project": {
 		routes: []string{"index.gecko.v2.trunk.latest.firefox"}, tags: tctest.Object{"project": "autoland"},
-		want: job.Push{Repo: "autoland"}, why: "no revision of autoland",
+		want: job.Push{Repo: "autoland"}, why: "name a revision of autoland",
 	},
 	"a tag that is no name": {
 		tags: tctest.Object{"project": "../try\n"}, want: job.Push{}, why: "any project",

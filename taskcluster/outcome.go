@@ -12,13 +12,14 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// makesNothing are the actions that make no tasks when all goes well.
+// makesNothing are the actions that make no tasks even when they succeed.
 var makesNothing = []string{"rerun", "cancel", "cancel-all", "release-promotion"}
 
-// Outcome implements job.OutcomeFinder: what the action task of a receipt made. Of
-// one that is done its task-graph.json says that, by task id: its
-// label-to-taskid.json holds what was known before as well, and one that failed
-// or made nothing leaves that, too.
+// Outcome implements job.OutcomeFinder: it returns the runs that the action task of a receipt
+// made. Those of a completed action task are in its task-graph.json. (Its
+// label-to-taskid.json would not do: it also has tasks from before, and even an action
+// that failed or made nothing leaves one.) Otherwise the tasks in the push's groups count
+// that name the action task as their parent.
 func (p *Project) Outcome(ctx context.Context, push job.Push, label string, r job.Receipt) (job.Outcome, error) {
 	const op = "taskcluster.outcome"
 	if r.By == "" {
@@ -47,7 +48,7 @@ func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *T
 			return out, err
 		}
 	}
-	if len(out.IDs) == 0 { // under way, failed, or without a graph: what says that it made it
+	if len(out.IDs) == 0 { // under way, failed, or without a graph
 		if out.IDs, err = p.children(ctx, push, label, s.TaskID); err != nil {
 			return out, err
 		}
@@ -63,20 +64,20 @@ func (p *Project) outcome(ctx context.Context, push job.Push, label string, s *T
 	return out, err
 }
 
-// shortOf says that an action which completed made fewer runs than it was asked
-// for; empty where it did not, or nobody knows.
+// shortOf says when a completed action made fewer runs of the label than its input wanted; ""
+// when it made enough, or when its input is not known.
 func (p *Project) shortOf(ctx context.Context, label string, s *TaskStatus, made int) (string, error) {
 	name, wanted := "", 0
 	t, err := p.c.Task(ctx, s.TaskID)
 	switch {
 	case err == nil && t.TaskGroupID != s.TaskGroupID:
-		return "", broken(definitions, "taskGroupId", "%q, and by its status the action task %s is of %s",
+		return "", broken(definitions, "taskGroupId", "%q, but by its status the action task %s is in %s",
 			t.TaskGroupID, s.TaskID, s.TaskGroupID)
 	case errors.Is(err, job.ErrMalformed):
 		return "", err
 	case err == nil && t.Extra.Action != nil:
 		a := t.Extra.Action
-		name, wanted = a.Name, wants(a.Name, a.Context.Input, label)[label] // on a task: on the label's
+		name, wanted = a.Name, wants(a.Name, a.Context.Input, label)[label] // mozci fires it on the label's task
 	}
 	switch {
 	case made == 0 && slices.Contains(makesNothing, name):
@@ -91,7 +92,7 @@ func (p *Project) shortOf(ctx context.Context, label string, s *TaskStatus, made
 
 const cancelledWord = "was cancelled"
 
-// ending is how a task ended that did not complete.
+// ending says how a task ended that did not complete.
 func ending(s *TaskStatus) string {
 	if s.State == "failed" {
 		return s.State
@@ -104,28 +105,28 @@ func ending(s *TaskStatus) string {
 	}
 }
 
-// madeTask is what mozci reads of a task in an action's task-graph.json.
+// madeTask is the part that mozci reads of a task in an action's task-graph.json.
 type madeTask struct {
 	Label  string `json:"label" is:"required" min:"1"`
-	TaskID string `json:"task_id"` // as the key; old versions do not write it
+	TaskID string `json:"task_id"` // the same as the key; old versions do not write it
 
 	_ contract.Also `names:"attributes dependencies description if_dependencies kind optimization soft_dependencies task"`
 }
 
-// taskGraph has the tasks that a decision or an action task made, by id.
+// taskGraph is the file with the tasks that a decision or an action task made, by task id.
 var taskGraph = contract.New(contract.Endpoint[map[string]madeTask]{
 	Source: source, Name: "task-graph.json", File: `(^|[^-])task-graph\.json`,
 	URL: storedAs + `task-graph\.json$`,
 })
 
-// eachMade reads a task-graph.json, a task at a time.
+// eachMade reads a task-graph.json one task at a time, and passes each to take.
 func eachMade(r io.Reader, take func(id string, t *madeTask)) error {
 	_, err := taskGraph.Read(contract.Asked{}, r, contract.Elements("", func(id string, t *madeTask) error {
 		if err := isTask(".", id); err != nil {
 			return err
 		}
 		if t.TaskID != "" && t.TaskID != id {
-			return contract.Outside("task_id", "%.60q, which stands at %q", t.TaskID, id)
+			return contract.Outside("task_id", "%.60q, under the key %q", t.TaskID, id)
 		}
 		take(id, t)
 		return nil
@@ -133,7 +134,8 @@ func eachMade(r io.Reader, take func(id string, t *madeTask)) error {
 	return err
 }
 
-// madeBy are the runs that a completed action's task-graph.json names.
+// madeBy returns the first runs of the tasks of a label in a completed action's
+// task-graph.json, sorted; of all tasks when label is "". Without the file it returns none.
 func (p *Project) madeBy(ctx context.Context, s *TaskStatus, label string) ([]string, error) {
 	run, err := settled(s)
 	if err != nil {
@@ -155,7 +157,8 @@ func (p *Project) madeBy(ctx context.Context, s *TaskStatus, label string) ([]st
 	return ids, err
 }
 
-// children are the runs in the push's groups that say that a task made them.
+// children returns the first runs of the tasks in the push's groups that name the task parent
+// as their maker.
 func (p *Project) children(ctx context.Context, push job.Push, label, parent string) ([]string, error) {
 	g, err := p.groups(ctx, push)
 	if err != nil {

@@ -43,7 +43,7 @@ func TestFruitlessActions(t *testing.T) {
 		}
 		_, err := p.Trigger(t.Context(), job.Request{Label: test, Push: push(20), Count: 2})
 		if !errors.Is(err, job.ErrRefused) || errors.Is(err, job.ErrUnavailable) ||
-			!strings.Contains(err.Error(), "nothing will come") || len(k.payloads) != 2 {
+			!strings.Contains(err.Error(), "mozci gave up") || len(k.payloads) != 2 {
 			t.Errorf("%s: %v after %d", name, err, len(k.payloads))
 		}
 	}

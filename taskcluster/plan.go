@@ -18,34 +18,36 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// plan is what a decision or an action task made, by its own artifact: of each label the
-// ids of its tasks, sorted. Of a label it keeps a hash, so that a push of 3,000 tasks is
-// 72 kB; the definition of a task says whether the label is the one that was meant.
+// plan lists the tasks that a decision or an action task made, from the artifact that it left.
+// It is kept small: a row is 24 bytes, so a push of 3,000 tasks takes 72 kB. For that it
+// stores a hash of the label. Two labels may have the same hash, so the caller must compare
+// the label in the task's definition.
 type plan struct {
-	rows []planned
-	none bool // the task completed, and left no such artifact
+	rows []planned // sorted by label hash, then by id, without duplicates
+	none bool      // the task completed, but left no such artifact
 }
 
 // planned is one task of a plan.
 type planned struct {
-	label uint64
-	id    [16]byte // what the task id is the base64 of
+	label uint64   // hashOf the label
+	id    [16]byte // the task id, decoded from base64
 }
 
+// hashOf is the 64-bit FNV-1a hash of a label. It is written to disk, so it must not change.
 func hashOf(label string) uint64 {
 	h := fnv.New64a()
 	_, _ = io.WriteString(h, label)
 	return h.Sum64()
 }
 
-// add adds a task; what is no task id has been refused before.
+// add adds a task. The decoder has refused malformed ids before, so none is lost here.
 func (p *plan) add(label, id string) {
 	if raw, ok := taskBytes(id); ok {
 		p.rows = append(p.rows, planned{hashOf(label), raw})
 	}
 }
 
-// sorted is the plan once all is in it.
+// sorted puts the rows into their order; call it once, after the last add.
 func (p *plan) sorted() *plan {
 	slices.SortFunc(p.rows, func(a, b planned) int {
 		return cmp.Or(cmp.Compare(a.label, b.label), slices.Compare(a.id[:], b.id[:]))
@@ -54,7 +56,8 @@ func (p *plan) sorted() *plan {
 	return p
 }
 
-// of are the ids of a label's tasks, and very rarely those of another one's.
+// of returns the ids of a label's tasks and, very rarely, of tasks of another label with the
+// same hash. A binary search finds the first row of that hash; the others follow it.
 func (p *plan) of(label string) []string {
 	want := hashOf(label)
 	i, _ := slices.BinarySearchFunc(p.rows, want, func(r planned, h uint64) int { return cmp.Compare(r.label, h) })
@@ -71,12 +74,13 @@ func (p *plan) has(id string) bool {
 	return ok && slices.ContainsFunc(p.rows, func(r planned) bool { return r.id == raw })
 }
 
-// mostWitnesses is how many tasks of a plan are asked of which group they are, to know that
-// the plan is the task's own. Of a decision task many may be others': what the index
-// had already, such as toolchains.
+// mostWitnesses is how many tasks of a plan are checked for their group, to know that the
+// plan is the task's own. One would not do: a decision task's file also names tasks of other
+// groups that it reused from the index, such as toolchains.
 const mostWitnesses = 6
 
-// witnesses are some tasks of the plan: of hashes in order, so that they are any.
+// witnesses returns some tasks of the plan, spread evenly over its rows: of 12 rows those at
+// 0, 2, 4, 6, 8 and 10. Rows are in the order of hashes, so this is a fair sample.
 func (p *plan) witnesses() []string {
 	n := min(mostWitnesses, len(p.rows))
 	out := make([]string, n)
@@ -88,7 +92,9 @@ func (p *plan) witnesses() []string {
 
 func (r planned) task() string { return base64.RawURLEncoding.EncodeToString(r.id[:]) }
 
-// taskBytes are what a slugid is the base64 of.
+// taskBytes decodes a task id, which is a slugid: 16 bytes as 22 characters of URL-safe
+// base64. Strict refuses the ids whose last character has bits that no encoder writes; they
+// would decode to the bytes of another id.
 func taskBytes(id string) (raw [16]byte, ok bool) {
 	if len(id) != base64.RawURLEncoding.EncodedLen(len(raw)) {
 		return raw, false
@@ -97,18 +103,20 @@ func taskBytes(id string) (raw [16]byte, ok bool) {
 	return raw, err == nil && n == len(raw)
 }
 
-// mostPlanBytes is how large the folder of plans may become: thousands of pushes of Firefox.
+// mostPlanBytes is how large the folder of plans may become, in bytes. That is room for more
+// than 3,000 pushes of Firefox.
 const mostPlanBytes = 256 << 20
 
-// keepIn keeps plans in a folder; an empty one is none.
+// keepIn keeps plans in a folder; "" means that none are kept.
 func (c *Client) keepIn(dir string) {
 	if dir != "" {
 		c.kept = rest.NewDisk(filepath.Join(dir, "taskcluster"), mostPlanBytes)
 	}
 }
 
-// made is what a task made in its run, as an artifact of a run that completed has it, which
-// never changes. One without the artifact gives job.ErrNotFound.
+// made reads what a task made in a run that completed. That never changes, so the plan is kept
+// on disk. action selects the file: a decision task leaves label-to-taskid.json, an action
+// task task-graph.json. A run without the file gives job.ErrNotFound.
 func (c *Client) made(ctx context.Context, taskID string, run int, action bool) (*plan, error) {
 	name, read := "public/label-to-taskid.json", readMapping
 	if action {
@@ -116,7 +124,7 @@ func (c *Client) made(ctx context.Context, taskID string, run int, action bool) 
 	}
 	key := c.file(taskID, run, "plan", name)
 	if c.creds != nil {
-		key += "#" + c.creds.ClientID // what a client may not read it is not told
+		key += "#" + c.creds.ClientID // so that no client gets from disk what only another may read
 	}
 	if p, ok := c.loadPlan(key); ok {
 		return p, nil
@@ -136,7 +144,7 @@ func (c *Client) made(ctx context.Context, taskID string, run int, action bool) 
 	return out, nil
 }
 
-// readMapping reads a label-to-taskid.json: of each label one task.
+// readMapping reads a label-to-taskid.json, which has one task for each label.
 func readMapping(r io.Reader) (*plan, error) {
 	out := &plan{}
 	_, err := labelToTask.Read(contract.Asked{}, r, contract.Elements("", func(label string, id *taskID) error {
@@ -149,17 +157,18 @@ func readMapping(r io.Reader) (*plan, error) {
 	return out.sorted(), err
 }
 
-// readGraph reads a task-graph.json: of each label as many tasks as were made.
+// readGraph reads a task-graph.json, which may have several tasks of a label.
 func readGraph(r io.Reader) (*plan, error) {
 	out := &plan{}
 	err := eachMade(r, func(id string, t *madeTask) { out.add(t.Label, id) })
 	return out.sorted(), err
 }
 
-// rowBytes is how long a task of a plan is on the disk.
+// rowBytes is the size of a row on disk: 8 bytes of label hash, big-endian, and 16 of task id.
+// A plan on disk is its rows and nothing else; the SHA-256 of them stands beside it as ETag.
 const rowBytes = 8 + 16
 
-// savePlan keeps a plan on the disk.
+// savePlan keeps a plan on disk. A failure is not reported: the plan is then read again.
 func (c *Client) savePlan(key string, p *plan) {
 	if c.kept == nil {
 		return
@@ -171,7 +180,7 @@ func (c *Client) savePlan(key string, p *plan) {
 	c.kept.Store(key, &rest.Kept{URL: key, ETag: sumOf(body), Immutable: true, Body: body})
 }
 
-// loadPlan is a plan of the disk. One that is torn is none.
+// loadPlan reads a plan from disk. One whose length or checksum is wrong counts as missing.
 func (c *Client) loadPlan(key string) (*plan, bool) {
 	if c.kept == nil {
 		return nil, false
@@ -194,7 +203,7 @@ func sumOf(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// planOf is what a decision or a cron job's decision task made itself.
+// planOf returns the plan of a decision task, the push's own or a cron job's.
 func (p *Project) planOf(ctx context.Context, id string) (*plan, error) {
 	return p.known.planned.Do(ctx, id, func(ctx context.Context) (*plan, bool, error) {
 		run, err := p.completed(ctx, id)
@@ -206,7 +215,8 @@ func (p *Project) planOf(ctx context.Context, id string) (*plan, error) {
 	})
 }
 
-// planOfAction is what an action task made that has completed in its one run.
+// planOfAction returns the plan of an action task that completed in its only run, number 0.
+// One that left no file has an empty plan with none set.
 func (p *Project) planOfAction(ctx context.Context, id string) (*plan, error) {
 	return p.known.planned.Do(ctx, id, func(ctx context.Context) (*plan, bool, error) {
 		out, err := p.c.made(ctx, id, 0, true)

@@ -2,17 +2,17 @@ package taskcluster
 
 import "strings"
 
-// place is where a repository's tasks are in the index:
-// <trust domain>.v2.<project>.
+// place is the path of a repository's tasks in the index, <trust domain>.v2.<project>, such as
+// gecko.v2.autoland.
 type place struct{ domain, project string }
 
 func (p place) String() string { return p.domain + ".v2." + p.project }
 
-// places are the repositories, named as Treeherder names them, whose place is
-// not gecko.v2.<repository>. They follow projects.yml of Firefox's CI
-// configuration (fxci-config) and Treeherder's table of repositories, November
-// 2026; see placeOf for the rules that need no table. Of a repository whose
-// branches Treeherder lists one by one, the project is the repository.
+// places has the repositories, named as in Treeherder, whose place is not
+// gecko.v2.<repository>. It follows projects.yml of Firefox's CI configuration (fxci-config)
+// and Treeherder's table of repositories, both of November 2026. placeOf has the rules that
+// need no table. Treeherder lists the branches of some repositories one by one; their project
+// is the whole repository.
 var places = map[string]place{
 	"ash":     {"comm", "ash"},
 	"cypress": {"comm", "cypress"},
@@ -47,15 +47,15 @@ var places = map[string]place{
 	"fxci-config":          {"ci", "fxci-config"},
 }
 
-// domains are the trust domains that Firefox's CI has, the commonest first. A
-// repository that is in no table is looked for under each of them.
+// domains are the trust domains of Firefox's CI, the most common first. A repository that is
+// in no table is looked for under each of them.
 var domains = []string{
 	"gecko", "comm", "mobile", "app-services", "nss", "enterprise", "mozillavpn", "translations", "mozilla", "glean",
 	"taskgraph", "xpi", "releng", "ci",
 }
 
-// OnGit reports whether a repository of Firefox's CI is a git repository: its
-// pushes are in no pushlog, and Treeherder lists them by branch.
+// OnGit reports whether a repository of Firefox's CI is a git repository. The pushes of such a
+// repository are in no pushlog, and Treeherder lists them by branch.
 func OnGit(repo string) bool {
 	p, _ := placeOf(repo)
 	switch p.domain {
@@ -65,13 +65,13 @@ func OnGit(repo string) bool {
 	return true
 }
 
-// placeOf is the place of a repository. Thunderbird's repositories are named
-// comm-…; what no table names is Firefox's own, and sure is false.
+// placeOf returns the place of a repository. Repositories named comm-… are Thunderbird's. A
+// repository that no rule and no table knows is taken for one of Firefox's, and sure is false.
 func placeOf(repo string) (p place, sure bool) {
 	if p, ok := places[repo]; ok {
 		return p, true
 	}
-	short := repo[strings.LastIndexByte(repo, '/')+1:] // integration/autoland is autoland's
+	short := repo[strings.LastIndexByte(repo, '/')+1:] // "integration/autoland" is "autoland"
 	if p, ok := places[short]; ok {
 		return p, true
 	}

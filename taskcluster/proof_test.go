@@ -85,7 +85,7 @@ var proofs = []struct {
 	}, jobsOf, "tasks[0].task.taskGroupId: "},
 	{"a group without its decision task", "/list", func(o tctest.Object) {
 		o["tasks"] = o["tasks"].([]any)[1:]
-	}, jobsOf, "taskcluster/queue.listTaskGroup: tasks: without the decision task itself"},
+	}, jobsOf, "taskcluster/queue.listTaskGroup: tasks: the decision task itself is missing"},
 	{"a run whose state is not the task's", "/list", func(o tctest.Object) {
 		part(o, "tasks", 1, "status")["state"] = "failed"
 	}, jobsOf, "tasks[1].status.state: "},

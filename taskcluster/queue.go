@@ -12,7 +12,7 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// definitionWire is a task's definition as the queue answers with it.
+// definitionWire is a task's definition as the queue returns it.
 type definitionWire struct {
 	Task
 	Routes []string `json:"routes" is:"required"`
@@ -23,8 +23,8 @@ var definitions = contract.New(contract.Endpoint[definitionWire]{
 	File: `task definition([^s]|$)|_task\.json`,
 })
 
-// Task is the definition of a task; job.ErrNotFound where there is none, or it has
-// expired.
+// Task returns the definition of a task. A task that never existed or has expired is
+// job.ErrNotFound.
 func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
 	return within(ctx, c, "queue.task", taskID, func(ctx context.Context) (*Task, error) {
 		d, _, err := c.definition(ctx, taskID)
@@ -35,8 +35,9 @@ func (c *Client) Task(ctx context.Context, taskID string) (*Task, error) {
 	})
 }
 
-// definition is the definition of a task as the queue has it, all of it. It does not
-// say of which task it is: the caller knows the group, and often the name.
+// definition returns the whole definition of a task, decoded and as raw text. A definition
+// does not contain its task's id, so only the caller, who knows the group and often the
+// label, can check that it is the right one.
 func (c *Client) definition(ctx context.Context, taskID string) (*definitionWire, []byte, error) {
 	const op = "queue.task"
 	if err := checkTask(taskID); err != nil {
@@ -45,12 +46,12 @@ func (c *Client) definition(ctx context.Context, taskID string) (*definitionWire
 	return call(ctx, c, op, taskID, c.request("", c.route("queue", "task", taskID)), definitions)
 }
 
-// statusWire is the answer of every call that answers a task's status.
+// statusWire is the answer of every call that returns a task's status.
 type statusWire struct {
 	Status TaskStatus `json:"status" is:"required"`
 }
 
-// sameStatus reports a status that is another task's.
+// sameStatus returns an error when the status is another task's.
 func sameStatus(asked contract.Asked, w *statusWire) error {
 	if id := asked.Var("task"); w.Status.TaskID != id {
 		return contract.Differs("status.taskId", w.Status.TaskID, id)
@@ -73,8 +74,8 @@ var (
 	})
 )
 
-// Status is how far a task is, with all its runs; job.ErrNotFound where there is
-// no such task, or it has expired.
+// Status returns the state of a task with all its runs. A task that never existed or has
+// expired is job.ErrNotFound.
 func (c *Client) Status(ctx context.Context, taskID string) (*TaskStatus, error) {
 	const op = "queue.status"
 	return within(ctx, c, op, taskID, func(ctx context.Context) (*TaskStatus, error) {
@@ -83,7 +84,7 @@ func (c *Client) Status(ctx context.Context, taskID string) (*TaskStatus, error)
 	})
 }
 
-// status makes a call that answers a task's status.
+// status makes a call that returns a task's status.
 func (c *Client) status(
 	ctx context.Context, op, taskID string, r rest.Call, e *contract.Endpoint[statusWire],
 ) (*TaskStatus, error) {
@@ -97,8 +98,9 @@ func (c *Client) status(
 	return &out.Status, nil
 }
 
-// createTask makes a task with this id. The same definition again changes
-// nothing; another one is refused, with job.ErrInvalid.
+// createTask creates a task with this id. Doing so again with the same definition changes
+// nothing, so the call may be repeated. With another definition the queue refuses it
+// (RequestConflict), which is job.ErrInvalid.
 func (c *Client) createTask(ctx context.Context, taskID string, definition any) (*TaskStatus, error) {
 	const op = "queue.createTask"
 	if err := checkTask(taskID); err != nil {
@@ -111,14 +113,14 @@ func (c *Client) createTask(ctx context.Context, taskID string, definition any) 
 	return c.status(ctx, op, taskID, r, created)
 }
 
-// cancelTask stops a task. One that is resolved stays as it is.
+// cancelTask stops a task. A task that has ended stays as it is, so the call may be repeated.
 func (c *Client) cancelTask(ctx context.Context, taskID string) (*TaskStatus, error) {
 	r := c.request(http.MethodPost, c.route("queue", "task", taskID, "cancel"))
 	r.Idempotent = true
 	return c.status(ctx, "queue.cancelTask", taskID, r, cancelled)
 }
 
-// checkTask refuses what is no task id before a service is asked.
+// checkTask refuses a string that cannot be a task id, before any request is made with it.
 func checkTask(id string) error {
 	if !slug.Valid(id) {
 		return fmt.Errorf("%w: task id %q is not a slugid of 22 characters", job.ErrInvalid, clip.Marked(id, shown))

@@ -8,20 +8,19 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Record is a run as the queue has it; job.Job.Raw of this package's jobs. Run
-// is nil for a task that waits for others and has no run yet.
+// Record is the queue's own record of a run, with its task. It is what Raw returns for jobs of
+// this package.
 type Record struct {
 	Task   *Task
 	Status *TaskStatus
-	Run    *TaskRun
-	// Never says why a task without a run will never get one; empty where it
-	// still can.
+	Run    *TaskRun // nil for a task that waits for others and has no run yet
+	// Never says why a task without a run will never get one; empty when it still can.
 	Never string
 }
 
-// made says how a task came to be where it says so itself: backfill, retrigger,
-// confirm (of a failure), action (it is one) or cron; empty for one that may be
-// the decision task's own.
+// made says who made a task, when the task itself tells: backfill, retrigger, confirm (of a
+// failure), action (it is one itself) or cron. It is "" for a task that may be the decision
+// task's own. The checks go from the most specific to the most general.
 func (r Record) made() string {
 	action, kind := r.Task.Tags["action"], r.Task.Tags["kind"]
 	switch {
@@ -39,8 +38,8 @@ func (r Record) made() string {
 	return ""
 }
 
-// Task is what mozci reads of a task's definition. What else there is, is left
-// out: a push has tens of thousands of tasks.
+// Task is the part that mozci reads of a task's definition. The rest is dropped, since a push
+// has tens of thousands of tasks.
 type Task struct {
 	TaskQueueID   string            `json:"taskQueueId"` // since 2021; see queue
 	ProvisionerID string            `json:"provisionerId"`
@@ -62,7 +61,8 @@ type Task struct {
 	_ contract.Also `names:"priority retries routes"`
 }
 
-// queue is the name of the task's queue, <provisioner>/<worker type>.
+// queue is the name of the task's queue, <provisioner>/<worker type>. Tasks from before 2021
+// have the two parts one by one.
 func (t *Task) queue() string {
 	if t.TaskQueueID == "" && t.ProvisionerID != "" {
 		return t.ProvisionerID + "/" + t.WorkerType
@@ -70,17 +70,17 @@ func (t *Task) queue() string {
 	return t.TaskQueueID
 }
 
-// TaskMetadata are a task's texts for people. Its name is the label.
+// TaskMetadata are a task's texts for people. Name is the label.
 type TaskMetadata struct {
 	Name string `json:"name" is:"required" min:"1"`
 
 	_ contract.Also `names:"description owner source"`
 }
 
-// TaskExtra is what taskgraph notes beside a task. Anybody's push can write
-// anything there, so that what has another shape is as good as absent.
+// TaskExtra are notes that taskgraph keeps in a task. A push can write anything there, so a
+// member of another type counts as absent.
 type TaskExtra struct {
-	Parent     string `json:"parent"` // the decision or action task that made it
+	Parent     string `json:"parent"` // the id of the decision or action task that made it
 	Treeherder struct {
 		JobKind string `json:"jobKind"`
 		Symbol  string `json:"symbol"`
@@ -94,15 +94,15 @@ type TaskExtra struct {
 	} `json:"action"`
 }
 
-// TaskPayload is what the worker gets.
+// TaskPayload is the part that mozci reads of the instructions for the worker.
 type TaskPayload struct {
 	Env struct {
 		TestPaths string `json:"MOZHARNESS_TEST_PATHS"` // JSON: suite to manifests
 	} `json:"env"`
 }
 
-// TaskStatus is how far a task is, with its runs, the oldest first: an automatic
-// retry is a run of its own.
+// TaskStatus is the state of a task with its runs, the oldest first. Every attempt is a run,
+// automatic retries as well; Runs[i] has the RunID i.
 type TaskStatus struct {
 	TaskID      string    `json:"taskId" is:"required" min:"22" max:"22"`
 	TaskGroupID string    `json:"taskGroupId" is:"required" min:"22" max:"22"`
@@ -117,13 +117,14 @@ type TaskStatus struct {
 	_ contract.Also `names:"priority provisionerId taskQueueId workerType"`
 }
 
-// resolved reports whether nothing more happens to the task by itself.
+// resolved reports whether the task has ended: nothing more happens to it unless someone
+// reruns it.
 func (s *TaskStatus) resolved() bool {
 	return s.State == "completed" || s.State == "failed" || s.State == "exception"
 }
 
-// reason says how the task's latest run was resolved, in the queue's words; empty
-// where it has no run, or one that is under way.
+// reason is the queue's word for how the task's latest run ended; "" when there is no run, or
+// the latest is under way.
 func (s *TaskStatus) reason() string {
 	if len(s.Runs) == 0 {
 		return ""
@@ -131,11 +132,11 @@ func (s *TaskStatus) reason() string {
 	return s.Runs[len(s.Runs)-1].ReasonResolved
 }
 
-// cancelled reports whether somebody stopped the task.
+// cancelled reports whether the task was cancelled. The queue spells it "canceled".
 func (s *TaskStatus) cancelled() bool { return s.State == "exception" && s.reason() == "canceled" }
 
-// TaskRun is one run of a task. Started and Resolved are zero until they are; a
-// run that waited in vain has no Started.
+// TaskRun is one run of a task. Started is zero until a worker takes the run, and stays so for
+// a run that waited in vain; Resolved is zero until the run ends.
 type TaskRun struct {
 	RunID          int       `json:"runId" is:"required" min:"0"`
 	State          string    `json:"state" is:"required" words:"pending running completed failed exception"`
@@ -150,7 +151,7 @@ type TaskRun struct {
 	_ contract.Also `names:"takenUntil"`
 }
 
-// listedTask is a task with how far it is, as a group lists it.
+// listedTask is a task with its status, as a group lists it.
 type listedTask struct {
 	Task   Task       `json:"task" is:"required"`
 	Status TaskStatus `json:"status" is:"required"`

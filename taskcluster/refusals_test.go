@@ -117,11 +117,11 @@ var refusals = map[string]refusal{
 	},
 	"an action that is not for the task": {
 		req: job.Request{Action: "confirm-failures", Label: build, Count: 1},
-		err: job.ErrInvalid, words: "such as that of " + build,
+		err: job.ErrInvalid, words: "like that of " + build,
 	},
 	"twice what runs once": {
 		req: job.Request{Action: "confirm-failures", Label: test, Count: 2},
-		err: job.ErrInvalid, words: "has no times",
+		err: job.ErrInvalid, words: `has no input "times"`,
 	},
 	"neither label nor action": {
 		req: job.Request{Count: 1},

@@ -10,9 +10,9 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// revisions are those that a decision task says it is of: in its environment
-// (GECKO_HEAD_REV, and the like of other projects), its routes, or else its
-// parameters. A Thunderbird task has Firefox's revision there, too. Read once.
+// revisions returns the revisions that a decision task says it is of: those in its
+// environment (GECKO_HEAD_REV, and the like for other projects) and its routes, or else those
+// in its parameters.yml. There may be several: a Thunderbird task also has Firefox's.
 func (p *Project) revisions(ctx context.Context, id string) ([]string, error) {
 	d, err := p.definition(ctx, id)
 	if err != nil {
@@ -23,15 +23,15 @@ func (p *Project) revisions(ctx context.Context, id string) ([]string, error) {
 	}
 	text, err := p.parameters(ctx, id)
 	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrNotScheduled) || errors.Is(err, job.ErrUnavailable) {
-		return nil, nil // it says nothing
+		return nil, nil // no parameters can be read: it names no revision
 	}
 	return text, err
 }
 
-// definition is what mozci reads of the definition of a decision task.
+// definition is the part that mozci remembers of the definition of a decision task.
 type definition struct {
-	scopes    []string // as it has them
-	revisions []string // that it says it is of
+	scopes    []string // without those of roles
+	revisions []string // from its environment and its routes
 }
 
 // definition reads the definition of a decision task, which never changes.
@@ -41,9 +41,9 @@ func (p *Project) definition(ctx context.Context, id string) (*definition, error
 		if err != nil {
 			return nil, false, err
 		}
-		if t.TaskGroupID != id { // a decision task makes its group
+		if t.TaskGroupID != id { // the group of a decision task has the task's own id
 			return nil, false, wrap("queue.task", id,
-				broken(definitions, "taskGroupId", "%q of the decision task %s, which makes its own",
+				broken(definitions, "taskGroupId", "%q of the decision task %s, expected its own id",
 					t.TaskGroupID, id))
 		}
 		d := &definition{scopes: t.Scopes, revisions: headRevisions(raw)}
@@ -57,14 +57,14 @@ func (p *Project) definition(ctx context.Context, id string) (*definition, error
 	})
 }
 
-// environment is where a decision task's definition says of which revisions it is.
+// environment reads the environment variables in a task's definition.
 var environment = contract.New(contract.Endpoint[struct {
 	Payload struct {
 		Env map[string]string `json:"env"`
 	} `json:"payload" is:"open"`
 }]{Source: source, Name: "decision task"})
 
-// headRevisions are the revisions in the environment of a task.
+// headRevisions returns the values of the variables …_HEAD_REV in a task's environment, sorted.
 func headRevisions(definition []byte) []string {
 	w, err := environment.Decode(contract.Asked{}, definition)
 	if err != nil {
@@ -80,9 +80,9 @@ func headRevisions(definition []byte) []string {
 	return out
 }
 
-// parameters are the head revisions that a decision task's parameters.yml
-// names: lines of the form "head_rev: 0123…", with a prefix for a project within
-// another.
+// parameters returns the head revisions in a decision task's parameters.yml. It looks for
+// lines such as "head_rev: 0123…" or, for a project within another, "comm_head_rev: 0123…"; a
+// YAML parser would be too much for that.
 func (p *Project) parameters(ctx context.Context, id string) ([]string, error) {
 	run, err := p.completed(ctx, id)
 	if err != nil {
@@ -103,14 +103,14 @@ func (p *Project) parameters(ctx context.Context, id string) ([]string, error) {
 	return out, nil
 }
 
-// isOf reports whether a decision task found by a push's id is of its revision.
-// One that does not say of which it is, is not.
+// isOf reports whether a decision task that was found by a push's id is of the push's
+// revision. One that does not name its revision is not.
 func (p *Project) isOf(ctx context.Context, id string, push job.Push) (bool, error) {
 	revs, err := p.revisions(ctx, id)
 	return sameAsOne(revs, push), err
 }
 
-// sameAsOne reports whether one of the revisions is the push's, in hg or git.
+// sameAsOne reports whether one of the revisions is one of the push's hashes, of hg or git.
 func sameAsOne(revs []string, push job.Push) bool {
 	return slices.ContainsFunc(revs, func(r string) bool {
 		return slices.ContainsFunc(push.Hashes(), func(h string) bool { return job.SameRevision(r, h) })

@@ -10,13 +10,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// FindRun implements job.RunFinder: a run of a task, <task id>/<number>, or the newest
-// one of <task id>. A task that has no run yet has the run 0, which is Unscheduled: also
-// where it will never run, which Jobs knows. The push is what the task's definition says
-// of it, of whatever repository; see ParseDefinition. The queue forgets a task when it
-// expires: it is job.ErrNotFound then, as is an id that no task ever had.
+// FindRun implements job.RunFinder. The ID is <task id>/<run number>, or <task id> alone for
+// the task's newest run. A task without a run has the run 0, which is Unscheduled; FindRun
+// does not find out whether it will ever run, which Jobs does. The push comes from the task's
+// definition, and may be of any repository; see [ParseDefinition]. A task that has expired,
+// and an ID that never existed, are job.ErrNotFound; a task that belongs to no push is
+// job.ErrNoPush.
 //
-// Requests: two, or one where the definition is known.
+// Requests: 2, or 1 when the definition is known.
 func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	const op = "taskcluster.run"
 	if err := ctx.Err(); err != nil {
@@ -35,7 +36,7 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	})
 }
 
-// newest is the number of a task's newest run, where none is named.
+// newest, passed as a run number, means a task's newest run.
 const newest = -1
 
 func (p *Project) findRun(ctx context.Context, taskID string, runID int) (job.Job, error) {
@@ -47,7 +48,8 @@ func (p *Project) findRun(ctx context.Context, taskID string, runID int) (job.Jo
 		runID = max(0, len(s.Runs)-1)
 	}
 	if runID > max(0, len(s.Runs)-1) {
-		return nil, fmt.Errorf("%w: the task has %d runs", job.ErrNotFound, len(s.Runs))
+		return nil, fmt.Errorf("%w: the task has no run %d; it has %d, counted from 0",
+			job.ErrNotFound, runID, len(s.Runs))
 	}
 	d, err := p.defined(ctx, taskID)
 	if err != nil {
@@ -67,15 +69,15 @@ func (p *Project) findRun(ctx context.Context, taskID string, runID int) (job.Jo
 	jobs, err := runsOf(push, t, "")
 	i := slices.IndexFunc(jobs, func(j job.Job) bool { return j.ID() == fmt.Sprintf("%s/%d", taskID, runID) })
 	if i < 0 {
-		return nil, err // its word is the unknown one
+		return nil, err // runsOf left it out, for its undocumented word
 	}
 	return jobs[i], nil
 }
 
-// gone says of a task that the queue does not know what that means.
+// gone explains the error about a task that the queue does not know.
 func gone(taskID string, err error) error {
 	if errors.Is(err, job.ErrNotFound) && !lacks(err) {
-		return fmt.Errorf("the task %s has expired, or never was: %w", taskID, err)
+		return fmt.Errorf("the task %s has expired or never existed: %w", taskID, err)
 	}
 	return err
 }

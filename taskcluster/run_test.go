@@ -31,14 +31,14 @@ func TestFindRun(t *testing.T) {
 		waits:         waits + "/0 " + test + " unscheduled autoland 20 " + push(20).Revision,
 		waits + "/0":  waits + "/0 " + test + " unscheduled autoland 20 " + push(20).Revision,
 		other + "/0":  other + "/0 " + build + " pending mozilla-central 7 " + push(7).Revision,
-		b + "/2":      "not found: the task has 2 runs",
-		waits + "/1":  "not found: the task has 0 runs",
-		slug.Of("no"): "has expired, or never was",
-		b + "/-1":     "not found: no run has the id",
-		b + "/":       "not found: no run has the id",
-		"303550431":   "not found: no run has the id",
-		"":            "not found: no run has the id",
-		"../" + b[3:]: "not found: no run has the id",
+		b + "/2":      "not found: the task has no run 2; it has 2, counted from 0",
+		waits + "/1":  "not found: the task has no run 1; it has 0, counted from 0",
+		slug.Of("no"): "has expired or never existed",
+		b + "/-1":     "not found: no run can have the ID",
+		b + "/":       "not found: no run can have the ID",
+		"303550431":   "not found: no run can have the ID",
+		"":            "not found: no run can have the ID",
+		"../" + b[3:]: "not found: no run can have the ID",
 	} {
 		j, err := job.FindRun(t.Context(), p, id)
 		got := fmt.Sprint(err)

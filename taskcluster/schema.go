@@ -10,8 +10,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// schema reads the schema of the action's input, which anybody's push may have
-// written: it is bounded, as package schema says.
+// schema reads the schema of the action's input. A push may have written anything there, so
+// package schema bounds its size and depth.
 func (a *action) schema() (*schema.Schema, error) {
 	s, err := schema.Read(a.Schema)
 	if err != nil {
@@ -25,13 +25,13 @@ func (a *action) badSchema(err error) error {
 	name := clip.Marked(a.Name, shown)
 	if errors.Is(err, schema.ErrBound) {
 		return fmt.Errorf("%w: actions.json: the schema of %s: %w; fire the action from Treeherder or from "+
-			"Taskcluster's page, or have the schema mended in the repository", job.ErrMalformed, name, err)
+			"Taskcluster's page, or fix the schema in the repository", job.ErrMalformed, name, err)
 	}
 	return fmt.Errorf("%w: actions.json: the schema of %s: %w", job.ErrMalformed, name, err)
 }
 
-// validate checks an input by the action's schema; job.ErrInvalid says what is
-// wrong with it, and where.
+// validate checks an input against the action's schema. job.ErrInvalid says what is wrong
+// with it, and where; job.ErrMalformed means that the schema itself cannot be used.
 func (a *action) validate(ctx context.Context, s *schema.Schema, input any) error {
 	err := s.Validate(ctx, input)
 	switch {
@@ -43,7 +43,7 @@ func (a *action) validate(ctx context.Context, s *schema.Schema, input any) erro
 	return a.badSchema(err)
 }
 
-// filled is an input with the schema's defaults.
+// filled returns a copy of an input with the schema's defaults added.
 func (a *action) filled(s *schema.Schema, input any) (any, error) {
 	plain, err := a.fill(input)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// scopesWire is a set of scopes, asked and answered.
+// scopesWire is a set of scopes, in a request and in an answer.
 type scopesWire struct {
 	Scopes []string `json:"scopes" is:"required"`
 }
@@ -19,7 +19,7 @@ var expanded = contract.New(contract.Endpoint[scopesWire]{
 	Source: source, Name: "auth.expandScopes", Method: http.MethodPost, URL: `/auth/v1/scopes/expand$`,
 	Same: func(asked contract.Asked, w *scopesWire) error {
 		var in scopesWire
-		_ = v2.Unmarshal(asked.Body, &in) // it is mozci's own
+		_ = v2.Unmarshal(asked.Body, &in) // mozci wrote this body: it can be read
 		for _, s := range in.Scopes {
 			if !scope.Satisfies(w.Scopes, s) {
 				return contract.Differs("scopes", "not one that satisfies it", s)
@@ -29,7 +29,8 @@ var expanded = contract.New(contract.Endpoint[scopesWire]{
 	},
 })
 
-// expandScopes adds to scopes what the roles in them contain.
+// expandScopes adds to the scopes those of the roles among them (assume:…). The answer must
+// satisfy each scope of the request; one that does not is about something else.
 func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, error) {
 	url := c.route("auth", "scopes", "expand")
 	in := scopesWire{append([]string{}, scopes...)}

@@ -7,20 +7,20 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// absent says that a member is absent that the others need.
+// absent is the error of a missing member that the other members make necessary.
 func absent(path string) error {
 	return &contract.Error{Finding: contract.Finding{Path: path, Kind: contract.KindMissing, Detail: "missing"}}
 }
 
-// broken is an answer that breaks its contract in a way that the answer alone does
-// not show.
+// broken is the error of an answer that does not fit what is known from elsewhere, so that
+// no look at the answer alone could show it.
 func broken(e contract.Any, path, format string, args ...any) error {
 	return &contract.Error{Source: e.Title(), Finding: contract.Finding{
 		Path: path, Kind: contract.KindIdentity, Detail: fmt.Sprintf(format, args...),
 	}}
 }
 
-// isTask reports what a service gave for a task id and is none.
+// isTask returns an error when a string from a service, found at path, is not a task id.
 func isTask(path, id string) error {
 	if !slug.Valid(id) {
 		return contract.Outside(path, "%.60q is not a task id", id)
@@ -28,8 +28,8 @@ func isTask(path, id string) error {
 	return nil
 }
 
-// Prove implements contract.Prover: the task has a queue, by its name of today or by
-// the two that it had until 2021, and what it names are tasks.
+// Prove implements contract.Prover: the task has a queue, by taskQueueId or by the two names
+// used until 2021, and its dependencies and its group have task ids.
 func (t *Task) Prove() error {
 	if t.TaskQueueID == "" && (t.ProvisionerID == "" || t.WorkerType == "") {
 		return absent("taskQueueId")
@@ -42,8 +42,8 @@ func (t *Task) Prove() error {
 	return isTask("taskGroupId", t.TaskGroupID)
 }
 
-// Prove implements contract.Prover: the state is that of the latest run, and the runs
-// are counted from 0 and follow each other.
+// Prove implements contract.Prover: runs are numbered from 0 without gaps, each one but the
+// last has ended, and the task's state is that of its last run.
 func (s *TaskStatus) Prove() error {
 	if err := isTask("taskId", s.TaskID); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (s *TaskStatus) Prove() error {
 		case r.RunID != i:
 			return contract.Outside(fmt.Sprintf("runs[%d].runId", i), "%d, expected %d", r.RunID, i)
 		case i+1 < len(s.Runs) && !r.ended():
-			return contract.Outside(fmt.Sprintf("runs[%d].state", i), "%.60q, and another run follows", r.State)
+			return contract.Outside(fmt.Sprintf("runs[%d].state", i), "%.60q, but another run follows", r.State)
 		}
 	}
 	state := "unscheduled"
@@ -64,7 +64,7 @@ func (s *TaskStatus) Prove() error {
 		state = s.Runs[n-1].State
 	}
 	if s.State != state {
-		return contract.Outside("state", "%.60q, but by its %d runs the task is %.60q", s.State, len(s.Runs), state)
+		return contract.Outside("state", "%.60q, but its runs, %d in all, make it %.60q", s.State, len(s.Runs), state)
 	}
 	return nil
 }
@@ -74,8 +74,8 @@ func (r *TaskRun) ended() bool {
 	return r.State == "completed" || r.State == "failed" || r.State == "exception"
 }
 
-// Prove implements contract.Prover: a run that is over says when and how, and one that
-// a worker took says when.
+// Prove implements contract.Prover: a run that has ended tells when and how, one that has not
+// tells neither, and a run that a worker took names the worker and the time.
 func (r *TaskRun) Prove() error {
 	begun := r.State == "running" || r.State == "completed" || r.State == "failed"
 	switch {
@@ -98,10 +98,10 @@ func (r *TaskRun) Prove() error {
 	return nil
 }
 
-// Prove implements contract.Prover: a task and its status are of one group.
+// Prove implements contract.Prover: the task and its status are of the same group.
 func (t *listedTask) Prove() error {
 	if got, want := t.Task.TaskGroupID, t.Status.TaskGroupID; got != want {
-		return contract.Outside("task.taskGroupId", "%q, and its status says %q", got, want)
+		return contract.Outside("task.taskGroupId", "%q, but its status says %q", got, want)
 	}
 	return nil
 }

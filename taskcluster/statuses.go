@@ -11,14 +11,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Statuses implements job.StatusReader: of runs, and of <task id> the newest one. A task
-// that waits for others is Skipped where it will never run, as Jobs has it. IDs that are
-// none, and tasks that have expired, are left out; of a run whose words nobody documents
-// the error is job.ErrUnknownWord, and the others come with it.
+// Statuses implements job.StatusReader. An ID is <task id>/<run number>, or <task id> alone
+// for the task's newest run. A task that waits for others is Skipped when it will never run,
+// as in Jobs. IDs of another form, and tasks that have expired, are missing from the result. A
+// run with an undocumented word is job.ErrUnknownWord; the others come with the error.
 //
-// Requests: for each 1000 tasks one, and what such tasks wait for is asked about with them;
-// the first time one more for what the tasks are, and where tasks wait for others two
-// for each that waits for the next.
+// Requests: 1 for each 1000 tasks, which also covers the tasks that they are known to wait
+// for. The first time, 1 more for the tasks' definitions, and 2 for each step along a chain
+// of tasks that wait.
 func (p *Project) Statuses(ctx context.Context, ids ...string) (map[string]job.Status, error) {
 	const op = "taskcluster.statuses"
 	if err := ctx.Err(); err != nil {
@@ -39,7 +39,7 @@ func (p *Project) Statuses(ctx context.Context, ids ...string) (map[string]job.S
 	})
 }
 
-// runOf is a run of a task, or its newest.
+// runOf is a run of a task; run may be newest.
 type runOf struct {
 	task string
 	run  int
@@ -80,7 +80,8 @@ func (p *Project) statusesOf(ctx context.Context, runs map[string]runOf) (map[st
 	return out, errors.Join(errs...)
 }
 
-// statusOf is the status of one run of a task, as its job has it.
+// statusOf is the status of run n of a task, the same as its job has in Jobs. found is false
+// when there is no such run.
 func (t *listedTask) statusOf(n int, never string) (s job.Status, found bool, err error) {
 	switch {
 	case len(t.Status.Runs) == 0 && n == 0:
@@ -95,7 +96,8 @@ func (t *listedTask) statusOf(n int, never string) (s job.Status, found bool, er
 	return s, true, err
 }
 
-// unscheduled is the status of a task without a run; never says why it will have none.
+// unscheduled is the status of a task without a run. never says why it will have none, and is
+// "" when it still may.
 func (t *listedTask) unscheduled(never string) job.Status {
 	if never != "" {
 		return job.StatusSkipped
@@ -103,8 +105,9 @@ func (t *listedTask) unscheduled(never string) job.Status {
 	return job.StatusUnscheduled
 }
 
-// tasksWaitedFor are the tasks of the runs, with what those of them need that wait, and so
-// on: asked about at once as far as it is known what they wait for.
+// tasksWaitedFor reads the tasks of the runs, the tasks that those wait for, and so on, up to
+// farthestTask steps. The first request already covers every dependency that is known from
+// earlier calls, so mostly there is no second.
 func (p *Project) tasksWaitedFor(ctx context.Context, runs map[string]runOf) (*graphs, error) {
 	s := p.survey(nil)
 	g := &graphs{byID: map[string]*listedTask{}, some: true}
@@ -144,8 +147,8 @@ func (p *Project) tasksWaitedFor(ctx context.Context, runs map[string]runOf) (*g
 	return g, nil
 }
 
-// withWaited adds to tasks what those of them need that waited when they were last asked
-// about.
+// withWaited adds to the tasks the dependencies of those that waited when they were last
+// read, and so on.
 func (p *Project) withWaited(ids []string) []string {
 	seen := map[string]bool{}
 	var out []string
@@ -165,8 +168,8 @@ func (p *Project) withWaited(ids []string) []string {
 	return out
 }
 
-// askEither asks for definitions and statuses, one at a time where the deployment does not
-// tell of several.
+// askEither reads definitions and statuses: of all tasks at once, or one at a time on
+// deployments that cannot do so.
 func (s *survey) askEither(ctx context.Context, ids []string) error {
 	err := errUnbatched
 	if !s.known.noBatch.Load() {
@@ -196,16 +199,17 @@ func (s *survey) askEither(ctx context.Context, ids []string) error {
 	return err
 }
 
-var errUnbatched = errors.New("the deployment tells of one task at a time")
+var errUnbatched = errors.New("the deployment cannot tell of several tasks in one request")
 
-// hold puts a task into g, where the queue has it: a task that has expired is in none.
+// hold puts a task into g. A task that has expired is left out.
 func (s *survey) hold(g *graphs, id string) error {
 	t, status := s.tasks[id], s.statuses[id]
 	switch {
 	case status == nil || g.byID[id] != nil:
 		return nil
 	case t == nil:
-		return wrap("queue.tasks", id, broken(definedTasks, "tasks", "without the task %s, which has a status", id))
+		return wrap("queue.tasks", id,
+			broken(definedTasks, "tasks", "the task %s is missing, although it has a status", id))
 	}
 	listed := &listedTask{Task: *t, Status: *status}
 	if err := listed.Prove(); err != nil {

@@ -13,47 +13,47 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// survey reads the runs of some labels on pushes without their groups: which tasks they
-// have is in what the decision tasks and the actions left behind, and how far those are is
-// asked in a few requests for all pushes. Of a push of which that does not tell all, the
-// groups are to be listed.
+// survey reads the runs of some labels on several pushes without listing their groups. The
+// files that decision and action tasks left behind tell which tasks the labels have; a few
+// requests for all pushes tell how those tasks stand. When that does not tell everything
+// about a push, the survey notes why, and the push's groups are to be listed.
 type survey struct {
 	known  *known
 	c      *Client
 	labels []string
 	all    []*reading
 
-	tasks    map[string]*Task
-	statuses map[string]*TaskStatus
-	asked    map[string]bool // what was asked about, whether there is such a task or not
+	tasks    map[string]*Task       // by task id
+	statuses map[string]*TaskStatus // by task id
+	asked    map[string]bool        // tasks that were requested, whether they exist or not
 }
 
-// reading is one push of a survey. Where lacking says what is missing, or err is set, the
-// rest means nothing.
+// reading is one push of a survey. Once lacking or err is set, the rest means nothing.
 type reading struct {
 	p    *Project
 	push job.Push
 	key  string
 	note *note
 
-	none     error // why it has no decision task
-	decision string
-	crons    []string
-	actions  []string
-	plans    map[string]*plan // by who made it
+	none     error            // why it has no decision task
+	decision string           // the id of its decision task; "" for none
+	crons    []string         // the decision tasks of cron jobs
+	actions  []string         // the action tasks
+	plans    map[string]*plan // by the decision or action task
 
-	lacking string // why the groups are to be listed; empty where they need not be
+	lacking string // why the groups must be listed; "" when they need not be
 	err     error
-	listed  *graphs // its groups, where they were listed for a catalog just now
-	g       *graphs // what was read
+	listed  *graphs // its groups, when they have just been listed for a catalog
+	g       *graphs // the result
 }
 
-// ancient is how long after its decision task a push may have copies of tasks that no
-// action made. A hook goes 60 days after it was fired last, and mozci copies tasks then;
-// what other tools do of that kind they do late, too.
+// ancient is the age of the decision task from which a push may have copies of tasks that no
+// action made. A hook is deleted 60 days after it was last fired, and then mozci copies
+// tasks; other tools do such things late as well. 45 days leaves a margin.
 const ancient = 45 * 24 * time.Hour
 
-// atATime is how many requests about single pushes are made at a time.
+// atATime is how many pushes are read at the same time. The client as a whole makes at most 10
+// requests at a time to a host.
 const atATime = 8
 
 func (p *Project) survey(labels []string) *survey {
@@ -63,34 +63,34 @@ func (p *Project) survey(labels []string) *survey {
 	}
 }
 
-// add adds a push.
+// add adds a push, and notes at once when its groups must be listed.
 func (s *survey) add(p *Project, push job.Push) {
 	p = p.of(push)
 	r := &reading{p: p, push: push, key: p.key(push), plans: map[string]*plan{}}
 	s.all = append(s.all, r)
 	r.note = s.known.noted(r.key)
 	if r.listed = s.known.listings.take(r.key); r.listed != nil {
-		r.lack("they were listed just now")
+		r.lack("they were listed a moment ago")
 	}
 	switch {
 	case s.known.noBatch.Load():
-		r.lack("the deployment tells of one task at a time")
+		r.lack("the deployment cannot tell of several tasks in one request")
 	case r.note.many:
 		r.lack("many of its tasks are in no plan")
 	case time.Now().Before(r.note.doubt):
-		r.lack("a request's answer did not say what was made")
+		r.lack("a recent request may have made tasks, but its answer did not say")
 	}
 }
 
-// lack says why the groups are to be listed.
+// lack notes why the groups must be listed. The first reason stays.
 func (r *reading) lack(format string, args ...any) {
 	if r.lacking == "" {
 		r.lacking = fmt.Sprintf(format, args...)
 	}
 }
 
-// fails keeps an error of a push. What is not there, or makes no sense, is a reason to list
-// the groups, which say more.
+// fails notes an error of a push. When something is missing, the groups are listed, since
+// they tell more; any other error is the push's result.
 func (r *reading) fails(err error) {
 	switch {
 	case errors.Is(err, job.ErrNotFound), lacks(err):
@@ -100,7 +100,8 @@ func (r *reading) fails(err error) {
 	}
 }
 
-// read reads as much as can be without the groups.
+// read takes the pushes through the steps of the survey. Each step handles all pushes that
+// the steps before it have left without a lack or an error.
 func (s *survey) read(ctx context.Context) {
 	for _, step := range []func(context.Context, []*reading){
 		s.find, s.index, s.settle, s.plan, s.ask, s.judge, s.complete,
@@ -111,12 +112,12 @@ func (s *survey) read(ctx context.Context) {
 	}
 }
 
-// rest are the pushes that can still be read so.
+// rest returns the pushes that have neither a lack nor an error so far.
 func (s *survey) rest() []*reading {
 	return slices.DeleteFunc(slices.Clone(s.all), func(r *reading) bool { return r.lacking != "" || r.err != nil })
 }
 
-// each does something for each push, a few at a time.
+// each calls do for each push, atATime of them at a time. do keeps errors in its reading.
 func each(ctx context.Context, all []*reading, do func(context.Context, *reading)) {
 	var g errgroup.Group
 	g.SetLimit(atATime)
@@ -126,10 +127,10 @@ func each(ctx context.Context, all []*reading, do func(context.Context, *reading
 			return nil
 		})
 	}
-	_ = g.Wait() // each keeps its own
+	_ = g.Wait() // always nil
 }
 
-// batchFails has an error of a request for all of some pushes.
+// batchFails gives the error of a shared request to every push that took part.
 func (s *survey) batchFails(all []*reading, err error) {
 	if lacks(err) {
 		s.known.noBatch.Store(true)
@@ -139,8 +140,8 @@ func (s *survey) batchFails(all []*reading, err error) {
 	}
 }
 
-// find finds the decision tasks: all in one request, where they are known by their
-// revisions.
+// find is the first step: it finds the decision tasks. One request looks for all of them by
+// revision and by id.
 func (s *survey) find(ctx context.Context, all []*reading) {
 	var paths []string
 	var open []*reading
@@ -167,8 +168,8 @@ func (s *survey) find(ctx context.Context, all []*reading) {
 	each(ctx, open, func(ctx context.Context, r *reading) { r.find(ctx, found) })
 }
 
-// find finds the decision task of a push: among those that the index has at its paths, or
-// where else it may be.
+// find finds the decision task of one push: in the answer of the shared request, or with
+// requests of its own when the place is a guess or only the id was found, which takes proof.
 func (r *reading) find(ctx context.Context, found map[string]string) {
 	byRevision, byID := r.p.decisionPaths(r.push)
 	if id := firstOf(found, byRevision); id != "" {
@@ -186,7 +187,8 @@ func (r *reading) find(ctx context.Context, found map[string]string) {
 	}
 }
 
-// index reads which cron jobs and which actions a push has had by now.
+// index is the second step: it reads which cron jobs and which completed actions of a push
+// are in the index by now, and adds the actions of the push's note.
 func (s *survey) index(ctx context.Context, all []*reading) {
 	each(ctx, all, func(ctx context.Context, r *reading) {
 		hashes, err := r.p.indexHashes(ctx, r.push)
@@ -214,13 +216,14 @@ func (s *survey) index(ctx context.Context, all []*reading) {
 	})
 }
 
-// sortedSet are the ids, each once, in a list of its own.
+// sortedSet returns the ids sorted, each once, in a slice of its own.
 func sortedSet(ids []string) []string { return slices.Compact(slices.Sorted(slices.Values(ids))) }
 
-// makers are the tasks that made the push's tasks: its decision task's first.
+// makers are the tasks that made the push's tasks: its decision task, those of cron jobs, and
+// the actions, in this order.
 func (r *reading) makers() []string { return append(r.groups(), r.actions...) }
 
-// groups are the groups of the push: its decision task's, and those of cron jobs.
+// groups are the ids of the push's groups: its decision task's, then those of cron jobs.
 func (r *reading) groups() []string {
 	if r.decision == "" {
 		return slices.Clone(r.crons)
@@ -228,7 +231,7 @@ func (r *reading) groups() []string {
 	return append([]string{r.decision}, r.crons...)
 }
 
-// settle asks how far the makers are whose plans are not known.
+// settle is the third step: it reads the statuses of makers whose plans are not known.
 func (s *survey) settle(ctx context.Context, all []*reading) {
 	var ids []string
 	for _, r := range all {
@@ -243,6 +246,7 @@ func (s *survey) settle(ctx context.Context, all []*reading) {
 	}
 }
 
+// askStatuses reads statuses into s.statuses. Statuses change, so none is remembered.
 func (s *survey) askStatuses(ctx context.Context, ids []string) error {
 	if ids = sortedSet(ids); len(ids) == 0 {
 		return nil
@@ -252,7 +256,7 @@ func (s *survey) askStatuses(ctx context.Context, ids []string) error {
 	return err
 }
 
-// askTasks gets definitions, which do not change.
+// askTasks reads definitions into s.tasks. They never change, so known ones are not read again.
 func (s *survey) askTasks(ctx context.Context, ids []string) error {
 	var open []string
 	for _, id := range sortedSet(ids) {
@@ -273,7 +277,7 @@ func (s *survey) askTasks(ctx context.Context, ids []string) error {
 	return err
 }
 
-// askBoth gets definitions and, at the same time, statuses.
+// askBoth reads definitions and statuses at the same time.
 func (s *survey) askBoth(ctx context.Context, tasks, statuses []string) error {
 	for _, id := range tasks {
 		s.asked[id] = true
@@ -284,7 +288,8 @@ func (s *survey) askBoth(ctx context.Context, tasks, statuses []string) error {
 	return g.Wait()
 }
 
-// plan reads the plans of a push.
+// plan is the fourth step: it reads the plans of the makers that completed in their first
+// run. The others are left to judge.
 func (s *survey) plan(ctx context.Context, all []*reading) {
 	each(ctx, all, func(ctx context.Context, r *reading) {
 		for i, id := range r.makers() {
@@ -296,9 +301,9 @@ func (s *survey) plan(ctx context.Context, all []*reading) {
 			status := s.statuses[id]
 			switch {
 			case status == nil, !once(status):
-				continue // judged later, as of then
+				continue // judge decides, by a later status
 			case acts && !slices.Contains(r.groups(), status.TaskGroupID):
-				continue // it is of a group of its own, which is not the push's
+				continue // an action in another group is not this push's
 			}
 			read := r.p.planOf
 			if acts {
@@ -312,7 +317,7 @@ func (s *survey) plan(ctx context.Context, all []*reading) {
 				r.err = ctx.Err()
 				return
 			case err != nil:
-				r.lack("what %s made: %v", id, err)
+				r.lack("the tasks that %s made: %v", id, err)
 				return
 			}
 			r.plans[id] = made
@@ -320,7 +325,9 @@ func (s *survey) plan(ctx context.Context, all []*reading) {
 	})
 }
 
-// ask asks about everything that matters of the push, in one go for all of them.
+// ask is the fifth step: it reads definitions and statuses of all tasks that matter, for all
+// pushes at once: the makers, the labels' tasks, the loose ones, everything those are known
+// to wait for, and the witnesses of plans that are not proven.
 func (s *survey) ask(ctx context.Context, all []*reading) {
 	var tasks, statuses []string
 	for _, r := range all {

@@ -14,35 +14,38 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// errNothingCreated says that a hook accepted the request and named no task that
-// it made of it.
+// errNothingCreated says that a hook accepted the request but named no task that it made.
 var errNothingCreated = errors.New("accepted, nothing created")
 
-// Trigger implements job.Scheduler. Without an Action it runs the label as
-// people do in Treeherder: retrigger-multiple where the label ran on the push
-// and may be retriggered, then retrigger, then add-new-jobs; one request for all
-// runs. What the action's schema or its hook refuses is tried in the next way,
-// and the receipt's note says so; so is an action whose task failed, or made
-// nothing, within the last hour: twice at most. With an Action it fires that
-// one, on the label's task where the action acts on a task, and on the whole
-// push otherwise; Count then fills the input's "times", where the action has
-// that. A label that ran in the group of a cron job is run by that group's
-// actions.
+// Trigger implements job.Scheduler. Without an Action it runs the label the way people do in
+// Treeherder: with retrigger-multiple when the label ran on the push and may be
+// retriggered, else with retrigger, else with add-new-jobs. One action makes all the runs.
+// When the action's schema or its hook refuses, Trigger tries the next way, and the receipt's
+// note says so. It also skips a way whose action task failed, or made nothing, within the
+// last hour; after two such failures it gives up.
 //
-// Keys do not reach the CI by actions, so that Project is no job.KeyCarrier. It
-// looks at the push's groups just before it fires, and makes no more than is
-// then missing of Times. An answer that is lost, or says nothing of what was
-// done, is looked up: among the latest fires of the hook, where the caller may
-// read them, and among the push's action tasks. Where another process fired the
-// same at the same time, the later of the two action tasks is cancelled. A hook
-// that is gone, as those of old pushes are, is replaced by copies of the label's
-// task, whose ids are made of the key, so that twice is once.
+// With an Action it fires that one: on the label's task when the action acts on a task, on
+// the whole push otherwise. Count then becomes the input's "times", if the action has it. A
+// label that ran in the group of a cron job is run by that group's actions.
 //
-// With a context that is kept to scopes (job.WithScopes) no hook is fired and no task is
-// created that needs others. A second action task that another process made at the
-// same time is stopped with the client's own.
+// Triggering twice must not run twice. Keys do not reach the CI through actions (so Project
+// is no job.KeyCarrier); three other things make sure of it:
 //
-// The receipt names the action task; Outcome says what it made.
+//   - Just before it fires, Trigger lists the push's groups, and makes no more runs than are
+//     missing from Times.
+//   - When an answer is lost or unclear, it looks for the action task: among the hook's
+//     latest fires, if the caller may read them, and among the push's action tasks.
+//   - When another process fired the same at the same time, the later action task is
+//     cancelled.
+//
+// The hook of an old push may be gone. Trigger then copies the label's task. The copies' ids
+// are computed from the key, so that copying twice makes one copy.
+//
+// When the context is limited to scopes (job.WithScopes), Trigger fires no hook and creates
+// no task that needs others. It cancels another process's action task with the client's own
+// scopes, though.
+//
+// The receipt names the action task; Outcome tells what it made.
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "taskcluster.trigger"
 	key := req.Push.String() + " " + req.Label
@@ -62,8 +65,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	return receipt, err
 }
 
-// aim is all that is done of a request before anything is fired, or the receipt of one
-// that needs nothing.
+// aim does everything that comes before firing: it checks the request, lists the push's
+// groups, and lowers the count to the runs that are missing. When none is missing it returns
+// a receipt, and no shot.
 func (p *Project) aim(ctx context.Context, req job.Request) (*shot, *job.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -72,7 +76,7 @@ func (p *Project) aim(ctx context.Context, req job.Request) (*shot, *job.Receipt
 	case req.Count < 1:
 		return nil, nil, fmt.Errorf("%w: count %d, expected 1 or more", job.ErrInvalid, req.Count)
 	case req.Label == "" && req.Action == "":
-		return nil, nil, fmt.Errorf("%w: neither a label nor an action", job.ErrInvalid)
+		return nil, nil, fmt.Errorf("%w: the request names neither a label nor an action", job.ErrInvalid)
 	case !req.Push.Testable():
 		return nil, nil, job.ErrNotScheduled
 	}
@@ -92,7 +96,8 @@ func (p *Project) aim(ctx context.Context, req job.Request) (*shot, *job.Receipt
 		if missing < req.Count {
 			if missing < 1 {
 				return nil, &job.Receipt{
-					State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by), Note: "others triggered it meanwhile",
+					State: job.ReceiptAlreadyAsked, By: by, Link: p.c.page(by),
+					Note: "others have triggered it in the meantime",
 				}, nil
 			}
 			req.Count = missing
@@ -108,8 +113,8 @@ func (p *Project) aim(ctx context.Context, req job.Request) (*shot, *job.Receipt
 	}, nil, nil
 }
 
-// aimAt is the group whose actions run a request: the one in which its label
-// ran, the push's own before those of cron jobs, and else the push's own.
+// aimAt returns the group whose actions run a request: the one in which its label ran (the
+// push's own before those of cron jobs), or else the push's own.
 func (p *Project) aimAt(g *graphs, req job.Request) (*graph, error) {
 	if req.Label != "" {
 		if ran := g.of(req.Label); ran != nil {
@@ -119,9 +124,10 @@ func (p *Project) aimAt(g *graphs, req job.Request) (*graph, error) {
 	return g.own()
 }
 
-// missing is how many runs a push lacks of a request's total, what actions
-// under way will make included; by is one of those actions' tasks. A task that
-// will never run is none of them.
+// missing returns how many runs a push lacks of the request's total, Times. Runs that count
+// (job.Status.Counts) and runs that actions under way will make are there; tasks that will
+// never run are not. With Times 5, 2 runs and an action that is to make 1 more, it is 2. by is
+// the run of one of those actions. n may be negative.
 func (p *Project) missing(ctx context.Context, req job.Request, g *graphs) (n int, by string, err error) {
 	have, ran := 0, g.ran(req.Label)
 	never, err := p.never(ctx, g, ran)
@@ -131,7 +137,7 @@ func (p *Project) missing(ctx context.Context, req job.Request, g *graphs) (n in
 	for _, t := range ran {
 		jobs, err := runsOf(req.Push, t, never[t.Status.TaskID])
 		if err != nil {
-			continue // a word that nobody documents is not a run to count on
+			continue // a run with an undocumented word may not count
 		}
 		for _, j := range jobs {
 			if j.Status().Counts() {
@@ -146,26 +152,28 @@ func (p *Project) missing(ctx context.Context, req job.Request, g *graphs) (n in
 	return req.Times - have, by, nil
 }
 
-// shot is one request on its way.
+// shot is one request on its way to the CI.
 type shot struct {
 	p      *Project
 	req    job.Request
-	all    *graphs
-	in     *graph
-	offers *actions
+	all    *graphs  // the push's groups, as they were before anything was fired
+	in     *graph   // the group whose actions are used
+	offers *actions // those actions
 
-	notes   []string         // of actions that were left out, and of ways that were refused
-	refused map[string]error // by hook: what it answered that holds for every request
+	notes   []string         // reasons: actions that cannot be used, ways that were refused
+	refused map[string]error // by hook: an answer that would be the same for every input
 }
 
-// ran are the tasks of the request's label in the group it aims at.
+// ran returns the tasks of the request's label in the group that the shot aims at.
 func (s *shot) ran() []*listedTask {
 	return slices.DeleteFunc(slices.Clone(s.in.tasks), func(t *listedTask) bool {
 		return s.req.Label == "" || t.label() != s.req.Label
 	})
 }
 
-// take fires the first way that is not refused.
+// take tries the ways in order until one is not refused. When all are, the error tells every
+// refusal; but a missing right (job.ErrDenied) comes first, and when a hook is gone it copies
+// the task.
 func (s *shot) take(ctx context.Context) (job.Receipt, error) {
 	defer s.p.forget(s.req.Push) // whatever came of it
 	ways, err := s.ways(ctx)
@@ -189,7 +197,7 @@ func (s *shot) take(ctx context.Context) (job.Receipt, error) {
 			if no.gone {
 				gone, s.refused[w.hook()] = no.err, no.err
 			}
-		case errors.Is(err, job.ErrDenied): // so is all else of that hook
+		case errors.Is(err, job.ErrDenied): // the hook would deny every other input as well
 			denied, s.refused[w.hook()] = err, err
 		default:
 			return job.Receipt{}, err
@@ -201,7 +209,7 @@ func (s *shot) take(ctx context.Context) (job.Receipt, error) {
 	case gone != nil:
 		return s.copyInstead(ctx, ways[0].action, gone)
 	}
-	return job.Receipt{}, fmt.Errorf("%w: no action of the push runs it: %s", job.ErrRefused, joinNotes(s.notes))
+	return job.Receipt{}, fmt.Errorf("%w: no action of the push can run it: %s", job.ErrRefused, joinNotes(s.notes))
 }
 
 func joinNotes(notes []string, more ...string) string {
@@ -218,17 +226,18 @@ func joinNotes(notes []string, more ...string) string {
 	return out.String()
 }
 
-// refusal is a way that was not taken; nothing was done by it.
+// refusal says that a way was refused, and that nothing was made.
 type refusal struct {
-	way  string
+	way  string // the name of its action
 	err  error
-	gone bool // its hook is no more
+	gone bool // its hook does not exist any more
 }
 
 func (e *refusal) Error() string { return fmt.Sprintf("%s was refused: %v", e.way, e.err) }
 func (e *refusal) Unwrap() error { return e.err }
 
-// sameJSON compares an input as it was sent with one as a task has it.
+// sameJSON reports whether the input that a task has, raw, equals an input v that was sent.
+// Both are decoded and encoded again, so that the order of members does not matter.
 func sameJSON(raw json.RawMessage, v any) bool {
 	sent, err := plainJSON(v)
 	if err != nil {

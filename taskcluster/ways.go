@@ -12,15 +12,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// way is one way to do what a request asks for: an action, on a task or on the
-// whole group, with its input.
+// way is one way to carry out a request: an action, on a task or on the whole group, with its
+// input.
 type way struct {
 	action *action
 	on     *listedTask // nil for the whole group
 	input  any
 }
 
-// hook names the hook that the way fires; empty for an action of kind task.
+// hook names the hook that the way fires, <group>/<id>; "" for an action of kind task.
 func (w way) hook() string {
 	if w.action.Kind == "task" {
 		return ""
@@ -35,13 +35,15 @@ func (w way) taskID() string {
 	return w.on.Status.TaskID
 }
 
-// is reports whether an action task does what the way does.
+// is reports whether an action task does the same as the way: the same action, on the same
+// task, with the same input. The caller checks the group.
 func (w way) is(t *Task) bool {
 	a := t.Extra.Action
 	return a != nil && a.Name == w.action.Name && a.Context.TaskID == w.taskID() && sameJSON(a.Context.Input, w.input)
 }
 
-// ways are the ways to do what the request asks for, the usual one first.
+// ways returns the ways to carry out the request, the preferred one first; at least one when
+// the error is nil.
 func (s *shot) ways(ctx context.Context) ([]way, error) {
 	if s.req.Action != "" {
 		w, err := s.custom(ctx)
@@ -53,7 +55,7 @@ func (s *shot) ways(ctx context.Context) ([]way, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !there { // the hook would take it, and its task would fail
+		if !there { // check now: the hook would accept it, and only its task would fail
 			return nil, fmt.Errorf("%w: the push offers no label %q", job.ErrNotFound, s.req.Label)
 		}
 	}
@@ -69,17 +71,18 @@ func (s *shot) ways(ctx context.Context) ([]way, error) {
 		out = append(out, w)
 	}
 	if len(out) == 0 && len(s.notes) > 0 {
-		return nil, fmt.Errorf("%w: no action of the push runs it %d times: %s",
+		return nil, fmt.Errorf("%w: no action of the push can run it with a count of %d: %s",
 			job.ErrRefused, s.req.Count, joinNotes(s.notes))
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: the push has no action that runs the label %d times; it has %q",
+		return nil, fmt.Errorf("%w: the push has no action that can run the label with a count of %d; it has %q",
 			job.ErrRefused, s.req.Count, s.offers.names())
 	}
 	return s.untried(out)
 }
 
-// usual are the ways that run a label.
+// usual returns the ways that people use to run a label, in the order of preference. An
+// action without "times" is a way only for a single run.
 func (s *shot) usual(ran []*listedTask) []way {
 	labels, count := []string{s.req.Label}, s.req.Count
 	times := func(a *action, in map[string]any) (map[string]any, bool) {
@@ -106,7 +109,7 @@ func (s *shot) usual(ran []*listedTask) []way {
 			out = append(out, way{a, nil, in})
 		}
 	}
-	if len(out) == 0 && len(ran) > 0 { // a project without tags offers what it offers
+	if len(out) == 0 && len(ran) > 0 { // some projects do not tag what may be retriggered: try it all the same
 		if a, ok := s.offers.forGroup("retrigger-multiple"); ok {
 			out = append(out, way{a, nil, multiple})
 		}
@@ -114,16 +117,15 @@ func (s *shot) usual(ran []*listedTask) []way {
 	return out
 }
 
-// rememberFailures is for how long a way whose action task failed is not taken
-// again.
+// rememberFailures is how long a way is not tried again after its action task failed.
 const rememberFailures = time.Hour
 
-// mostFailures is how many ways may fail before a request is given up.
+// mostFailures is how many ways may fail before mozci gives the request up.
 const mostFailures = 2
 
-// untried leaves out the ways whose action tasks have failed, or made nothing,
-// a short time ago; the push's group says which. When two have, or none is left,
-// the request is given up.
+// untried drops the ways whose action tasks failed or made nothing within the last hour, which
+// the push's group shows. When mostFailures of them did, or no way is left, it gives up with
+// job.ErrRefused: firing again would only make more failing tasks.
 func (s *shot) untried(ways []way) ([]way, error) {
 	var out []way
 	failures := 0
@@ -137,13 +139,13 @@ func (s *shot) untried(ways []way) ([]way, error) {
 		s.notes = append(s.notes, why)
 	}
 	if len(out) == 0 || failures >= mostFailures {
-		return nil, fmt.Errorf("%w: given up: %s: nothing will come", job.ErrRefused, joinNotes(s.notes))
+		return nil, fmt.Errorf("%w: mozci gave up: %s", job.ErrRefused, joinNotes(s.notes))
 	}
 	return out, nil
 }
 
-// failed says how the latest action task of a way came to nothing; empty where
-// there is none, or it did not.
+// failed says how the latest action task of a way came to nothing within the last hour; ""
+// when there is none, it made something, or it is under way.
 func (s *shot) failed(w way) string {
 	var last *listedTask
 	for _, t := range s.in.tasks {
@@ -162,14 +164,15 @@ func (s *shot) failed(w way) string {
 		return ""
 	case last.Status.State == "completed":
 		return fmt.Sprintf("the action task %s (%s) made nothing", id, w.action.Name)
-	case last.Status.cancelled(): // somebody's will, and not a failure of the way
+	case last.Status.cancelled(): // a person's decision, not a failure of the way
 		return ""
 	}
 	return fmt.Sprintf("the action task %s (%s) %s", id, w.action.Name, ending(&last.Status))
 }
 
-// custom is the action that the request names: for the label's task, or for the
-// whole push. Of several tasks one that failed is taken, the newest.
+// custom is the way for the action that the request names: on the label's task, or on the
+// whole push. When the label has several tasks, it takes the newest that failed, or else the
+// newest.
 func (s *shot) custom(ctx context.Context) (way, error) {
 	ran := s.ran()
 	slices.SortStableFunc(ran, func(a, b *listedTask) int {
@@ -197,12 +200,12 @@ func (s *shot) custom(ctx context.Context) (way, error) {
 		return way{}, fmt.Errorf("%w: the action %q acts on a task, and %q has none on this push",
 			job.ErrInvalid, s.req.Action, s.req.Label)
 	}
-	return way{}, fmt.Errorf("%w: no action %q acts on a task such as that of %s",
+	return way{}, fmt.Errorf("%w: no action %q acts on tasks like that of %s",
 		job.ErrInvalid, s.req.Action, s.req.Label)
 }
 
-// named is a way with the input that a person gave, which must be what the
-// schema asks for, or with one of mozci's own where nobody gave any.
+// named makes a way of an action that a person named. An input that came with it must fit the
+// schema; without one, mozci composes it.
 func (s *shot) named(ctx context.Context, a *action, on *listedTask) (way, error) {
 	in, err := s.times(a)
 	if err != nil {
@@ -211,7 +214,7 @@ func (s *shot) named(ctx context.Context, a *action, on *listedTask) (way, error
 	w := way{action: a, on: on}
 	if s.req.Input == nil {
 		if w.input, err = a.compose(ctx, in); errors.Is(err, job.ErrRefused) {
-			_, err = a.input(ctx, in) // the action needs an input, and nobody gave one
+			_, err = a.input(ctx, in) // the action needs an input: report what is missing as job.ErrInvalid
 		}
 	} else {
 		w.input, err = a.input(ctx, in)
@@ -219,8 +222,8 @@ func (s *shot) named(ctx context.Context, a *action, on *listedTask) (way, error
 	return w, err
 }
 
-// times is the request's input, with its count where the action has a place for
-// it and the input says nothing.
+// times is the request's input with the count added as "times", unless the input has one
+// already or the count is 1. An action without "times" cannot run more than once.
 func (s *shot) times(a *action) (any, error) {
 	in, isObject := s.req.Input.(map[string]any)
 	if s.req.Input != nil && !isObject {
@@ -239,7 +242,8 @@ func (s *shot) times(a *action) (any, error) {
 		return in, nil
 	}
 	if !a.takesTimes() {
-		return nil, fmt.Errorf("%w: the action %s runs once: it has no times", job.ErrInvalid, a.Name)
+		return nil, fmt.Errorf("%w: the action %s has no input \"times\", so it can only run once",
+			job.ErrInvalid, a.Name)
 	}
 	out := map[string]any{"times": s.req.Count}
 	for k, v := range in {

@@ -10,13 +10,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// bounded marks the context of an operation that has its deadline: what it asks for is
-// a part of it.
+// bounded marks the context of an operation that has its deadline. Operations that it calls
+// are parts of it, and get no deadline of their own.
 type bounded struct{}
 
 func isBounded(ctx context.Context) bool { return ctx.Value(bounded{}) != nil }
 
-// begin bounds an operation by the client's deadline.
+// begin bounds an operation by the client's deadline, unless it is part of one that is bounded
+// already. The caller calls the returned function at the end.
 func (c *Client) begin(ctx context.Context, op string) (context.Context, context.CancelFunc) {
 	if isBounded(ctx) {
 		return ctx, func() {}
@@ -24,7 +25,7 @@ func (c *Client) begin(ctx context.Context, op string) (context.Context, context
 	return deadline.With(context.WithValue(ctx, bounded{}, true), c.deadline, op)
 }
 
-// within bounds an operation by the client's deadline.
+// within runs an operation under the client's deadline.
 func within[T any](
 	ctx context.Context, c *Client, op, key string, do func(context.Context) (T, error),
 ) (T, error) {
@@ -34,8 +35,9 @@ func within[T any](
 	return v, timeUp(ctx, op, key, err)
 }
 
-// timeUp is the error of an operation: one whose deadline is over is as one whose
-// service does not answer, and not as one whose caller did not want to wait.
+// timeUp sorts out the error of an operation that ran out of time. When the client's own
+// deadline ended it, the error is job.ErrUnavailable, as for a service that does not answer.
+// When the caller's context did, it stays context.DeadlineExceeded.
 func timeUp(ctx context.Context, op, key string, err error) error {
 	var own *deadline.Error
 	if errors.As(deadline.Of(ctx, err), &own) {
@@ -44,7 +46,9 @@ func timeUp(ctx context.Context, op, key string, err error) error {
 	return err
 }
 
-// opening bounds the opening of what is read afterwards, for as long as it takes.
+// opening bounds the opening of a file by the client's deadline, but not the reading after
+// it. A context with a deadline would end the reading as well, so a timer cancels the context
+// instead, and is stopped once the file is open.
 func opening(
 	ctx context.Context, c *Client, op, key string, open func(context.Context) (io.ReadCloser, error),
 ) (io.ReadCloser, error) {
@@ -75,13 +79,13 @@ func opening(
 	return nil, err
 }
 
-// opened is what was opened in time.
+// opened is a file that was opened in time; closing it frees the context.
 type opened struct {
 	io.ReadCloser
 	cancel context.CancelCauseFunc
 }
 
-// Close implements io.Closer.
+// Close closes the file and frees what the opening held.
 func (o *opened) Close() error {
 	err := o.ReadCloser.Close()
 	o.cancel(nil)

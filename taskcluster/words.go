@@ -5,13 +5,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// unknownWord says that a service used a word that it does not document.
+// unknownWord is the error of a word that the service does not document.
 func unknownWord(what, word string) error {
 	return job.UnknownWord(source, what, clip.Marked(word, shown))
 }
 
-// status maps a run's words; see the package comment. later says that another
-// run came after it.
+// status maps the state and reason of a run to a job.Status; the table is in the package
+// comment. later says that another run of the task came after this one.
 func (r *TaskRun) status(kind job.Kind, later bool) (job.Status, error) {
 	switch r.State {
 	case "pending":
@@ -31,6 +31,8 @@ func (r *TaskRun) status(kind job.Kind, later bool) (job.Status, error) {
 	return 0, unknownWord("run state", r.State)
 }
 
+// exception maps the reasons of the state "exception". No reason has a default: a new word
+// must not turn into a status by accident.
 func (r *TaskRun) exception(later bool) (job.Status, error) {
 	switch r.ReasonResolved {
 	case "malformed-payload", "resource-unavailable", "internal-error":
@@ -42,7 +44,7 @@ func (r *TaskRun) exception(later bool) (job.Status, error) {
 		return job.StatusException, nil
 	case "deadline-exceeded":
 		if r.Started.IsZero() {
-			return job.StatusSkipped, nil // what it waits for did not come
+			return job.StatusSkipped, nil // no worker took it in time
 		}
 		return job.StatusException, nil
 	case "canceled":
@@ -57,8 +59,9 @@ func (t *listedTask) kind() job.Kind {
 	return kindOf(t.label(), t.Task.Extra.Treeherder.JobKind, t.Task.Tags["kind"])
 }
 
-// kindOf is what sort of work a task does: by its kind in the task graph where that says
-// it, by what taskgraph notes of it for Treeherder, and by its label.
+// kindOf is the kind of work that a task does. Its kind in the task graph decides, then
+// taskgraph's note for Treeherder (jobKind), then its label. A "test" whose label names a
+// performance suite is a measurement.
 func kindOf(label, jobKind, tagKind string) job.Kind {
 	for _, word := range []string{tagKind, jobKind} {
 		switch {

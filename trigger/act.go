@@ -12,13 +12,14 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// Act asks for one action of a CI by its name, such as an in-tree action of
-// Taskcluster: what Plan has no step for. The request's key is made here, of
-// the action, its input, its label and its push, and the same within ledger.AcceptedExpires
-// is asked for once: the receipt then says AlreadyAsked. One whose answer was
-// lost is job.ErrUnavailable, and not repeated before ledger.UnsureExpires have passed.
+// Act triggers one action of a CI by its name, such as an in-tree action of Taskcluster,
+// for which a Plan has no step. Act makes the key of the request from the action, its
+// input, its label and its push. The same request is sent once within
+// ledger.AcceptedExpires; after that, the receipt says AlreadyAsked. A request whose
+// answer was lost is job.ErrUnavailable, and is not repeated before ledger.UnsureExpires
+// have passed.
 //
-// Of the options, Ledger and Who are used.
+// Of the options only Ledger, Who and Purpose are used.
 func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOptions) (job.Request, job.Receipt, error) {
 	const op = "trigger.act"
 	var o RunOptions
@@ -36,6 +37,8 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	if err != nil {
 		return req, job.Receipt{}, job.Wrap(op, req.Action, fmt.Errorf("%w: input: %w", job.ErrInvalid, err))
 	}
+	// The input is in the key by its first 6 bytes of SHA-256: map keys are sorted by
+	// Marshal, so the same input always has the same hash.
 	sum := sha256.Sum256(input)
 	req.Key = fmt.Sprintf("%s/%d/%s/%s/action=%s/count=%d/input=%s", req.Push.Repo, req.Push.ID, req.Push.Short(),
 		req.Label, req.Action, req.Count, hex.EncodeToString(sum[:6]))
@@ -67,11 +70,12 @@ func Act(ctx context.Context, ci job.Scheduler, req job.Request, opts *RunOption
 	default:
 		e.State = ledger.Unsure
 	}
+	// WithoutCancel: the outcome must be written even if the caller gives up now.
 	return req, e.Receipt, errors.Join(err, o.Ledger.Settle(context.WithoutCancel(ctx), e))
 }
 
-// actAgain takes the place of an action that was asked for before, if nothing came
-// of it or it is long ago: whoever asks for an action by its name means it.
+// actAgain takes the place of an earlier request for the same action, if nothing came of
+// it, a person stopped it, or it is long ago: a caller that names an action means it.
 func actAgain(
 	ctx context.Context, ci job.Scheduler, l ledger.Ledger, mine, e ledger.Entry,
 ) (ledger.Entry, bool, error) {

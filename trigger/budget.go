@@ -12,22 +12,22 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// Budgets bound what a plan may ask for. Nil is the documented default, 0 is
-// nothing, negative is no limit. What does not fit is left out, and says which
-// budget it was.
+// Budgets limit how many runs a plan may trigger. Nil means the default, 0 means none, a
+// negative value means no limit. Runs that do not fit are left out of the plan, which
+// says which budget is spent.
 type Budgets struct {
-	// Call is for all runs of one plan, builds included. Default 200: thirty
-	// pushes filled six times.
+	// Call limits all runs of one plan, with builds. Default 200: thirty pushes filled
+	// six times.
 	Call *int
-	// Push is for the runs of one plan on one push, builds included. Default
-	// 100: a new test, twenty times on each of five platforms.
+	// Push limits the runs of one plan on one push, with builds. Default 100: a new test,
+	// twenty times on each of five platforms.
 	Push *int
-	// LabelDay is for the runs of one label in one repository that the ledger
-	// has seen asked for within 24 hours, this plan's included. Default 200.
+	// LabelDay limits the runs of one label in one repository within 24 hours: those in
+	// the ledger and those of this plan. Default 200.
 	LabelDay *int
-	// Queue is how many runs may be waiting where the label's runs would,
-	// before nothing more is asked for; for CIs that are a job.QueueMeter. Default
-	// 100, the mark of Mozilla's performance sheriff bot.
+	// Queue is the maximum number of runs that may already wait in the queue of the
+	// label's runs, before the plan triggers none there. It applies to CIs that are a
+	// job.QueueMeter. Default 100, the limit of Mozilla's performance sheriff bot.
 	Queue *int
 }
 
@@ -39,7 +39,8 @@ const (
 	DefaultQueue    = 100
 )
 
-// group are the steps of one label on one push: builds, then the label itself.
+// group holds the steps of one label on one push: its builds, then the label itself as
+// the last one.
 type group struct {
 	label    string
 	push     job.Push
@@ -48,19 +49,22 @@ type group struct {
 	priority int
 }
 
-// purse holds what is left of the budgets while groups are paid for.
+// purse holds what is left of the budgets, in runs, while groups are paid for.
 type purse struct {
 	call    int
 	push    map[job.PushKey]int
 	label   map[string]int
 	barred  map[string]string // labels whose queue is full, and why
-	built   map[asking]bool   // what is paid for
+	built   map[asking]bool   // builds and labels that are paid for
 	perPush int
 	perDay  int
 }
 
+// unlimited is the largest int, all bits but the sign: a budget without a limit. Nothing
+// is subtracted from it.
 const unlimited = int(^uint(0) >> 1)
 
+// limit returns the number that a budget stands for.
 func limit(p *int, def int) int {
 	switch {
 	case p == nil:
@@ -71,7 +75,7 @@ func limit(p *int, def int) int {
 	return *p
 }
 
-// purse reads what the budgets leave.
+// purse reads what earlier runs and full queues leave of the budgets.
 func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
 	b := m.opts.Budgets
 	p := &purse{
@@ -92,7 +96,8 @@ func (m *maker) purse(ctx context.Context, groups []group) (*purse, error) {
 	return p, nil
 }
 
-// spent takes off what was asked for today, and looks at the queue.
+// spent subtracts what was triggered within the last 24 hours, and looks at the queue.
+// Refused requests cost nothing.
 func (m *maker) spent(ctx context.Context, p *purse, g group) error {
 	if m.opts.Ledger != nil && p.perDay != unlimited {
 		entries, err := m.opts.Ledger.Entries(ctx,
@@ -119,8 +124,8 @@ func (m *maker) spent(ctx context.Context, p *purse, g group) error {
 	return nil
 }
 
-// budget pays for the groups, those of the highest priority first and then the
-// newest pushes, and leaves out what is not paid for.
+// budget pays for the groups: those of the highest priority first, and among equals the
+// newest push. What it cannot pay for is left out.
 func (m *maker) budget(ctx context.Context, groups []group) error {
 	p, err := m.purse(ctx, groups)
 	if err != nil {
@@ -137,8 +142,9 @@ func (m *maker) budget(ctx context.Context, groups []group) error {
 	return nil
 }
 
-// pay keeps as many runs of the group's label as the budgets allow, with the
-// builds that they need; without any run no build is needed either.
+// pay keeps as many runs of the group's label as the budgets allow, together with the
+// builds that they need. Without any run, no build is needed either. A build that another
+// group on the push has paid for costs nothing.
 func (p *purse) pay(g *group) {
 	n := len(g.steps)
 	if n == 0 || g.steps[n-1].Action == ActionNothing {
@@ -150,6 +156,8 @@ func (p *purse) pay(g *group) {
 			builds++
 		}
 	}
+	// The tightest of the budgets decides. The builds come first out of the budgets for
+	// runs.
 	allowed, why, reason := last.Count, "", ""
 	for _, b := range []struct {
 		left int
@@ -179,6 +187,7 @@ func (p *purse) pay(g *group) {
 		p.built[s.asking()] = true
 	}
 	if allowed < last.Count {
+		// Fewer runs are other work, so the step gets another key.
 		last.Count = allowed
 		last.Key = key(last.Push, last.Label, last.Seen, allowed)
 		g.steps[n-1] = last

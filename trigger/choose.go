@@ -7,23 +7,23 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Choice chooses labels by what they are and what became of them on a push. What is
-// set must all hold.
+// Choice chooses labels by what they are and how they ended on a push. All conditions
+// that are set must hold.
 type Choice struct {
-	// Filter returns the labels that are wanted of all that could run, in any order; those
-	// of them count that were asked for by name, where there are such.
-	// trychooser.Choice has one that goes by names, platforms, queries and try syntax. It is
-	// called for several pushes at the same time. Nil wants all.
+	// Filter returns the wanted labels of a catalog, in any order. If the caller also
+	// named labels, only those among them count. trychooser.Choice has a filter by names,
+	// platforms, queries and try syntax. Filter is called for several pushes at the same
+	// time. Nil wants all.
 	Filter func(catalog []job.Runnable) []string
 
-	Coalesced bool // it was asked for, and every run was coalesced
+	Coalesced bool // it has runs, and every one was coalesced
 	Missing   bool // it can run, and has no run of any status
 	Failed    bool // a run failed
 }
 
-// Choose returns the labels that a choice means on a push, sorted: of the
-// labels given; without any, of those that can run there, or that ran there
-// when the catalog is not known (nil).
+// Choose returns the labels that a choice means on a push, sorted. It chooses among the
+// given labels; without any, among those that can run on the push, or that ran there when
+// the catalog is not known (nil).
 func Choose(labels []string, catalog []job.Runnable, jobs []job.Job, c Choice) []string {
 	runs := map[string][]job.Status{}
 	for _, j := range jobs {
@@ -36,7 +36,7 @@ func Choose(labels []string, catalog []job.Runnable, jobs []job.Job, c Choice) [
 				from = append(from, e.Label)
 			}
 		}
-		if catalog == nil || c.Coalesced || c.Failed { // what ran may not be in the catalog any more
+		if catalog == nil || c.Coalesced || c.Failed { // a label that ran may have left the catalog
 			for l := range runs {
 				from = append(from, l)
 			}
@@ -47,8 +47,8 @@ func Choose(labels []string, catalog []job.Runnable, jobs []job.Job, c Choice) [
 	return slices.DeleteFunc(from, func(l string) bool { return !c.holds(runs[l]) })
 }
 
-// wanted are the labels, which are sorted, that the filter lets through, sorted. Of a
-// label that the catalog does not have, the filter sees what its name says.
+// wanted returns the labels that the filter lets through, sorted as labels is. For a
+// label that is not in the catalog, the filter sees what its name tells.
 func (c Choice) wanted(labels []string, catalog []job.Runnable) []string {
 	if c.Filter == nil {
 		return labels
@@ -62,10 +62,10 @@ func (c Choice) wanted(labels []string, catalog []job.Runnable) []string {
 		if !known {
 			e = job.Runnable{Label: l, Kind: job.KindOfLabel(l), Parts: job.PartsOfLabel(l)}
 		}
-		e.Barred = "" // a label that the caller names is told about, whatever bars it
+		e.Barred = "" // the filter must not hide a label that the caller names
 		byLabel[l] = e
 	}
-	var entries []job.Runnable // the others too, which tell what words mean
+	var entries []job.Runnable // the whole catalog: the filter needs it to know what its words mean
 	for _, l := range slices.Sorted(maps.Keys(byLabel)) {
 		entries = append(entries, byLabel[l])
 	}
@@ -76,8 +76,9 @@ func (c Choice) wanted(labels []string, catalog []job.Runnable) []string {
 	return slices.DeleteFunc(labels, func(l string) bool { return !wanted[l] })
 }
 
-// holds tells it by the statuses of the label's runs on the push. A label
-// counts as coalesced only when every run was: that makes asking again harmless.
+// holds reports whether the runs of a label on the push meet the conditions. A label
+// counts as coalesced only when every run of it was, so triggering it again repeats
+// nothing.
 func (c Choice) holds(runs []job.Status) bool {
 	isNot := func(s job.Status) bool { return s != job.StatusCoalesced }
 	switch {

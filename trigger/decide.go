@@ -10,55 +10,56 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Facts are what is known of one label on one push.
+// Facts are what is known about one label on one push.
 type Facts struct {
 	Push  job.Push
 	Label string
-	// Instead is the label that was asked about, where another chunk runs its
-	// tests on this push; Moved then says what that one runs.
+	// Instead is the label that the caller named, when another chunk runs its tests on
+	// this push. Moved then says what that chunk runs.
 	Instead, Moved string
 	Runs           analysis.Runs // of the label
 	Jobs           []job.Job     // its runs, as the CI shows them
-	// Asked are runs that were asked for and are not visible yet. Unsure of them
-	// may never have reached the CI; UnsureUntil is when that is decided.
+	// Asked is how many runs were triggered and are not visible yet. Unsure of them may
+	// never have reached the CI; UnsureUntil is when that is decided.
 	Asked, Unsure int
 	UnsureUntil   time.Time
-	// CameToNothing says why no runs came of what was asked for before.
+	// CameToNothing says why earlier requests made no runs.
 	CameToNothing []string
-	// BuildWithdrawn says that a person stopped what was to make them.
+	// Withdrawn says that a person stopped the CI's own job that would have made them.
 	Withdrawn bool
 	// Builds are the builds that the label needs.
 	Builds []BuildFacts
-	// MakesBuilds says that the CI itself makes the builds that are missing and
-	// waits for those under way, as Taskcluster's actions do.
+	// MakesBuilds says that the CI itself makes missing builds, and waits for those under
+	// way, as Taskcluster's actions do.
 	MakesBuilds bool
 	// Barred says why the label cannot run on this push; empty when it can.
 	Barred string
-	// Offspring says that nobody asked, and that runs here are our own doing.
+	// Offspring says that the call is unattended, and that the runs here may be mozci's
+	// own.
 	Offspring bool
-	// ExistingOnly says that no build may be asked for.
+	// ExistingOnly says that no build may be triggered.
 	ExistingOnly bool
 }
 
-// BuildFacts are what is known of one build on the push.
+// BuildFacts are what is known about one build on the push.
 type BuildFacts struct {
 	Label string
 	State BuildState
-	Seen  int // runs of it, visible or asked for
+	Seen  int // its runs, visible or triggered
 	Jobs  []job.Job
-	// Again says that it was asked for once more and is not visible yet: until
-	// it is, a CI that makes builds itself takes the one that was there before.
+	// Again says that it was triggered once more, and that run is not visible yet. Until
+	// it is, a CI that makes builds itself would take the older build.
 	Again bool
 }
 
 // BuildState says whether a test can use a build.
 type BuildState int
 
-// The states, best first: with several runs the best counts.
+// The states, from best to worst. With several runs the best one counts.
 const (
-	BuildWorking   BuildState = iota // there are files
-	BuildUnderWay                    // it is running, or will
-	BuildExpired                     // it succeeded once, and its files are gone
+	BuildWorking   BuildState = iota // its files exist
+	BuildUnderWay                    // it is running, or will run
+	BuildExpired                     // it succeeded, but its files are gone
 	BuildFailed                      // it ended without files
 	BuildWithdrawn                   // a person cancelled it
 	BuildMissing                     // it never ran
@@ -66,7 +67,7 @@ const (
 
 var buildWords = []string{"working", "under way", "expired", "failed", "withdrawn", "missing"}
 
-// String is the state in words.
+// String returns the state in words.
 func (s BuildState) String() string {
 	if s < BuildWorking || s > BuildMissing {
 		return fmt.Sprintf("state(%d)", int(s))
@@ -77,14 +78,16 @@ func (s BuildState) String() string {
 // ReasonUntestable is the LeftOut.Reason of a label that cannot run on a push.
 const ReasonUntestable = "not testable"
 
-// DefaultExceptions is the cap of runs that infrastructure may end on one push
-// before a label is left alone there.
+// DefaultExceptions is how many runs infrastructure may end on one push before a label is
+// left alone there.
 const DefaultExceptions = 3
 
-// Decide says what to ask for so that the push has times runs of the label:
-// steps, or what is left out and why. It is pure. Exceptions do not count
-// towards times; exceptions is how many of them there may be before the label
-// is left alone on the push, negative for no limit.
+// Decide returns the steps after which the push has times runs of the label in all, or
+// what is left out and why. It is pure. Runs that infrastructure ended do not count
+// towards times; exceptions is how many of them there may be before the label is left
+// alone on the push, negative for no limit.
+//
+// With 1 passed, 1 pending and 1 coalesced run, times 3 gives one step with a count of 1.
 func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 	have := f.Runs.Counted + f.Asked
 	need := times - have
@@ -115,9 +118,11 @@ func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 	return f.act(times, need, out)
 }
 
-// seen is how many runs there are or will be, of any status.
+// seen returns how many runs there are or will be, of any status. It is the "after" in a
+// step's key.
 func (f Facts) seen() int { return f.Runs.Seen + f.Asked }
 
+// have says in words what there is already.
 func (f Facts) have() string {
 	if f.Asked == 0 {
 		return f.Runs.String()
@@ -136,7 +141,7 @@ func (f Facts) have() string {
 	return strings.Join(parts, ", ")
 }
 
-// act asks for what is needed, its builds first.
+// act returns the steps for what is needed, builds first.
 func (f Facts) act(times, need int, out func(string, string, ...any) ([]Step, *LeftOut)) ([]Step, *LeftOut) {
 	var steps []Step
 	var waits, needed []string
@@ -169,8 +174,8 @@ func (f Facts) act(times, need int, out func(string, string, ...any) ([]Step, *L
 				Key: key(f.Push, b.Label, b.Seen, 1), Label: b.Label, Push: f.Push,
 				Action: ActionBuild, Count: 1, Times: 1, Seen: b.Seen, Why: why,
 			}
-			// The CI makes what is not there. A run that built nothing is there:
-			// the CI would wait for it.
+			// The CI makes a build that is missing. It would wait for a run that built
+			// nothing, because that one exists.
 			if f.MakesBuilds && b.State == BuildMissing && b.Seen == 0 {
 				step.With = f.Label
 				step.Why += "; the CI makes it with the test"
@@ -196,7 +201,7 @@ func (f Facts) act(times, need int, out func(string, string, ...any) ([]Step, *L
 	return append(steps, s), nil
 }
 
-// moved says why another label than the one that was asked about.
+// moved says why the step has another label than the caller named.
 func (f Facts) moved() string {
 	if f.Instead == "" {
 		return ""
@@ -204,7 +209,7 @@ func (f Facts) moved() string {
 	return fmt.Sprintf("; %s, as %s does elsewhere: tests move between chunks", f.Moved, f.Instead)
 }
 
-// asked is the label that was asked about.
+// asked returns the label that the caller named.
 func (f Facts) asked() string { return cmp.Or(f.Instead, f.Label) }
 
 // why says how many of the wanted runs there are: "0 of 2 runs (1 coalesced)".

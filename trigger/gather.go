@@ -14,13 +14,15 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
+// barredLabel marks labels that the catalog of a push does not have.
 const barredLabel = "the label cannot run on this push"
 
+// noLabel reports whether the push does not offer the label.
 func (f Facts) noLabel() bool { return f.Barred == barredLabel }
 
-// Look reads what is known of one label on one push: the facts that Make plans
-// by. Of the options Ledger, Judge, Manifests and ExistingOnly count. A label that the
-// push does not offer is Barred, with an *job.UnknownLabelError.
+// Look reads the facts about one label on one push, by which Make plans. Of the options
+// it uses Ledger, Judge, Manifests and ExistingOnly. A label that the push does not offer
+// is Barred, and the error is an *job.UnknownLabelError.
 func Look(ctx context.Context, ci job.Scheduler, p job.Push, label string, opts *Options) (Facts, error) {
 	m := &maker{ci: ci, times: 1, history: analysis.NewHistory(ci, nil)}
 	if opts != nil {
@@ -34,7 +36,9 @@ func Look(ctx context.Context, ci job.Scheduler, p job.Push, label string, opts 
 	return all[0], job.Wrap("trigger.look", label, err)
 }
 
-// gather reads the facts of each label on one push.
+// gather reads the facts about each label on one push. out and labels have the same
+// indices. The catalog comes first, since it says which builds and which chunk to read;
+// then one request reads all runs.
 func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *slog.Logger) ([]Facts, error) {
 	if !p.Testable() {
 		return barred(p, labels, "no changesets are left in it"), nil
@@ -47,13 +51,15 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 	case err != nil && !errors.Is(err, errors.ErrUnsupported):
 		return nil, err
 	case err != nil && m.opts.Choose != nil && m.opts.Choose.Missing:
-		return nil, err // what is missing is known from what can run alone
+		return nil, err // only a catalog tells which labels are missing
 	}
 	var all []job.Job
 	if m.opts.Choose != nil {
 		if all, err = m.ci.Jobs(ctx, p); err != nil {
 			return nil, err
 		}
+		// A choice needs the runs of every label on the push, so they are read before the
+		// labels are known.
 		if labels, err = m.choose(ctx, labels, entries, all); err != nil {
 			return nil, err
 		}
@@ -96,8 +102,8 @@ func (m *maker) gather(ctx context.Context, p job.Push, labels []string, log *sl
 	return out, lacking
 }
 
-// catalog is what a push offers of the labels, or all of it where the plan
-// chooses among that.
+// catalog returns what a push offers of the labels, or all that it offers where the plan
+// chooses labels or chunks from it.
 func (m *maker) catalog(ctx context.Context, p job.Push, labels []string) ([]job.Runnable, error) {
 	if m.opts.Choose != nil || len(m.opts.Manifests) > 0 {
 		labels = nil
@@ -105,7 +111,7 @@ func (m *maker) catalog(ctx context.Context, p job.Push, labels []string) ([]job
 	return job.Catalog(ctx, m.ci, p, labels...)
 }
 
-// choose takes the labels of a push by the caller's choice. Where a judge says
+// choose returns the labels of a push that the caller's choice means. Where a judge says
 // what failed, a label whose job failed for another reason is not meant.
 func (m *maker) choose(ctx context.Context, labels []string, entries []job.Runnable, all []job.Job) ([]string, error) {
 	chosen := Choose(labels, entries, all, *m.opts.Choose)
@@ -125,8 +131,8 @@ func (m *maker) choose(ctx context.Context, labels []string, entries []job.Runna
 	return out, nil
 }
 
-// move takes the chunk that runs the wanted manifests on this push. It returns
-// false where none does.
+// move switches to the chunk that runs the wanted manifests on this push. It returns
+// false where no chunk runs them.
 func (m *maker) move(f *Facts, entries []job.Runnable) bool {
 	chunks, known := analysis.Counterparts(entries, f.Label, m.opts.Manifests)
 	switch {
@@ -140,8 +146,8 @@ func (m *maker) move(f *Facts, entries []job.Runnable) bool {
 	return true
 }
 
-// barred are the facts of labels that cannot run on a push, or of labels about
-// which nothing is known yet when why is empty.
+// barred returns the facts of labels that cannot run on a push, with the reason; an empty
+// reason means that nothing is known about them yet.
 func barred(p job.Push, labels []string, why string) []Facts {
 	out := make([]Facts, len(labels))
 	for i, l := range labels {
@@ -150,17 +156,20 @@ func barred(p job.Push, labels []string, why string) []Facts {
 	return out
 }
 
+// jobs returns the runs of the named labels on a push: those that the caller has read,
+// else as the CI lists them.
 func (m *maker) jobs(ctx context.Context, p job.Push, names []string) ([]job.Job, error) {
 	if m.opts.Known != nil {
 		if jobs, ok := m.opts.Known(p); ok {
 			return jobs, nil
 		}
 	}
+	// Sorted, and each once: a build may be needed by several labels.
 	slices.Sort(names)
 	return m.history.Jobs(ctx, p, slices.Compact(names)...)
 }
 
-// fill counts the runs of the label and of its builds.
+// fill adds the runs of the label and of its builds, visible or triggered.
 func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) {
 	f.Jobs = analysis.OfLabel(jobs, f.Label)
 	if f.Runs, err = analysis.OfRuns(ctx, f.Jobs, m.opts.Judge); err != nil {
@@ -184,7 +193,8 @@ func (m *maker) fill(ctx context.Context, f *Facts, jobs []job.Job) (err error) 
 	return nil
 }
 
-// offspring reports whether a robot would act on what it asked for itself.
+// offspring reports whether an unattended call would act on runs that mozci itself
+// triggered.
 func (m *maker) offspring(ctx context.Context, p job.Push, label string, jobs []job.Job) (bool, error) {
 	if !m.opts.Automatic {
 		return false, nil
@@ -192,9 +202,10 @@ func (m *maker) offspring(ctx context.Context, p job.Push, label string, jobs []
 	return Offspring(ctx, m.ci, m.opts.Ledger, p, analysis.OfLabel(jobs, label), label)
 }
 
-// Offspring reports whether the runs of the label on the push were asked for:
-// some of them as the ledger remembers, or all of them as the CI knows, where it
-// can tell. What a robot finds there may be its own doing. The ledger may be nil.
+// Offspring reports whether the runs of the label on the push were triggered on request,
+// and not by the push: some of them as the ledger remembers, or all of them as the CI
+// knows, where it can tell. An unattended program that finds such runs may be looking at
+// its own. The ledger may be nil.
 func Offspring(
 	ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, runs []job.Job, label string,
 ) (bool, error) {
@@ -216,18 +227,19 @@ func Offspring(
 	return len(runs) > 0, nil
 }
 
-// onTheWay is what was asked for and is not visible.
+// onTheWay is what was triggered and is not visible.
 type onTheWay struct {
 	runs   int
-	unsure int       // of them, those of which nobody knows whether the request went through
+	unsure int       // those of runs that may never have reached the CI
 	until  time.Time // when that is decided at the latest
-	failed []string  // why nothing came of other requests
-	// withdrawn says that a person stopped what was to make their runs.
+	failed []string  // why other requests made no runs
+	// withdrawn says that a person stopped the CI's own job that would have made their
+	// runs.
 	withdrawn bool
 }
 
-// asked is what was asked for of the label on the push and is not among its runs:
-// as the CI says where it can, and as the ledger remembers, which may be nil.
+// asked returns what was triggered of the label on the push and is not among its visible
+// runs: as the CI says, where it can, and as the ledger remembers. The ledger may be nil.
 func asked(
 	ctx context.Context, ci job.Scheduler, l ledger.Ledger, p job.Push, label string, runs []job.Job,
 ) (onTheWay, error) {
@@ -253,7 +265,8 @@ func asked(
 	return out, nil
 }
 
-// remember adds what the ledger knows to what the CI says.
+// remember adds what the ledger knows to what the CI says. Both may know the same
+// requests, so the larger number counts, not the sum.
 func (o *onTheWay) remember(entries []ledger.Entry, visible int) {
 	says := o.runs
 	o.runs = max(says, ledger.Outstanding(entries, visible))
@@ -262,6 +275,7 @@ func (o *onTheWay) remember(entries []ledger.Entry, visible int) {
 		switch {
 		case e.State == ledger.Withdrawn:
 			o.failed, o.withdrawn = append(o.failed, e.Receipt.Note), true
+		// An old failure is no longer worth a word.
 		case e.State == ledger.Vanished, e.State == ledger.Failed && e.Age < ledger.AcceptedExpires:
 			o.failed = append(o.failed, e.Receipt.Note)
 		}
@@ -269,6 +283,8 @@ func (o *onTheWay) remember(entries []ledger.Entry, visible int) {
 			sure = append(sure, e)
 		}
 	}
+	// unsure is the part of runs that only open entries account for: with 5 expected in
+	// all, and 3 by the CI or by settled entries, it is 2.
 	if o.unsure = o.runs - max(says, ledger.Outstanding(sure, visible)); o.unsure == 0 {
 		return
 	}

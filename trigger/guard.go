@@ -8,8 +8,8 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// ledgerError is an error of the ledger: it ends the run, while one of the CI
-// concerns a step.
+// ledgerError is an error of the ledger. It ends the run, whereas an error of the CI only
+// concerns one step.
 type ledgerError struct{ err error }
 
 func (e *ledgerError) Error() string { return e.err.Error() }
@@ -21,10 +21,11 @@ func ofLedger(err error) bool {
 	return errors.As(err, &broken)
 }
 
-// guarded is a ledger whose errors are told from those of a CI. That an attempt is
-// another's by now, or was pruned, is an answer.
+// guarded is a ledger whose errors can be told apart from those of a CI.
 type guarded struct{ ledger.Ledger }
 
+// guard marks an error as the ledger's. That another process has taken an attempt over,
+// or that an entry was pruned, is an answer and no failure of the ledger.
 func guard(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, ledger.ErrSuperseded) || errors.Is(err, job.ErrNotFound) {
 		return err

@@ -110,7 +110,7 @@ func TestLeaseWithoutGrace(t *testing.T) {
 		plan, _ := onePlan(t)
 		dead(t, memory, plan.Steps[0], time.Minute)
 		_, err := trigger.Run(t.Context(), ci, plan, &trigger.RunOptions{Ledger: memory, Grace: -1})
-		if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "it can be asked for again in 1m0s") ||
+		if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "it can be triggered again in 1m0s") ||
 			len(ci.runs) > 0 {
 			t.Errorf("%v, %d runs", err, len(ci.runs))
 		}
@@ -139,7 +139,7 @@ func TestFoundAfterACrash(t *testing.T) {
 		}
 		s := done.Steps[0]
 		if d := cmp.Diff(&job.Receipt{IDs: []string{"i", "iii"}, State: job.ReceiptAlreadyAsked}, s.Receipt); d != "" ||
-			!strings.HasSuffix(s.Why, "asked for before, found as i, iii") {
+			!strings.HasSuffix(s.Why, "triggered before, found as i, iii") {
 			t.Errorf("%s (-want +got):\n%s", s.Why, d)
 		}
 		entries, err := memory.Entries(t.Context(), ledger.Query{Key: key})
@@ -174,7 +174,7 @@ func TestLostLease(t *testing.T) {
 			done <- err
 		}()
 		if err := <-done; !errors.Is(err, job.ErrUnavailable) ||
-			!strings.Contains(err.Error(), "the ledger was not reached") {
+			!strings.Contains(err.Error(), "the ledger could not be reached") {
 			t.Errorf("%v", err)
 		}
 		if len(ci.runs) > 0 {

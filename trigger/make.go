@@ -13,59 +13,60 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// Options change how Make plans; nil is zero options.
+// Options change how Make plans. Nil means the defaults.
 type Options struct {
-	// Ledger knows what was asked for and may not be visible yet. Default:
-	// nothing was.
+	// Ledger knows what was triggered and may not be visible yet. Default: nothing was.
 	Ledger ledger.Ledger
-	// Exceptions is how many runs infrastructure may end on a push before the
-	// label is left alone there; nil is DefaultExceptions, negative no limit.
+	// Exceptions is how many runs infrastructure may end on a push before the label is
+	// left alone there. Nil is DefaultExceptions, negative no limit.
 	Exceptions *int
-	// Budgets bound what the plan may ask for.
+	// Budgets limit how many runs the plan may trigger.
 	Budgets Budgets
-	// Priority says whose runs are paid for first where a budget does not
-	// suffice: the higher first, and of the same the newest push. Optional.
+	// Priority says whose runs are paid for first when a budget is too small: the highest
+	// first, among equals the newest push. Optional.
 	Priority func(job.Push) int
-	// Choose takes the labels of each push by a choice: of the labels given to
-	// Make, or of all when none are. Optional.
+	// Choose chooses the labels of each push: among those given to Make, or among all
+	// when none are given. Optional.
 	Choose *Choice
-	// ExistingOnly leaves out what would need a build first.
+	// ExistingOnly leaves out runs that would need a build first.
 	ExistingOnly bool
-	// Automatic says that no person asked. What the ledger knows to have been
-	// asked for before is then left alone: a robot that acts on its own
-	// offspring never ends.
+	// Automatic means unattended: no person started this call. Labels that the ledger
+	// knows to have been triggered before are then left alone, because a program that
+	// acts on its own runs never ends.
 	Automatic bool
-	// Manifests are the test manifests that the labels are wanted for. Where a
-	// push runs them in another chunk of the same suite, that chunk is asked
-	// for, and one that runs none of them is left out: tests move between
-	// chunks. Catalogs that do not say what runs where make no difference.
+	// Manifests are the test manifests that the labels are wanted for. Tests move between
+	// chunks: where a push runs the manifests in another chunk of the same suite, the
+	// plan has that chunk; a push that runs none of them is left out. Catalogs that do
+	// not say what runs where change nothing.
 	Manifests []string
-	// Judge says what a run means, for the reasons of the steps and for labels
-	// that are chosen because they failed. Default analysis.ByStatus.
+	// Judge says what a run means. It affects the reasons of the steps, and which labels
+	// Choose takes as failed. Default analysis.ByStatus.
 	Judge analysis.Judge
-	// Known has the runs of the label and of the builds it needs where the
-	// caller has read them already; they are not read again. Optional.
+	// Known returns the runs of the label and its builds on a push, if the caller has
+	// already read them; they are not read again. Optional.
 	Known func(job.Push) ([]job.Job, bool)
-	// Why says why the caller wants the label on a push; it comes before the
-	// plan's own reason. Optional.
+	// Why says why the caller wants the label on a push. It comes before the plan's own
+	// reason. Optional.
 	Why func(job.Push) string
-	// Width is how many pushes are asked about at a time. Default
+	// Width is the maximum number of pushes that are read at a time. Default
 	// analysis.DefaultWidth.
 	Width int
-	// Logger gets what was read, in the order of the pushes. Nil discards.
+	// Logger gets what was read, in the order of the pushes. Nil discards it.
 	Logger *slog.Logger
 }
 
-// Make plans the runs that the pushes lack of each label, so that each has times
-// of them, 1 or more, in all. A push that could
-// not be read is left out with its error as the reason, and the error is
-// returned with the plan. A label that no push offers gives an
-// *job.UnknownLabelError, where the CI has a catalog, with a plan that leaves it out.
+// Make plans the runs that the pushes lack, so that each push has times runs of each
+// label in all. times is 1 or more. Make only reads; it triggers nothing.
+//
+// A push that could not be read is left out with its error as the reason, and the error
+// is returned along with the plan. A label that no push offers gives an
+// *job.UnknownLabelError, if the CI has a catalog, along with a plan that leaves the
+// label out.
 func Make(
 	ctx context.Context, ci job.Scheduler, pushes []job.Push, labels []string, times int, opts *Options,
 ) (Plan, error) {
 	m := &maker{ci: ci, times: times, history: analysis.NewHistory(ci, pushes)}
-	if analysis.EachCosts(ci) { // the catalog of each push is read, and with it the runs there
+	if analysis.EachCosts(ci) { // reading a push's catalog also reads its runs, so windows would only cost more
 		m.history = analysis.NewHistory(ci, nil)
 	}
 	if opts != nil {
@@ -92,6 +93,7 @@ func Make(
 	return m.plan(ctx, pushes, labels)
 }
 
+// maker is one call of Make or Look.
 type maker struct {
 	ci         job.Scheduler
 	history    *analysis.History // of the pushes
@@ -100,6 +102,8 @@ type maker struct {
 	exceptions int
 }
 
+// plan reads the facts of all pushes, decides on each label and push, and then pays for
+// the groups.
 func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (Plan, error) {
 	var plan Plan
 	var groups []group
@@ -125,8 +129,8 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 		if missing != nil && unknown == nil {
 			unknown = r.Err
 		}
-		// A label that is also another's build comes first: the other one then
-		// waits for it, and asks for no build of its own.
+		// A label that is also the build of another one comes first. The other one then
+		// waits for it, and triggers no build of its own.
 		slices.SortStableFunc(r.Value, func(a, b Facts) int { return cmp.Compare(len(a.Builds), len(b.Builds)) })
 		for _, f := range r.Value {
 			offered[f.asked()] = offered[f.asked()] || !f.noLabel()
@@ -148,7 +152,7 @@ func (m *maker) plan(ctx context.Context, pushes []job.Push, labels []string) (P
 	return plan, errors.Join(errs...)
 }
 
-// group decides on one label of one push.
+// group decides about one label on one push.
 func (m *maker) group(f Facts) group {
 	steps, left := Decide(f, m.times, m.exceptions)
 	g := group{label: f.Label, push: f.Push, steps: steps}
@@ -161,8 +165,8 @@ func (m *maker) group(f Facts) group {
 	return g
 }
 
-// add adds a group, with why the caller wants it before the plan's own reasons.
-// A build that is asked for already is not asked for again.
+// add adds a group, with the caller's reason before the plan's own. A build that is
+// already in the plan is not added again.
 func (p *Plan) add(g group, why func(job.Push) string, asked map[asking]bool) {
 	because := ""
 	if why != nil {
@@ -184,8 +188,8 @@ func (p *Plan) add(g group, why func(job.Push) string, asked map[asking]bool) {
 	}
 }
 
-// asking names what a step asks for: one build is enough for a push, whoever
-// wants it.
+// asking identifies what a step triggers: one build is enough for a push, whoever needs
+// it.
 type asking struct {
 	push  job.PushKey
 	label string

@@ -1,22 +1,34 @@
-// Package trigger makes a CI run what is missing: it plans, and it carries a
-// plan out, each step once.
+// Package trigger makes a CI run what is missing: it makes a plan, and carries it out,
+// each step once.
 //
-// Start with [Make], which reads what ran on some pushes and returns a [Plan]:
-// values that say what would be asked for and why. Printing the plan is the dry
-// run. [Run] carries it out and returns it with the receipts.
+// Start with [Make], which reads what ran on some pushes and returns a [Plan]: values
+// that say what would be triggered, and why. Printing the plan is the dry run. [Run]
+// carries it out, and returns it with the receipts:
 //
-// "Times" is a total. A push that has one finished run of the label and one
-// pending needs one more for three times; see job.Status.Counts for what
-// counts, and Facts.Asked for what was asked for and is not visible yet.
+//	plan, err := trigger.Make(ctx, ci, pushes, []string{"linux64/opt/xpcshell-1"}, 3, &trigger.Options{Ledger: l})
+//	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{Ledger: l})
 //
-// A test needs the files of its build. [Make] looks at the builds first:
-// working ones are used; for one that is under way the test's step waits; one
-// whose files expired or that never ran is asked for, once for each push, and
-// the test's step waits for it. [Run] carries such a step out when the build is
-// done: nobody has to come back later.
+// [Verify] checks a plan that was saved, [Cancel] stops what a plan has triggered, and
+// [Act] triggers an action of the CI by name. [Decide] is the pure rule behind a plan.
 //
-// Run writes each step into a [ledger.Ledger] before and after it acts, under the
-// step's key, so that the same plan carried out twice asks once.
+// "Times" is a total: a push with one finished and one pending run of the label needs one
+// more for three times. job.Status.Counts says what counts; runs that were triggered and
+// are not visible yet count too (Facts.Asked).
+//
+// A test needs the files of its build, so [Make] looks at the builds first. It uses
+// builds whose files exist. The step of a test waits for a build that is under way. A
+// build whose files expired, or that never ran, is triggered once for each push, and the
+// step of the test waits for it. [Run] carries out such a step when the build is done; no
+// one has to come back later.
+//
+// Run writes each step into a [ledger.Ledger] before and after it acts, under the step's
+// key. Carrying out the same plan twice, after a crash or on two machines at once,
+// therefore triggers it once. An outcome that is unclear, because the CI's answer was
+// lost, is looked up before the request is repeated.
+//
+// A step that fails has its error and does not stop the others; errors are joined and
+// returned with the plan. All functions are safe for concurrent use, if the CI and the
+// ledger are.
 package trigger
 
 import (
@@ -33,35 +45,34 @@ type Action string
 
 // The actions.
 const (
-	ActionTrigger Action = "trigger" // ask for Count runs
-	ActionBuild   Action = "build"   // ask for a build that another step waits for
-	ActionWait    Action = "wait"    // wait for builds, then ask for Count runs
+	ActionTrigger Action = "trigger" // trigger Count runs
+	ActionBuild   Action = "build"   // trigger a build that another step waits for
+	ActionWait    Action = "wait"    // wait for builds, then trigger Count runs
 	ActionNothing Action = "nothing" // the push has what is wanted
 )
 
-// Plan is what to ask a CI for, with the reason of each step: a value, made by
-// Make, read by people, carried out by Run. Its JSON is the shape that
-// mozci's --json prints and reads.
+// Plan is what to trigger in a CI, with a reason for each step: a value, made by Make,
+// read by people, carried out by Run. Its JSON is what mozci --json prints and reads.
 type Plan struct {
 	Steps   []Step    // newest push first; the builds of a push before what waits for them
-	LeftOut []LeftOut // what is missing and is not asked for, and why
+	LeftOut []LeftOut // what is missing and is not triggered, and why
 }
 
 // Step is one request of a plan.
 type Step struct {
-	// Key is the same whenever the same work is planned from the same facts,
-	// and another one once a run more is visible.
+	// Key is the same whenever the same work is planned from the same facts. It changes
+	// once another run is visible.
 	Key    string
 	Label  string
 	Push   job.Push
 	Action Action
-	Count  int      // runs to ask for; 0 for Nothing
-	Times  int      // the total that was wanted; a step that waited asks for no more than is then missing
-	Seen   int      // runs of the label, of any status, that were visible or asked for when this was planned
+	Count  int      // runs to trigger; 0 for Nothing
+	Times  int      // the total that was wanted; a step that waited triggers no more than what is then missing
+	Seen   int      // runs of the label, of any status, visible or triggered when this was planned
 	Builds []string // of Wait: the labels whose files it needs
-	// With is the label, of Build, whose request makes this build too: the CI
-	// makes the builds that are missing itself. Nothing is asked for such a
-	// step; it is in the plan, its total and the budgets, since it runs.
+	// With is the label whose request makes this build too, where the CI itself makes
+	// missing builds. Run triggers nothing for such a step; it is in the plan, its total
+	// and the budgets because the build runs. Only for Build.
 	With string
 	// Why is the reason, in a sentence.
 	Why string
@@ -74,18 +85,18 @@ type Step struct {
 type LeftOut struct {
 	Label string
 	Push  job.Push
-	Count int    // runs that are missing and that the plan does not trigger
+	Count int    // runs that are missing and not triggered
 	Why   string // the reason, in a sentence
 	// Reason is Why in a few words, for a table: "not testable", "budget spent".
 	Reason string
 	// Untestable says that the label cannot run on this push at all.
 	Untestable bool
-	// Budget says that it can, and that a budget is spent or a queue is full.
+	// Budget says that it could run, but a budget is spent or a queue is full.
 	Budget bool
 }
 
-// AtOnce is the part of the plan that waits for nothing: what is triggered at once, builds
-// included.
+// AtOnce returns the part of the plan that is triggered at once, with builds: it waits
+// for nothing.
 func (p Plan) AtOnce() Plan {
 	var out Plan
 	for _, s := range p.Steps {
@@ -96,7 +107,7 @@ func (p Plan) AtOnce() Plan {
 	return out
 }
 
-// Total is the number of runs that the plan asks for, builds included.
+// Total returns the number of runs that the plan triggers, with builds.
 func (p Plan) Total() int {
 	n := 0
 	for _, s := range p.Steps {
@@ -105,13 +116,15 @@ func (p Plan) Total() int {
 	return n
 }
 
-// key names the work of a step: so many runs more, after so many were there.
-// What was seen only grows, so asking again after more ran is a new key.
+// key names the work of a step: count more runs, after seen runs were there. What was
+// seen only grows, so triggering again after more ran has a new key:
+// "autoland/17/a1b2c3d4e5f6/linux64/opt/build/after=1/count=2".
 func key(p job.Push, label string, seen, count int) string {
 	return fmt.Sprintf("%s/%d/%s/%s/after=%d/count=%d", p.Repo, p.ID, p.Short(), label, seen, count)
 }
 
-// name names a plan by its steps: the same plan, saved and read, has the same.
+// name names a plan by the keys of its steps. A plan that was saved and read again keeps
+// its name.
 func (p Plan) name() string {
 	sum := sha256.New()
 	for _, s := range p.Steps {
@@ -120,6 +133,7 @@ func (p Plan) name() string {
 	return "plan " + hex.EncodeToString(sum.Sum(nil)[:6])
 }
 
+// planJSON and the types below are the JSON of a plan. Other tools rely on the names.
 type planJSON struct {
 	Steps   []stepJSON `json:"steps"`
 	Total   int        `json:"total"`
@@ -158,7 +172,7 @@ type leftJSON struct {
 	Untestable bool        `json:"untestable"`
 }
 
-// MarshalJSON writes the plan in the program's shape.
+// MarshalJSON writes the plan as mozci --json prints it.
 func (p Plan) MarshalJSON() ([]byte, error) {
 	out := planJSON{Steps: []stepJSON{}, Total: p.Total(), LeftOut: []leftJSON{}}
 	for _, s := range p.Steps {
@@ -183,9 +197,9 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote, receipts and errors left out: a
-// plan that is read is a plan to carry out. What makes no sense in it is an
-// error that wraps job.ErrInvalid and names the step.
+// UnmarshalJSON reads what MarshalJSON wrote, without receipts and errors: a plan that is
+// read is a plan to carry out. A step that makes no sense gives an error that wraps
+// job.ErrInvalid and names the step.
 func (p *Plan) UnmarshalJSON(text []byte) error {
 	var in planJSON
 	if err := json.Unmarshal(text, &in); err != nil {
@@ -212,7 +226,7 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// check says what is wrong with a step that somebody else wrote.
+// check says what is wrong with a step that was read or edited.
 func (s Step) check() error {
 	switch {
 	case s.Label == "" || s.Push.Repo == "":

@@ -12,17 +12,21 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// errRepeat says that what an entry speaks of was not done, or may be done
-// again under its key.
+// errRepeat says that the request of an entry was not made, or may be made again under
+// its key.
 var errRepeat = errors.New("not done")
 
-// resume finds out what became of a request that the ledger knows. It returns
-// the entry as it is by then.
+// resume finds out what became of a request that the ledger knows, and returns the entry
+// as it is then. While another process may still be making the request, it waits for that
+// one: up to Grace where the CI carries keys, up to unkeyedGrace elsewhere.
 func (r *runner) resume(ctx context.Context, e ledger.Entry) (ledger.Entry, job.Receipt, error) {
 	if !e.State.Open() {
 		return r.followed(ctx, e)
 	}
 	receipt, keyed, err := r.carried(ctx, e)
+	// Another process may hold the entry and be about to finish it. Each turn waits a
+	// moment and looks at the entry again, until it is settled, its lease is over, or the
+	// patience is spent.
 	for wait := r.opts.Grace; err == nil && receipt == nil && e.Lease > 0 && (keyed || e.State == ledger.Intended); {
 		if !keyed {
 			wait = min(wait, unkeyedGrace-e.Age)
@@ -46,7 +50,7 @@ func (r *runner) resume(ctx context.Context, e ledger.Entry) (ledger.Entry, job.
 		return e, *receipt, r.settle(ctx, e, ledger.Accepted, *receipt)
 	case keyed && e.Lease > 0:
 		return e, job.Receipt{}, job.Wrap("trigger.run", e.Key, fmt.Errorf(
-			"%w: another run of mozci asks for this, or died doing so; it can be asked for again in %s",
+			"%w: another run of mozci is triggering this, or died while doing so; it can be triggered again in %s",
 			job.ErrUnavailable, e.Lease.Round(time.Second)))
 	case keyed:
 		return e, job.Receipt{}, errRepeat
@@ -54,9 +58,9 @@ func (r *runner) resume(ctx context.Context, e ledger.Entry) (ledger.Entry, job.
 	return r.unkeyed(ctx, e)
 }
 
-// followed is what resume finds of a request that the CI has answered. One whose
-// runs should be there by now is looked for: what the CI swallowed may be asked
-// for again, as the next attempt.
+// followed is resume for a request that the CI has answered. If its runs should be
+// visible by now, it looks for them: what the CI accepted without making runs may be
+// triggered again, as the next attempt.
 func (r *runner) followed(ctx context.Context, e ledger.Entry) (ledger.Entry, job.Receipt, error) {
 	es := []ledger.Entry{e}
 	var err error
@@ -85,11 +89,12 @@ func (r *runner) followed(ctx context.Context, e ledger.Entry) (ledger.Entry, jo
 	return e, job.Receipt{IDs: known.IDs, State: job.ReceiptAlreadyAsked, By: known.By, Link: known.Link}, nil
 }
 
-// unkeyedGrace is how long a request is waited for that only its runs can tell of.
+// unkeyedGrace is how long to wait for a request of another process when only its runs
+// can tell what became of it.
 const unkeyedGrace = 5 * time.Second
 
-// carried looks a request up by its key. The receipt is nil while the CI does not
-// know all of its runs; keyed is false where keys do not reach it.
+// carried looks up a request by its key. The receipt is nil until the CI knows all of its
+// runs; keyed is false where keys do not reach the CI.
 func (r *runner) carried(ctx context.Context, e ledger.Entry) (receipt *job.Receipt, keyed bool, err error) {
 	ids, err := job.Carried(ctx, r.ci, job.Request{Key: e.Key, Label: e.Label, Push: e.Push, Count: e.Count})
 	switch {
@@ -101,8 +106,8 @@ func (r *runner) carried(ctx context.Context, e ledger.Entry) (receipt *job.Rece
 	return &job.Receipt{IDs: ids, State: job.ReceiptAlreadyAsked}, true, nil
 }
 
-// unkeyed finds out by its runs what became of a request, or says that it cannot
-// be known.
+// unkeyed finds out from the runs what became of a request, or returns the error that it
+// is unclear.
 func (r *runner) unkeyed(ctx context.Context, e ledger.Entry) (ledger.Entry, job.Receipt, error) {
 	known := job.Receipt{IDs: e.Receipt.IDs, State: job.ReceiptAlreadyAsked}
 	done, err := r.happened(ctx, e)
@@ -117,14 +122,13 @@ func (r *runner) unkeyed(ctx context.Context, e ledger.Entry) (ledger.Entry, job
 	return e, job.Receipt{}, job.Wrap("trigger.run", e.Key, unclear(e))
 }
 
-// unclear is the error of a request of which nobody knows yet whether it went
-// through.
+// unclear returns the error for a request of which it is unclear whether it went through.
 func unclear(e ledger.Entry) error {
-	return fmt.Errorf("%w: not known until %s whether %s of %s went through on %s; mozci will look again",
+	return fmt.Errorf("%w: unclear until %s whether %s of %s went through on %s; mozci will check before repeating it",
 		job.ErrUnavailable, time.Now().Add(e.Left()).Local().Format("15:04"), runs(e.Count), e.Label, e.Push)
 }
 
-// runs is a number of runs in words.
+// runs is a number of runs in words: "1 run", "3 runs".
 func runs(n int) string {
 	if n == 1 {
 		return "1 run"
@@ -132,8 +136,8 @@ func runs(n int) string {
 	return fmt.Sprintf("%d runs", n)
 }
 
-// meanwhile waits a little for a request that another process seems to be making,
-// and returns the entry as it is then.
+// meanwhile waits a moment for a request that another process seems to be making, and
+// returns the entry as it is then.
 func (r *runner) meanwhile(ctx context.Context, e ledger.Entry) (ledger.Entry, error) {
 	if err := pause.For(ctx, min(r.opts.Grace/50, 100*time.Millisecond)); err != nil {
 		return e, err
@@ -145,8 +149,9 @@ func (r *runner) meanwhile(ctx context.Context, e ledger.Entry) (ledger.Entry, e
 	return e, err
 }
 
-// happened looks in the CI for what an entry intended: by key, then by the
-// number of runs, visible or accepted.
+// happened reports whether the CI has the request of an entry: by its key among the
+// accepted requests, else by the number of runs, visible or accepted. An entry that
+// intended 2 runs after 3 happened once there are 5.
 func (r *runner) happened(ctx context.Context, e ledger.Entry) (bool, error) {
 	accepted, err := job.Accepted(ctx, r.ci, e.Push, e.Label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {

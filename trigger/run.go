@@ -14,49 +14,49 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// RunOptions change how Run acts; nil is zero options.
+// RunOptions change how Run acts. Nil means the defaults.
 type RunOptions struct {
-	// Ledger remembers what was asked for. Default: one in memory, which
-	// forgets when Run returns; give the same one to Make and Run, and keep it.
+	// Ledger remembers what was triggered. Default: one in memory, which forgets when Run
+	// returns. Give the same one to Make and Run, and keep it.
 	Ledger ledger.Ledger
-	// Who, the owner, and Purpose, which plan or search it is for, are written into
-	// the ledger beside each request. Who is optional; the default of Purpose names
-	// the plan by its steps.
+	// Who is the owner of the requests, Purpose the plan or search that they are for.
+	// Both are written into the ledger with each request. Who is optional; by default
+	// Purpose names the plan by its steps.
 	Who, Purpose string
-	// Lease is for how long nobody else asks for what a step is asking for; it is
-	// renewed while the CI is being asked, and must be longer than one of its
-	// calls can take. Default 75 seconds: calls end after one minute.
+	// Lease is how long no other process triggers what a step is triggering. It is
+	// renewed while the request is under way, and must be longer than one call of the CI
+	// can take. Default 75 seconds: calls end after one minute.
 	Lease time.Duration
-	// Grace is how long a request that another process is making, or was when it
-	// died, is waited for. Default until its lease is over, negative for not at
-	// all.
+	// Grace is how long to wait for a request that another process is making, or was
+	// making when it died. Default: until its lease is over. Negative: not at all.
 	Grace time.Duration
-	// Poll is how often a build that a step waits for is looked at, when the
-	// CI has no events, or loses one. Default one minute, what hg.mozilla.org
-	// and Treeherder ask of clients that poll.
+	// Poll is the pause between two looks at a build that a step waits for, if the CI has
+	// no events, or loses one. Default one minute, as hg.mozilla.org and Treeherder ask
+	// of clients that poll.
 	Poll time.Duration
-	// OnStep is called after each step that acted or failed, in the order in
-	// which they did. Optional.
+	// OnStep is called after each step that triggered something or failed, in that order.
+	// Optional.
 	OnStep func(Step)
 	// Logger gets what was done. Nil discards.
 	Logger *slog.Logger
 }
 
-// Run carries a plan out: it asks for each step that asks for something, once,
-// then waits for the builds that steps wait for and asks for those too. It
-// returns the plan with receipts. A step that fails has its error, does not
-// stop the others, and is joined into Run's error; one that the CI denies stops
-// those that follow, which would be denied as well (ErrNotTried). A ledger that
-// fails stops everything, since without it nobody knows what was asked for.
+// Run carries out a plan. It triggers each step once, then waits for the builds that
+// other steps need, and triggers those steps too. It returns the plan with receipts.
 //
-// A step whose key the ledger knows is not asked for again: its receipt says
-// AlreadyAsked. One that was intended and never settled, by a process that died
-// or with an answer that was lost, is looked up by its key where the CI carries
-// keys (it is a job.KeyCarrier): it is settled at once when its runs are there, and
-// asked for again under its key once no other process is asking any more.
-// Elsewhere its runs, visible or in flight, are looked up; where they do not tell, it
-// fails with job.ErrUnavailable until the entry is ledger.UnsureExpires old, and is not
-// repeated blindly.
+// A step that fails has its error, does not stop the others, and is joined into Run's
+// error. A step that the CI denies stops those after it, which would be denied as well
+// (ErrNotTried). A ledger that fails stops everything: without it no one would know what
+// was triggered.
+//
+// A step whose key the ledger knows is not triggered again: its receipt says
+// AlreadyAsked. A request that was intended and never settled, because a process died or
+// an answer was lost, is looked up first. Where the CI carries keys (job.KeyCarrier), Run
+// looks it up by its key: it settles it if its runs are there, and triggers it again
+// under the same key once no other process is still doing that. Elsewhere it looks for
+// the runs, visible or in flight. If they do not tell, the step fails with
+// job.ErrUnavailable until the entry is ledger.UnsureExpires old; it is not repeated
+// blindly.
 func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Plan, error) {
 	r := &runner{
 		ci: ci, log: slog.New(slog.DiscardHandler), holder: rand.Text(), unanswered: map[*Step]error{},
@@ -85,9 +85,10 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 		if err := s.check(); err != nil {
 			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), err)
 		}
+		// Without the step whose request makes this build, it would never be made.
 		if s.With != "" && !slices.ContainsFunc(out.Steps, s.comesWith) {
 			return plan, job.Wrap("trigger.run", fmt.Sprintf("step %d", i+1), fmt.Errorf(
-				"%w: %s comes with %s, which the plan does not ask for on %s: was the plan edited?", job.ErrInvalid,
+				"%w: %s comes with %s, which the plan does not trigger on %s: was the plan edited?", job.ErrInvalid,
 				s.Label, s.With, s.Push))
 		}
 	}
@@ -95,7 +96,7 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 		r.opts.Purpose = plan.name()
 	}
 	r.opts.Ledger = guarded{r.opts.Ledger}
-	err := ledger.Ready(ctx, r.opts.Ledger) // before anything is asked for
+	err := ledger.Ready(ctx, r.opts.Ledger) // before anything is triggered
 	if err == nil {
 		err = r.run(ctx, out.Steps)
 	}
@@ -103,10 +104,12 @@ func Run(ctx context.Context, ci job.Scheduler, plan Plan, opts *RunOptions) (Pl
 	return out, errors.Join(err, stepErrors(out.Steps, err))
 }
 
-// ErrNotTried says of a step that it was not tried, since the CI had denied
-// another one what it would deny this one as well.
-var ErrNotTried = errors.New("not tried: what was denied before would be denied here too")
+// ErrNotTried says that a step was not tried, because the CI denied an earlier step for a
+// reason that holds for this one too.
+var ErrNotTried = errors.New("not tried: an earlier step was denied, and this one would be too")
 
+// stepErrors joins the errors of the steps, each with its label and push, but not the one
+// that Run already returns.
 func stepErrors(steps []Step, but error) error {
 	var errs []error
 	for _, s := range steps {
@@ -117,18 +120,18 @@ func stepErrors(steps []Step, but error) error {
 	return errors.Join(errs...)
 }
 
+// runner is one call of Run.
 type runner struct {
 	ci   job.Scheduler
 	opts RunOptions
 	log  *slog.Logger
 	// holder names this run among those that share the ledger.
 	holder string
-	denied error // what the CI denied a step, and so all that follow
-	// unanswered is the last question about a step that waits which the CI did not
-	// answer.
+	denied error // set once the CI denied a step: all later ones fail with it
+	// unanswered is the last error of the CI when it was asked about a waiting step.
 	unanswered map[*Step]error
-	// waiting are the runs of builds that a step waits for, by ID; nil where only reading
-	// the push tells more. looks is how often the steps were looked at.
+	// waiting holds the IDs of the build runs that a step waits for; nil where only
+	// reading the push tells more. looks counts how often the steps were looked at.
 	waiting map[*Step][]string
 	looks   int
 }
@@ -154,6 +157,8 @@ func (s Step) comesWith(o Step) bool {
 		o.Push.Revision == s.Push.Revision
 }
 
+// run triggers the steps that wait for nothing, in their order, and then waits for the
+// others.
 func (r *runner) run(ctx context.Context, steps []Step) error {
 	var waiting []*Step
 	for i := range steps {
@@ -163,7 +168,7 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 			continue
 		case ActionBuild:
 			if s.With != "" {
-				continue // it comes with what needs it
+				continue // the request of the label that needs it makes it
 			}
 		case ActionWait:
 			done, err := r.done(ctx, s)
@@ -182,8 +187,8 @@ func (r *runner) run(ctx context.Context, steps []Step) error {
 	return r.wait(ctx, waiting)
 }
 
-// done reports whether a step that waits was asked for by an earlier run of the
-// plan: then there is nothing to wait for.
+// done reports whether an earlier run of the plan triggered a waiting step: then there is
+// nothing to wait for.
 func (r *runner) done(ctx context.Context, s *Step) (bool, error) {
 	known, err := r.opts.Ledger.Entries(ctx, ledger.Query{Key: s.Key})
 	if err != nil || len(known) == 0 || !known[0].State.Made() {
@@ -194,8 +199,8 @@ func (r *runner) done(ctx context.Context, s *Step) (bool, error) {
 	return true, nil
 }
 
-// do asks for a step and notes what came of it. Its error is one that ends the
-// run: the ledger's, or the context's.
+// do triggers a step and records what came of it. Its own error is one that ends the run:
+// the ledger's, or the context's.
 func (r *runner) do(ctx context.Context, s *Step) error {
 	var receipt job.Receipt
 	found, err := false, r.denied
@@ -210,15 +215,15 @@ func (r *runner) do(ctx context.Context, s *Step) error {
 	case err == nil:
 		s.Receipt = &receipt
 		if found {
-			s.Why += "; asked for before, found as " + strings.Join(receipt.IDs, ", ")
+			s.Why += "; triggered before, found as " + strings.Join(receipt.IDs, ", ")
 		}
-		r.log.Info("asked", "label", s.Label, "push", s.Push.ID, "count", s.Count, "state", string(receipt.State))
+		r.log.Info("triggered", "label", s.Label, "push", s.Push.ID, "count", s.Count, "state", string(receipt.State))
 	case errors.As(err, &some):
 		s.Receipt, s.Err = &some.Receipt, err
-		r.log.Info("asked in part", "label", s.Label, "push", s.Push.ID, "count", some.Taken, "err", err)
+		r.log.Info("triggered in part", "label", s.Label, "push", s.Push.ID, "count", some.Taken, "err", err)
 	default:
 		s.Err = err
-		r.log.Info("not asked", "label", s.Label, "push", s.Push.ID, "err", err)
+		r.log.Info("not triggered", "label", s.Label, "push", s.Push.ID, "err", err)
 	}
 	r.step(*s)
 	if ofLedger(err) {

@@ -153,7 +153,7 @@ func TestLostAnswers(t *testing.T) {
 			if c.fails {
 				time.Sleep(time.Minute) // of the bubble
 				_, err := trigger.Run(t.Context(), ci, plan, opts)
-				if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "not known until 00:") {
+				if !errors.Is(err, job.ErrUnavailable) || !strings.Contains(err.Error(), "unclear until 00:") {
 					t.Errorf("%s: a minute later: %v, expected unknown", name, err)
 				}
 			}

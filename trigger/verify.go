@@ -10,11 +10,10 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// Verify tells whether a plan that was saved, and may have been edited, fits
-// the repository and the CI that it is to be carried out on: its steps make
-// sense, its pushes are that repository's, with these ids and revisions, and
-// its labels can run there, where the CI has a catalog. It returns every
-// mismatch, joined, and asks for nothing.
+// Verify checks whether a plan that was saved, and may have been edited, fits the
+// repository and the CI: its steps make sense, its pushes belong to that repository with
+// these IDs and revisions, and its labels can run there, where the CI has a catalog. It
+// returns every mismatch, joined, and triggers nothing.
 func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Plan) error {
 	var errs []error
 	catalogs := map[string][]job.Runnable{}
@@ -36,23 +35,24 @@ func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Pla
 	return job.Wrap("trigger.verify", repo.Name(), errors.Join(errs...))
 }
 
-// verify checks one step; catalogs of pushes that were read are kept in known.
+// verify checks one step. known keeps the catalogs that were read, by push and labels.
 func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, known map[string][]job.Runnable) error {
 	if s.Push.Repo != repo.Name() {
-		return fmt.Errorf("%w: push %s is not of %s", job.ErrInvalid, s.Push, repo.Name())
+		return fmt.Errorf("%w: push %s is not a push of %s", job.ErrInvalid, s.Push, repo.Name())
 	}
 	labels := append([]string{s.Label}, s.Builds...)
+	// Steps of one label on one push share the answer.
 	at := fmt.Sprint(s.Push.ID, " ", labels)
 	catalog, ok := known[at]
 	if !ok {
 		p, err := repo.Push(ctx, s.Push.Revision)
 		switch {
 		case errors.Is(err, job.ErrNotFound):
-			return fmt.Errorf("%w: %s has no push with %s", job.ErrInvalid, repo.Name(), s.Push.Short())
+			return fmt.Errorf("%w: %s has no push with revision %s", job.ErrInvalid, repo.Name(), s.Push.Short())
 		case err != nil:
 			return err
 		case p.ID != s.Push.ID || p.Revision != s.Push.Revision:
-			return fmt.Errorf("%w: push %s is not %s", job.ErrInvalid, s.Push, p)
+			return fmt.Errorf("%w: the plan says push %s, the repository %s", job.ErrInvalid, s.Push, p)
 		}
 		catalog, err = job.Catalog(ctx, ci, p, labels...)
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -71,8 +71,8 @@ func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, 
 	return nil
 }
 
-// near is the error of a label that a push does not offer, with the labels
-// nearest to it of all that it does offer.
+// near returns the error for a label that a push does not offer, with the closest labels
+// that it does offer.
 func near(ctx context.Context, ci job.Scheduler, p job.Push, unknown error) error {
 	var missing *job.UnknownLabelError
 	if !errors.As(unknown, &missing) {
@@ -86,11 +86,10 @@ func near(ctx context.Context, ci job.Scheduler, p job.Push, unknown error) erro
 	return err
 }
 
-// Cancel stops the runs that a plan asked for, as the ledger knows them: those
-// that the CI named at once, those that a job of its own has made since, and
-// such a job itself where it is still under way. It returns the ids that were
-// cancelled, and the steps whose runs it does not know, with the reason. Runs
-// that have ended are no error.
+// Cancel stops the runs that a plan triggered, as the ledger knows them: those that the
+// CI named at once, those that one of its own jobs has made since, and that job itself if
+// it is still under way. It returns the IDs of what it cancelled, and the steps whose
+// runs it does not know, with the reason. Runs that have ended are no error.
 func Cancel(
 	ctx context.Context, ci job.Scheduler, l ledger.Ledger, plan Plan,
 ) (ids []string, left []LeftOut, err error) {
@@ -122,14 +121,14 @@ func Cancel(
 	return ids, left, errors.Join(errs...)
 }
 
-// Withdraw stops what came of one request, by its receipt as the ledger has it:
-// its runs, and the CI's own job that is to make them where that is still under
-// way. It returns what it stopped, and why nothing is known to stop, if that is
-// so. Runs that have ended are no error; what somebody else had asked for
-// already, so that the CI made no more, is left to them.
+// Withdraw stops what came of one request, by its receipt in the ledger: its runs, and
+// the CI's own job that will make them, if that is still under way. It returns the IDs of
+// what it stopped, or why there is nothing it could stop. Runs that have ended are no
+// error. If others had already triggered the same, so that the CI made no runs for this
+// request, their runs are left alone.
 func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) (ids []string, why string, err error) {
 	if r.Others() {
-		return nil, "somebody else had triggered them: what they triggered is left to them", nil
+		return nil, "somebody else had triggered them already, so they are left alone", nil
 	}
 	if r.By == "" && len(r.IDs) == 0 {
 		return nil, "the CI did not say which runs it made", nil
@@ -140,7 +139,7 @@ func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) 
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, "", err
 		}
-		if !made.Done { // first, so that it makes no more
+		if !made.Done { // first, so that it makes no more runs
 			if err := job.Cancel(ctx, ci, r.By); err != nil {
 				return nil, "", err
 			}
@@ -149,13 +148,14 @@ func Withdraw(ctx context.Context, ci job.Scheduler, p job.Push, r job.Receipt) 
 				return ids, "", err
 			}
 		}
+		// It ended without making any run.
 		if made.Why != "" && len(made.IDs) == 0 && len(ids) == 0 {
 			return nil, made.Why, nil
 		}
 		stop = append(slices.Clone(stop), made.IDs...)
 	}
 	ended := map[string]bool{}
-	if jobs, err := ci.Jobs(ctx, p); err == nil { // where they cannot be read, what was stopped says more than was
+	if jobs, err := ci.Jobs(ctx, p); err == nil { // if unread, the result may also list runs that had ended
 		for _, j := range jobs {
 			ended[j.ID()] = !j.Status().Waiting()
 		}

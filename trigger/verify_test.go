@@ -27,7 +27,7 @@ func TestVerify(t *testing.T) {
 		edit func(*trigger.Step)
 		says string
 	}{
-		"another repository": {"try", nil, "is not of try"},
+		"another repository": {"try", nil, "is not a push of try"},
 		"labels of another":  {"autoland", nil, `label "build"`},
 		"an unknown push": {
 			"", func(s *trigger.Step) { s.Push.Revision = strings.Repeat("d", 40) },

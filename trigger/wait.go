@@ -11,9 +11,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// wait carries out the steps that wait for builds, each as soon as its builds
-// have files. It looks when the CI has an event and, in case one is lost, every
-// Poll; a CI that says that nothing can happen any more ends the waiting.
+// wait carries out the steps that wait for builds, each as soon as its builds have files.
+// It looks after each event of the CI and, in case one is lost, every Poll. A CI that
+// says that nothing can happen any more ends the waiting.
 func (r *runner) wait(ctx context.Context, steps []*Step) error {
 	if len(steps) == 0 {
 		return nil
@@ -32,9 +32,9 @@ func (r *runner) wait(ctx context.Context, steps []*Step) error {
 		case <-poll.C:
 		case err, open := <-events:
 			poll.Stop()
-			clear(r.waiting) // it may be about a run that nobody knew of: all are read
+			clear(r.waiting) // the event may be about an unknown run: read all pushes
 			switch {
-			case open && err != nil: // events are not to be had: poll
+			case open && err != nil: // no events: poll
 				r.log.Warn("no events", "err", err)
 				events = nil
 			case !open: // nothing can happen any more: a last look
@@ -47,9 +47,9 @@ func (r *runner) wait(ctx context.Context, steps []*Step) error {
 	}
 }
 
-// events yields a nil for each event after which something may have ended, and the
-// error that ended them; it is closed when the CI says that nothing can happen any more. A nil
-// channel, of a CI without events, never yields.
+// events returns a channel with a nil for each event after which something may have
+// ended, and the error that ended the events. It is closed when the CI says that nothing
+// can happen any more. For a CI without events it is nil, and never yields.
 func (r *runner) events(ctx context.Context) <-chan error {
 	if _, ok := job.As[job.Watcher](r.ci); !ok {
 		return nil
@@ -67,7 +67,7 @@ func (r *runner) events(ctx context.Context) <-chan error {
 				return
 			}
 			if err != nil {
-				<-ctx.Done() // not closed: more can happen, just not be seen
+				<-ctx.Done() // not closed: more can happen, unseen
 				return
 			}
 		}
@@ -75,8 +75,9 @@ func (r *runner) events(ctx context.Context) <-chan error {
 	return out
 }
 
-// look carries out what can be, and returns the steps that still wait. A question
-// that the CI did not answer is asked again with the next event: the step says so.
+// look carries out the steps whose builds are done, and returns those that still wait.
+// When the CI does not answer, the step remembers the error and is looked at again with
+// the next event.
 func (r *runner) look(ctx context.Context, steps []*Step) ([]*Step, error) {
 	var left []*Step
 	still := r.still(ctx, steps)
@@ -111,8 +112,8 @@ func (r *runner) look(ctx context.Context, steps []*Step) ([]*Step, error) {
 	return left, nil
 }
 
-// builds is the worst state of the builds that the step needs. A build that is
-// missing was asked for by an earlier step and is not visible yet.
+// builds returns the worst state of the builds that the step needs. A build that is
+// missing was triggered by an earlier step and is not visible yet.
 func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 	jobs, err := r.ci.Jobs(ctx, s.Push, s.Builds...)
 	if err != nil {
@@ -133,6 +134,8 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 		}
 		all = all && known
 	}
+	// Statuses suffice for the next look only if the IDs of all runs are known, and if
+	// all that is missing is for them to end.
 	if !all || worst != BuildUnderWay {
 		ids = nil
 	}
@@ -140,8 +143,8 @@ func (r *runner) builds(ctx context.Context, s *Step) (BuildState, error) {
 	return worst, nil
 }
 
-// Ended asks in one request how far runs are, where the CI tells that. It reports of each ID
-// whether its run does not wait any more, or the CI does not know it.
+// Ended asks in one request how far runs are, where the CI can tell. For each ID it
+// reports whether the run has ended, or the CI does not know it.
 func Ended(ctx context.Context, ci job.Scheduler, ids ...string) (map[string]bool, error) {
 	now, err := job.StatusesOf(ctx, ci, ids...)
 	if err != nil {
@@ -155,12 +158,12 @@ func Ended(ctx context.Context, ci job.Scheduler, ids ...string) (map[string]boo
 	return out, nil
 }
 
-// WholeLook is how many looks by status there are before what somebody waits for is read
-// again whatever the statuses say: others may have triggered or stopped something.
+// WholeLook is the number of looks after which everything is read again, instead of the
+// statuses alone: others may have triggered or stopped something.
 const WholeLook = 10
 
-// still are the steps whose builds are all under way as they were, by one request for the
-// statuses of them all, where the CI tells them. The others must be read.
+// still returns the steps whose builds are all still under way, by one request for the
+// statuses of all of them, where the CI can tell. The other steps must be read.
 func (r *runner) still(ctx context.Context, steps []*Step) map[*Step]bool {
 	var ids []string
 	for _, s := range steps {
@@ -172,7 +175,7 @@ func (r *runner) still(ctx context.Context, steps []*Step) map[*Step]bool {
 	}
 	slices.Sort(ids)
 	ended, err := Ended(ctx, r.ci, slices.Compact(ids)...)
-	if err != nil { // it cannot tell, or not now
+	if err != nil { // the CI cannot tell, or not now
 		return nil
 	}
 	out := map[*Step]bool{}
@@ -182,9 +185,9 @@ func (r *runner) still(ctx context.Context, steps []*Step) map[*Step]bool {
 	return out
 }
 
-// release asks for a step whose builds are done. Meanwhile others, or the build
-// itself, may have asked for the same: it asks for what is still missing. An error
-// means that nothing was asked for yet.
+// release triggers a step whose builds are done. Others, or the build itself, may have
+// triggered the same in the meantime, so it triggers only what is still missing. An error
+// means that nothing was triggered yet.
 func (r *runner) release(ctx context.Context, s *Step) error {
 	jobs, err := r.ci.Jobs(ctx, s.Push, s.Label)
 	if err != nil {
@@ -201,6 +204,8 @@ func (r *runner) release(ctx context.Context, s *Step) error {
 	}
 	missing := s.Count
 	if s.Times > 0 {
+		// Times is a total: what has run or will run since the plan was made is not
+		// triggered again.
 		missing = min(missing, s.Times-runs.Counted-out.runs)
 	}
 	if missing < 1 {
@@ -211,6 +216,7 @@ func (r *runner) release(ctx context.Context, s *Step) error {
 	if missing < s.Count {
 		s.Why += fmt.Sprintf("; %d still missing once the build was done", missing)
 	}
+	// A copy: the step in the plan keeps the count and key that were planned.
 	now := *s
 	now.Count, now.Seen = missing, runs.Seen+out.runs
 	err = r.do(ctx, &now)
@@ -218,13 +224,14 @@ func (r *runner) release(ctx context.Context, s *Step) error {
 	return err
 }
 
+// step reports a step to the caller.
 func (r *runner) step(s Step) {
 	if r.opts.OnStep != nil {
 		r.opts.OnStep(s)
 	}
 }
 
-// giveUp looks once more and fails what still waits.
+// giveUp looks once more, and then fails the steps that still wait.
 func (r *runner) giveUp(ctx context.Context, steps []*Step) error {
 	clear(r.waiting) // read them all
 	left, err := r.look(ctx, steps)
@@ -234,9 +241,9 @@ func (r *runner) giveUp(ctx context.Context, steps []*Step) error {
 	return r.abandon(left, errNothingHappens)
 }
 
-var errNothingHappens = errors.New("the build is not done, and nothing can happen in the CI any more")
+var errNothingHappens = errors.New("the build is not done, and nothing more can happen in the CI")
 
-// abandon fails the steps that still wait; they were not asked for.
+// abandon fails the steps that still wait. They were not triggered.
 func (r *runner) abandon(steps []*Step, why error) error {
 	for _, s := range slices.Clone(steps) {
 		if s.Receipt == nil && s.Err == nil {

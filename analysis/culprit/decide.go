@@ -9,47 +9,54 @@ import (
 	"github.com/mozci/mozci/internal/suspect"
 )
 
-// Decision is what is believed, and what to do next.
+// Decision is what the search believes, and what to do next.
 type Decision struct {
 	Done    bool
 	Outcome Outcome
-	// Why says why each of Next was chosen, or why the search ended.
+	// Why says, in a phrase for people, why the runs in Next were chosen, or why the
+	// search ended.
 	Why string
-	// Next are pushes to run once each; one may be there several times.
+	// Next are the pushes to run, once for each entry: [9 9 12] means two runs on push 9
+	// and one on push 12.
 	Next []int
-	// Culprit is the most probable push, and Class the pushes that cannot be
-	// told apart from it, itself among them. -1 and nil where no push is most
-	// probable.
+	// Culprit is the most probable push, and Class the pushes that cannot be told apart
+	// from it, itself included. They are -1 and nil where "before the range" or "nothing"
+	// is most probable.
 	Culprit int
 	Class   []int
-	// Probability is that of the most probable hypothesis, whichever it is; of
-	// OlderOrNothing, that of both.
+	// Probability is that of the most probable hypothesis, whichever it is. For the
+	// outcome OlderOrNothing it is that of both together.
 	Probability float64
-	// Older and Nothing are the probabilities of these.
+	// Older and Nothing are the probabilities that the job was broken before the range,
+	// and that nothing broke it.
 	Older, Nothing float64
-	// Credible is the smallest set of classes that has the culprit with the
-	// confidence, if there is one: the most probable first, and the pushes of a
-	// class together.
+	// Credible is the smallest set of classes whose probability adds up to the
+	// confidence, if there is one: the most probable class first, with the pushes of a
+	// class next to each other.
 	Credible []Candidate
-	// Rates are the estimated ones, if the culprit is the most probable push.
+	// Rates are the estimated failure rates, on the assumption that the most probable
+	// hypothesis is true.
 	Rates Rates
-	// Bits is the entropy of the hypothesis that is left.
+	// Bits is the uncertainty that is left about the hypothesis: its entropy in bits. 3
+	// bits are as uncertain as 8 equally likely pushes.
 	Bits float64
-	// Confirmed says that a failure was seen on the culprit and a pass on its
-	// parent.
+	// Confirmed says that a failure was seen on the culprit and a pass on its parent, the
+	// testable push before it.
 	Confirmed bool
 	Warnings  []string
 }
 
-// Candidate is a push that may be the culprit. The pushes of a class are all there,
-// each with its share of what the class has, by the weights.
+// Candidate is a push that may be the culprit. All pushes of a class are listed, each
+// with its share of the probability of the class, by the weights.
 type Candidate struct {
 	Push        int
 	Probability float64
 }
 
-// Decide says what is believed and what to run next, at most k runs beside those
-// of running, pushes whose runs are under way.
+// Decide returns what the search believes and what to run next: at most k runs, beside
+// those that are under way on the pushes in running (one entry for each run). With k = 0
+// it only says what is believed. Next may be empty while the search is not Done: then
+// wait for the runs under way.
 func (s *Search) Decide(k int, running ...int) Decision {
 	d := s.state()
 	if d.Done || k < 1 {
@@ -62,7 +69,7 @@ func (s *Search) Decide(k int, running ...int) Decision {
 	return d
 }
 
-// state is what is believed, without choosing what is next.
+// state returns what the search believes, without choosing runs.
 func (s *Search) state() Decision {
 	s.setAside()
 	m := len(s.in.Index)
@@ -88,16 +95,17 @@ func (s *Search) state() Decision {
 	return d
 }
 
-// hopeless is a search of too few pushes.
+// hopeless is the decision where fewer than two pushes can be tested.
 func (s *Search) hopeless() Decision {
-	why := "only 1 push can be tested: a culprit needs two"
+	why := "only 1 push can be tested: naming a culprit takes at least 2"
 	if !s.in.Testable(s.n) {
 		why = "no push can be tested"
 	}
 	return Decision{Done: true, Outcome: Undecided, Culprit: -1, Why: why}
 }
 
-// next chooses runs: the confirmation of what is believed, else what tells most.
+// next chooses runs: first those that confirm what is believed; then runs on the failing
+// push, to learn how often it fails; else the most informative ones.
 func (s *Search) next(d *Decision, k int, running []int) {
 	if s.o.MaxRuns > 0 {
 		k = min(k, s.o.MaxRuns-s.bought)
@@ -126,38 +134,40 @@ func (s *Search) next(d *Decision, k int, running []int) {
 	}
 	if n := s.probe(k, busy); n > 0 {
 		d.Next = slices.Repeat([]int{s.in.Index[len(s.in.Index)-1]}, n)
-		d.Why = "tells how often it fails, before the search for the push begins"
+		d.Why = "measures how often it fails, before the search for the push begins"
 		return
 	}
 	positions := s.batch(k, busy)
 	switch {
 	case len(positions) == 0 && len(busy) > 0:
-		d.Why = "nothing can run beside what is under way"
+		d.Why = "waiting for the runs under way: nothing else can run beside them"
 	case len(positions) == 0:
 		d.Done = true
 		d.Outcome, d.Why = s.nowhere()
 	default:
 		d.Next = s.in.Pushes(positions)
-		d.Why = fmt.Sprintf("tells most about the culprit: %.2f bits are left", d.Bits)
+		d.Why = fmt.Sprintf("most informative next run (%.1f bits of uncertainty left)", d.Bits)
 	}
 }
 
-// nowhere is how a search ends that cannot run anything any more.
+// nowhere says how a search ends that has no push left to run. When infrastructure
+// failures alone are the reason, the outcome is Infra.
 func (s *Search) nowhere() (o Outcome, why string) {
 	infra, mute := 0, true
 	for i, k := range s.seen {
 		if s.open(i) {
-			return Undecided, "no run is expected to tell anything more"
+			return Undecided, "no further run is expected to change what is believed"
 		}
-		infra, mute = infra+k.infra, mute && (s.mute(i) || k.infra > 0) // the caller closes such a push too
+		infra, mute = infra+k.infra, mute && (s.mute(i) || k.infra > 0) // the caller may close a silent push too
 	}
 	if !mute {
-		return Undecided, "no push of the range can be run any more"
+		return Undecided, "no push in the range can be run any more"
 	}
-	return Infra, fmt.Sprintf("infrastructure ended %d runs, and each push that can be tested is silent by now", infra)
+	return Infra, fmt.Sprintf("infrastructure ended %s, and no push in the range gives results any more", runs(infra))
 }
 
-// unconfirmed says what is missing of a confirmation that can be run no more.
+// unconfirmed says which part of the confirmation is missing, where it cannot be run any
+// more. at-1 is the parent of at: positions count testable pushes only.
 func (s *Search) unconfirmed(at int) string {
 	var missing []string
 	if r := s.seen[at].runs; r.total() == 0 {
@@ -173,8 +183,8 @@ func (s *Search) unconfirmed(at int) string {
 	return strings.Join(missing, "; ")
 }
 
-// confirmations are the positions whose runs confirm a culprit, as far as they
-// are not under way.
+// confirmations returns the positions to run, once each, to confirm a culprit: those that
+// lack their result and have no run under way.
 func (s *Search) confirmations(at int, busy []int) []int {
 	var want []int
 	if s.seen[at].runs.Failed == 0 && s.open(at) && !slices.Contains(busy, at) {
@@ -186,7 +196,7 @@ func (s *Search) confirmations(at int, busy []int) []int {
 	return want
 }
 
-// credible is the smallest set with the confidence.
+// credible returns the smallest set of pushes whose probability reaches the confidence.
 func (s *Search) credible(p *posterior) []Candidate {
 	var out []Candidate
 	for push, share := range s.in.Credible(p.prob, s.o.Confidence) {
@@ -195,26 +205,29 @@ func (s *Search) credible(p *posterior) []Candidate {
 	return out
 }
 
+// warnings says in words why the probability may mislead.
 func (s *Search) warnings(p *posterior, best int) []string {
 	var out []string
 	m := len(s.in.Index)
 	if best > 0 && best < m {
 		if n := len(s.in.Class(best)); n > 1 {
-			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them "+
+			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, because all but the newest of them "+
 				"cannot be tested", n))
 		}
+		// With rates this close a few runs that fail together, as on one bad machine,
+		// look like a culprit.
 		if r := p.ratesAt(best); r.After-r.Before < 0.2 && r.After < 0.5 {
-			out = append(out, "the rates before and after are near each other: the runs must be independent for the "+
-				"probability to mean what it says")
+			out = append(out, "the failure rates before and after are close to each other: the probability is right "+
+				"only if the runs are independent")
 		}
 	}
 	if s.seen[0].runs.Failed > 0 && best != m {
-		out = append(out, fmt.Sprintf("the oldest push of the range failed in %d of %d runs", s.seen[0].runs.Failed,
+		out = append(out, fmt.Sprintf("the oldest push in the range failed in %d of %d runs", s.seen[0].runs.Failed,
 			s.seen[0].runs.total()))
 	}
 	return out
 }
 
-// Posterior is the probability of each push 0 to n: an untestable one has its
-// share of its class's, by the weights.
+// Posterior returns the probability of each push 0 to n to be the culprit. An untestable
+// push has its share of the probability of its class, by the weights.
 func (s *Search) Posterior() []float64 { return s.in.Posterior(s.believe().prob) }

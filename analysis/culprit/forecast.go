@@ -6,14 +6,15 @@ import (
 	"github.com/mozci/mozci/internal/suspect"
 )
 
-// Forecast is how many runs more a search is expected to need, confirmation
-// included, and in how many rounds of Options.Batch.
+// Forecast is how many more runs a search is expected to need, with the confirmation, and
+// in how many rounds of Options.Batch runs. Both are means, and so not whole numbers.
 type Forecast struct{ Runs, Rounds float64 }
 
-// Forecast is what the search is expected to take from here: the bits that are left,
-// over the capacity at the estimated rates, times what not knowing the rates costs,
-// and what it takes to be sure in the end. The factors are fitted to the simulations
-// of internal/bench culprit; the mean over many searches is within a fifth.
+// Forecast estimates what the search still needs: the uncertainty left in bits, divided
+// by what a run tells at the estimated rates (see capacity), times a factor for not
+// knowing the rates, plus what it takes to be sure in the end. The factors were fitted to
+// the simulations of internal/bench culprit; the mean over many searches is within a
+// fifth. A search that is done needs nothing.
 func (s *Search) Forecast() Forecast {
 	if len(s.in.Index) < 2 {
 		return Forecast{}
@@ -34,7 +35,8 @@ func (s *Search) Forecast() Forecast {
 	return Forecast{math.Max(one, rounds*float64(s.o.Batch)), rounds}
 }
 
-// expected is how many runs more the search is expected to need, one at a time.
+// expected returns how many more runs the search is expected to need if they run one at a
+// time.
 func (s *Search) expected() float64 {
 	p := s.believe()
 	m := len(s.in.Index)
@@ -51,6 +53,8 @@ func (s *Search) expected() float64 {
 			bits -= x * math.Log2(x)
 		}
 	}
+	// How strict the stop is, relative to an allowed error of 1/20: 1 for a confidence of
+	// 0.95 and full trust, 1.3 for a probability of 0.98.
 	sure := math.Log2(1/((1-s.o.Confidence)*s.trust(suspect.BestCulprit(p.prob)))) / math.Log2(20)
 	weights := make([]float64, len(p.after))
 	for h := 1; h < m; h++ {
@@ -71,8 +75,8 @@ func (s *Search) expected() float64 {
 	return math.Max(runs*s.learning(), float64(2-s.confirming()))
 }
 
-// learning is what it costs to find the rates out beside the culprit: nothing
-// with twenty runs on broken pushes and fifty on others.
+// learning is the factor by which a search takes longer because it must learn the failure
+// rates too: 1, no extra cost, with twenty runs on broken pushes and fifty on others.
 func (s *Search) learning() float64 {
 	if s.o.Known != nil {
 		return 1
@@ -93,7 +97,8 @@ func (s *Search) learning() float64 {
 	return factor
 }
 
-// confirming is how many of the two runs that confirm the best guess were seen.
+// confirming returns how many of the two results that confirm the best guess were seen: 0
+// to 2.
 func (s *Search) confirming() int {
 	h, n := suspect.BestCulprit(s.believe().prob), 0
 	if s.seen[h].runs.Failed > 0 {

@@ -7,8 +7,9 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// The priors of the rates, as Beta distributions: of a broken push, with a spike
-// at "always", of one that is not, and of all when nothing broke it.
+// The priors of the failure rates, as Beta distributions: on a broken push, mixed with a
+// spike of mass always at a rate of 1; on a push that is not broken; and on all pushes
+// when nothing broke the job.
 const (
 	afterA, afterB   = 0.7, 0.7
 	always           = 0.4
@@ -16,22 +17,24 @@ const (
 	flakeA, flakeB   = 0.3, 1.5
 )
 
-// axis is a rate on a grid: its values ascending, their prior masses, and the
-// logarithms of the values and of what they leave.
+// axis is one failure rate on a grid: its values ascending, their prior masses, and the
+// logarithms of the values and of 1 minus them.
 type axis struct {
 	rate, mass   []float64
-	log, logLeft []float64
+	log, logLeft []float64 // ln rate and ln (1 - rate)
 }
 
-// grid is the rates that are summed over.
+// grid holds the failure rates that are summed over: p on a broken push, q on one that is
+// not, r if nothing broke the job.
 type grid struct {
 	p, q, r axis
-	// most is, for each p, how many of the qs are small enough beside it.
+	// most says, for each rate in p, how many of the rates in q are far enough below it
+	// (MinEffect, MinOdds). q ascends, so these are its first ones.
 	most []int
 }
 
-// newGrid makes grids that are fixed, and denser where the evidence that nobody
-// bought says that the rates are.
+// newGrid makes the grids: fixed points, and more of them where the runs outside of the
+// range say that the rates are.
 func newGrid(o Options) grid {
 	var g grid
 	switch {
@@ -45,6 +48,7 @@ func newGrid(o Options) grid {
 			g.p = spiked(beta(afterA, afterB, 16, 0.02, 0.99, o.Newer))
 		}
 	}
+	// If nothing broke the job, older and newer runs have the same rate.
 	both := Counts{o.Older.Failed + o.Newer.Failed, o.Older.Passed + o.Newer.Passed}
 	g.r = beta(flakeA, flakeB, 30, 0.0004, 0.999, both)
 	g.most = make([]int, len(g.p.rate))
@@ -58,8 +62,11 @@ func newGrid(o Options) grid {
 	return g
 }
 
+// point is the axis of a rate that is known.
 func point(rate float64) axis { return withLogs(axis{rate: []float64{rate}, mass: []float64{1}}) }
 
+// withLogs fills in the logarithms. ln 0 is -Inf, which likelihoods leaves out where it
+// does not count.
 func withLogs(a axis) axis {
 	for _, r := range a.rate {
 		a.log = append(a.log, math.Log(r))
@@ -68,9 +75,10 @@ func withLogs(a axis) axis {
 	return a
 }
 
-// beta puts a Beta distribution on points that are even in their log odds, and
-// on quantiles of what it becomes with some runs. A point's mass is that of the
-// prior between the middles to its neighbours.
+// beta puts the distribution Beta(a, b) on a grid from least to most: points evenly
+// spaced in their log odds, and quantiles of the posterior after some runs, if there are
+// any. The mass of a point is the prior between the middles to its two neighbours, in log
+// odds, so that all masses add up to 1.
 func beta(a, b float64, points int, least, most float64, seen Counts) axis {
 	logit := func(x float64) float64 { return math.Log(x / (1 - x)) }
 	var at []float64
@@ -102,9 +110,10 @@ func beta(a, b float64, points int, least, most float64, seen Counts) axis {
 	return withLogs(out)
 }
 
+// expit is the inverse of the log odds.
 func expit(l float64) float64 { return 1 / (1 + math.Exp(-l)) }
 
-// spiked adds "always".
+// spiked adds the rate 1 with the mass always, and scales the other masses down.
 func spiked(a axis) axis {
 	for i := range a.mass {
 		a.mass[i] *= 1 - always
@@ -112,14 +121,16 @@ func spiked(a axis) axis {
 	return withLogs(axis{rate: append(slices.Clone(a.rate), 1), mass: append(slices.Clone(a.mass), always)})
 }
 
-// likelihoods are the masses of an axis times the likelihood of some runs, scaled
-// so that the largest is near 1; scale is the logarithm of the factor.
+// likelihoods returns the masses of an axis times the likelihood of some runs, scaled so
+// that the largest likelihood is 1; scale is the logarithm of the factor that was taken
+// out. Without scaling, a few hundred runs would underflow.
 func (a *axis) likelihoods(c Counts, into []float64) (out []float64, scale float64) {
 	into = into[:0]
 	scale = math.Inf(-1)
 	f, s := float64(c.Failed), float64(c.Passed)
 	for i := range a.rate {
 		l := 0.0
+		// A rate of 1 has ln(1-rate) = -Inf, and 0 times that would be NaN.
 		if f > 0 {
 			l += float64(f * a.log[i])
 		}

@@ -6,14 +6,18 @@ import (
 	"github.com/mozci/mozci/internal/suspect"
 )
 
-// sums are running sums over hypotheses, of their probabilities and what they
-// say about a run: at x, those up to x say that it is broken.
+// sums holds, for each position, what a run there would tell. They are running sums over
+// the hypotheses: for a run at x, hypotheses up to x say that the push is broken, and
+// those above x say that it is not.
 type sums struct {
-	// By position: the chance of a failure there, and the doubt that is left about
-	// it whatever h is.
+	// fail is the chance that a run at a position fails. doubt is the mean entropy of its
+	// result, in nats, once the hypothesis is known: the part of the surprise that says
+	// nothing about the culprit.
 	fail, doubt []float64
 }
 
+// sums computes them in one pass: going from x to x+1, hypothesis x+1 moves from the side
+// that says "not broken" to the side that says "broken".
 func (s *Search) sums() sums {
 	p := s.believe()
 	m := len(s.in.Index)
@@ -44,12 +48,13 @@ func (s *Search) sums() sums {
 	return out
 }
 
-// leastGain is how much a run must be expected to tell, in nats: a run that tells
-// less than that of everything that is not known is not worth its hour.
+// leastGain is the minimum that a run must be expected to tell, in nats. A run that tells
+// less about everything unknown is not worth the hour it takes.
 const leastGain = 1e-4
 
-// informative is the position whose run is expected to tell most about the
-// hypothesis for its cost; -1 if none may run, or none tells anything.
+// informative returns the position whose run is expected to tell most about the
+// hypothesis for its cost. The gain is the mutual information of result and hypothesis:
+// H(fail) - doubt. It returns -1 if no position may run, or none tells anything.
 func (s *Search) informative() int {
 	u := s.sums()
 	best, most := -1, 0.0
@@ -65,17 +70,18 @@ func (s *Search) informative() int {
 	return best
 }
 
-// How many runs of the failing push are asked for at once before the search
-// begins, where nobody knows how often it fails, and how many in all where these
-// do not all end alike.
+// How many runs of the failing push the search chooses at once before anything else,
+// where it is not known how often it fails; and how many in all where those do not all
+// end alike.
 const (
 	probeFirst = 4
 	probeMore  = 8
-	probeBatch = 4 // where so many may run at a time
+	probeBatch = 4 // only where at least this many may run at a time
 )
 
-// probe is how many runs of the failing push to ask for before anything else: in
-// a search with rounds they tell the rate for the price of one.
+// probe returns how many runs of the failing push to choose before anything else. In a
+// search with rounds, they measure the failure rate in the time of a single run. It
+// returns 0 once the search has chosen a run elsewhere, and while others are under way.
 func (s *Search) probe(k int, busy []int) int {
 	last := len(s.in.Index) - 1
 	seen := s.seen[last]
@@ -98,6 +104,7 @@ func (s *Search) probe(k int, busy []int) int {
 	return max(0, min(k, want-have))
 }
 
+// cost is what a run at a position costs, in the unit of Options.RunCost.
 func (s *Search) cost(i int) float64 {
 	if s.o.RunCost == nil {
 		return 1
@@ -105,9 +112,9 @@ func (s *Search) cost(i int) float64 {
 	return s.o.RunCost[s.in.Index[i]]
 }
 
-// batch chooses k positions for their joint information, after those that run
-// already. With a cost for each round, it stops where more runs give less
-// information for what they cost.
+// batch chooses k positions, one after the other, each for what it adds to the joint
+// information of those chosen and those under way. With a cost for each round, it stops
+// where another run would lower the information per cost of the whole round.
 func (s *Search) batch(k int, running []int) []int {
 	x := s.informative()
 	switch {
@@ -139,14 +146,14 @@ func (s *Search) batch(k int, running []int) []int {
 		best = value
 		out = append(out, x)
 	}
-	for i := 0; len(out) < k && len(out) > 0 && s.o.RoundCost == 0; i++ { // more than are looked at together: again
+	for i := 0; len(out) < k && len(out) > 0 && s.o.RoundCost == 0; i++ { // beyond what is chosen jointly: repeat
 		out = append(out, out[i])
 	}
 	return out
 }
 
-// joint is the joint distribution of the outcomes of no runs yet: its candidates are the
-// quantiles of what is believed, and the most informative position.
+// joint returns the joint distribution to which batch adds runs, with none in it yet. Its
+// candidates are the quantiles of the posterior, and the most informative position.
 func (s *Search) joint(informative, k int) *suspect.Joint {
 	p := s.believe()
 	at := suspect.Candidates(append(suspect.Quantiles(p.prob, k), informative), s.open)

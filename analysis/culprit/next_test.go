@@ -12,7 +12,7 @@ import (
 // not all end alike; no more than a round has place for, and not beside other runs.
 func TestProbe(t *testing.T) {
 	probes := func(d culprit.Decision) int {
-		if !strings.HasPrefix(d.Why, "tells how often") {
+		if !strings.HasPrefix(d.Why, "measures how often") {
 			return 0
 		}
 		if len(d.Next) > 0 && slices.Min(d.Next) != 20 {

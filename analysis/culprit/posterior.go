@@ -6,18 +6,22 @@ import (
 	"github.com/mozci/mozci/internal/suspect"
 )
 
-// posterior is what is believed after some observations, over positions: 0 is
-// "before" (with the class of the oldest testable push), 1 to m-1 are culprits, m
-// is "nothing".
+// posterior is what is believed after some observations. Its m+1 hypotheses are
+// positions: 0 is "before the range" (with the class of the oldest testable push), 1 to
+// m-1 are culprits, m is "nothing".
+//
+// A segment is a stretch of hypotheses with the same likelihood. With runs on positions 2
+// and 5 of 0 to 6, hypotheses 0 to 2 are segment 0, 3 to 5 segment 1, and 6 is segment 2:
+// a culprit at 2 and one at 1 both say that 2 is broken.
 type posterior struct {
 	prob    []float64
-	segment []int     // of each hypothesis but the last
-	after   []float64 // by segment: the mean rates, if the culprit is in it
-	before  []float64
-	flake   float64 // the mean rate if nothing broke it
+	segment []int     // by hypothesis, all but "nothing"
+	after   []float64 // by segment: the mean failure rate since the culprit, if it lies there
+	before  []float64 // by segment: the mean failure rate before it
+	flake   float64   // the mean failure rate if nothing broke the job
 }
 
-// believe computes the posterior, or returns the one that is still right.
+// believe returns the posterior, and computes it if something was observed since.
 func (s *Search) believe() *posterior {
 	if s.post == nil {
 		s.post = s.compute()
@@ -28,10 +32,10 @@ func (s *Search) believe() *posterior {
 	return s.post
 }
 
-// refine makes the grids dense where the runs so far say that the rates are, if
-// the most probable push is the culprit: each time that there are a third more
-// runs. A grid that is too coarse for many runs takes the nearest of its rates
-// for the right one.
+// refine puts more points on the grids where the runs so far say that the rates are,
+// assuming that the most probable push is the culprit. It does so from 12 runs on, each
+// time that their number has grown by a third. On a grid that is too coarse for many
+// runs, the rate nearest to the true one would get all of the probability.
 func (s *Search) refine(p *posterior) bool {
 	total := 0
 	for _, k := range s.seen {
@@ -66,6 +70,8 @@ func (s *Search) compute() *posterior {
 			all = all.Plus(k.runs)
 		}
 	}
+	// Segment by segment, the runs of one tested push move from the right of the culprit
+	// to its left.
 	left, right := s.o.Older, all
 	var buf [2][]float64
 	logs := make([]float64, len(tested)+1)
@@ -90,6 +96,8 @@ func (s *Search) compute() *posterior {
 			j++
 		}
 		p.segment[h] = j
+		// Relative to the largest likelihood, so that the largest factor is 1 and none
+		// overflows.
 		p.prob[h] = s.in.Prior[h] * math.Exp(logs[j]-most)
 		sum += p.prob[h]
 	}
@@ -103,15 +111,16 @@ func (s *Search) compute() *posterior {
 	return p
 }
 
-// segment is the logarithm of the likelihood that the culprit lies between two
-// tested pushes, and the mean rates if it does. The allowed pairs of rates are,
-// for each rate after, the first rates before: their sums are running sums.
+// segment returns the log likelihood that the culprit lies in a segment, and the mean
+// rates if it does; left and right are the runs before and since it. Pairs of rates are
+// allowed where before is far enough below after: for each rate after, the first most[i]
+// rates before. Their sums are running sums, so the double sum takes one pass.
 func (g *grid) segment(left, right Counts, buf *[2][]float64) (float64, Rates) {
 	a, scaleA := g.p.likelihoods(right, buf[0])
 	b, scaleB := g.q.likelihoods(left, buf[1])
 	buf[0], buf[1] = a, b
 	var sum, sumP, sumQ float64
-	var mass, massQ float64 // of the first rates before
+	var mass, massQ float64 // of the rates before that are allowed so far
 	at := 0
 	for i, x := range a {
 		for ; at < g.most[i]; at++ {
@@ -128,8 +137,8 @@ func (g *grid) segment(left, right Counts, buf *[2][]float64) (float64, Rates) {
 	return scaleA + scaleB + math.Log(sum), Rates{sumP / sum, sumQ / sum}
 }
 
-// nothing is the logarithm of the likelihood that one rate holds everywhere, and
-// its mean.
+// nothing returns the log likelihood that one failure rate explains all runs, and its
+// mean.
 func (g *grid) nothing(all Counts, buf *[2][]float64) (float64, float64) {
 	a, scale := g.r.likelihoods(all, buf[0])
 	buf[0] = a
@@ -144,7 +153,8 @@ func (g *grid) nothing(all Counts, buf *[2][]float64) (float64, float64) {
 	return scale + math.Log(sum), mean / sum
 }
 
-// rates at the best guess.
+// ratesAt returns the mean failure rates if the hypothesis is true; for "nothing" both
+// are the same.
 func (p *posterior) ratesAt(h int) Rates {
 	if h >= len(p.segment) {
 		return Rates{p.flake, p.flake}

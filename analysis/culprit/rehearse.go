@@ -1,18 +1,18 @@
 package culprit
 
-// RunEnd is how a run ended.
+// RunEnd is how a run ended in a rehearsal.
 type RunEnd int
 
-// The results.
+// The ways in which a run ends.
 const (
 	RunPassed RunEnd = iota
 	RunFailed
-	RunInfra // infrastructure ended it: it says nothing
+	RunInfra // infrastructure ended it, so it says nothing
 )
 
-// Rehearse plays a search to its end: run is called for each run that it asks
-// for, in order, up to Options.Batch in a round. It returns the last decision.
-// each, if not nil, sees every decision.
+// Rehearse plays a search to its end. It calls run for each run that the search chooses,
+// in order, up to Options.Batch in a round, and returns the last decision. each, if not
+// nil, gets every decision.
 func Rehearse(s *Search, run func(push int) RunEnd, each func(Decision)) (Decision, error) {
 	for {
 		d := s.Decide(s.o.Batch)

@@ -5,47 +5,49 @@ import (
 	"math"
 )
 
-// enough is the probability at which the hypothesis at a position is believed.
+// enough returns the probability at which the search believes the hypothesis at a
+// position: 1 - (1 - confidence) s.
 func (s *Search) enough(best int) float64 { return 1 - (1-s.o.Confidence)*s.trust(best) }
 
-// apart reports whether what was seen tells "older" and "nothing" apart, and not
-// only what was believed of them beforehand.
+// apart reports whether the evidence tells "older" and "nothing" apart, and not only
+// their priors: there are enough older runs, or the likelihood of "nothing" is leastOdds
+// times that of "older".
 func (s *Search) apart(d *Decision, history int) bool {
 	m := len(s.in.Index)
 	return history >= shortHistory || d.Nothing*s.in.Prior[0] >= leastOdds*d.Older*s.in.Prior[m]
 }
 
-// nobody is the probability at which it is believed that no push of the range did it.
-// That accuses nobody: where older pushes tell nothing, more runs would be spent for
-// little.
-func (s *Search) nobody(history int) float64 {
+// clean returns the probability at which the search believes that no push in the range
+// broke the job. That answer blames no one, so where older pushes tell nothing the plain
+// confidence is enough: more runs would gain little.
+func (s *Search) clean(history int) float64 {
 	if history < shortHistory {
 		return s.o.Confidence
 	}
 	return s.enough(len(s.in.Index))
 }
 
-// leastOdds is how much better "nothing" must explain what was seen than "older".
+// leastOdds is how many times better "nothing" must explain the runs than "older".
 const leastOdds = 3
 
-// How short the history before the range is when "older" and "nothing" cannot be
-// told apart.
+// shortHistory is the number of runs before the range below which "older" and "nothing"
+// cannot be told apart.
 const shortHistory = 10
 
-// After how many runs, at the least, and how many times what was expected at
-// first, a search ends that finds nothing.
+// When a search ends that finds nothing: after at least wearyFrom runs, and wearyTimes
+// what was expected at first.
 const (
 	wearyFrom  = 12
-	wearyNone  = 0.05 // as long as it is as probable that no push of the range did it
+	wearyNone  = 0.05 // only while "no push in the range" is at least this probable
 	wearyTimes = 3
-	wearyMore  = 27 // so many times more with enough runs on older pushes,
-	wearyOlder = 50
-	wearyFlake = 0.4 // and where alarms are seldom flakes
-	wearyFew   = 0.1
+	wearyMore  = 27  // added to wearyTimes with enough older runs,
+	wearyOlder = 50  // which is this many,
+	wearyFlake = 0.4 // or where alarms are seldom flakes: none of it for this PriorNothing,
+	wearyFew   = 0.1 // all of it for this one
 )
 
-// stop ends the search where an answer is believed, and where more runs would not
-// give one.
+// stop ends the search where an answer is believed, and where more runs would not give
+// one. The order of the cases matters: an answer comes before a reason to give up.
 func (s *Search) stop(d *Decision, p *posterior, best int) {
 	m := len(s.in.Index)
 	enough := d.Probability >= s.enough(best)
@@ -53,11 +55,12 @@ func (s *Search) stop(d *Decision, p *posterior, best int) {
 	history := s.o.Older.total()
 	switch {
 	case enough && best == m,
-		best == m && none >= s.nobody(history) && d.Nothing >= s.o.Confidence*none && s.apart(d, history):
-		d.Done, d.Outcome, d.Why = true, NotARegression, fmt.Sprintf("one rate of %.3g explains all runs", p.flake)
+		best == m && none >= s.clean(history) && d.Nothing >= s.o.Confidence*none && s.apart(d, history):
+		d.Done, d.Outcome = true, NotARegression
+		d.Why = fmt.Sprintf("a single failure rate of %.3g explains all runs", p.flake)
 	case enough && best == 0:
-		d.Done, d.Outcome, d.Why = true, Older, "it was broken before the oldest push of the range that can be tested"
-	case none >= s.nobody(history) && history < shortHistory:
+		d.Done, d.Outcome, d.Why = true, Older, "it was broken before the oldest push in the range that can be tested"
+	case none >= s.clean(history) && history < shortHistory:
 		d.Done, d.Outcome, d.Probability = true, OlderOrNothing, none
 		d.Why = "it was broken before the range, or nothing broke it: without runs on older pushes these cannot be " +
 			"told apart"
@@ -65,18 +68,19 @@ func (s *Search) stop(d *Decision, p *posterior, best int) {
 		d.Done, d.Outcome, d.Why = true, Found, "confirmed: it failed on the culprit and passed on its parent"
 	case s.silence():
 		d.Done, d.Outcome = true, Infra
-		d.Why = fmt.Sprintf("infrastructure ended %d runs in a row", s.silent)
+		d.Why = fmt.Sprintf("infrastructure ended %s in a row", runs(s.silent))
 	case s.o.MaxRuns > 0 && s.bought >= s.o.MaxRuns:
-		d.Done, d.Why = true, fmt.Sprintf("the budget of %d runs is spent", s.o.MaxRuns)
+		d.Done, d.Why = true, fmt.Sprintf("the budget of %s is spent", runs(s.o.MaxRuns))
 	case s.weary(none):
 		d.Done = true
-		d.Why = fmt.Sprintf("more runs will not tell: %d were made where about %.0f were expected, and whether any "+
-			"push of the range broke it is as open as before", s.bought, s.first())
+		d.Why = fmt.Sprintf("more runs will not help: after %s, where about %.0f were expected, it is still unclear "+
+			"whether any push in the range broke it", runs(s.bought), s.first())
 	}
 }
 
-// weary reports whether a search that may well have nothing to find took much more
-// than was expected of it.
+// weary reports whether a search that may have nothing to find took much longer than
+// expected. It allows 3 to 30 times the expected runs, more with a long history before
+// the range, or where flakes are rare.
 func (s *Search) weary(none float64) bool {
 	if none < wearyNone || s.bought < wearyFrom {
 		return false
@@ -87,7 +91,8 @@ func (s *Search) weary(none float64) bool {
 	return float64(s.bought+s.o.Batch) > times*s.first()
 }
 
-// first is how many runs the search was expected to take before any was bought.
+// first returns how many runs the search was expected to take before it chose any: the
+// forecast of a copy that knows only the runs that it did not choose.
 func (s *Search) first() float64 {
 	c := *s
 	c.seen = make([]known, len(s.seen))
@@ -99,19 +104,19 @@ func (s *Search) first() float64 {
 	return c.expected()
 }
 
-// How many standard deviations more failures than flakes there must be among the
-// runs that nobody chose for the stated probability to begin to be trusted, and to
-// be taken as it is.
+// How many standard deviations the failures among the runs that the search did not choose
+// must exceed the expected flakes: from trustFrom on the stated probability begins to be
+// trusted, from trustTo on it is taken as it is.
 const (
 	trustFrom = 0.5
 	trustTo   = 1.5
 )
 
-// trust is s: how much of the allowed error the stop may use. A rate that is
-// known only from runs which the search chose makes the stated probability too
-// high by a little; failures that nobody chose, less the flakes to be expected
-// among them, make it right. The runs of the failing push count with these: they
-// are asked for to learn the rate.
+// trust returns s: the share of the allowed error that the stop may use. Where the
+// failure rate is known only from runs that the search chose, the stated probability is a
+// little too high. Failures that it did not choose make it right, less the flakes to be
+// expected among them. Runs of the failing push count with these in a search with rounds:
+// probe chooses them to learn the rate.
 func (s *Search) trust(best int) float64 {
 	if s.o.Known != nil {
 		return 1
@@ -144,10 +149,11 @@ func (s *Search) trust(best int) float64 {
 	return near + (far-near)*between(oddsRatio(s.believe().ratesAt(best)), nearFrom, nearTo)
 }
 
-// Below how many runs on older pushes the least trust falls to the one below.
+// fewOlder is the number of runs on older pushes below which LeastTrust falls towards
+// leastTrust.
 const fewOlder = 20
 
-// leastTrust is what is trusted without failures that nobody chose.
+// leastTrust returns s where no failure was seen except in runs that the search chose.
 func (s *Search) leastTrust(best int) float64 {
 	older := s.o.Older.total()
 	for _, k := range s.seen[:min(best, len(s.seen))] {
@@ -157,19 +163,21 @@ func (s *Search) leastTrust(best int) float64 {
 	return least + (s.o.LeastTrust-least)*between(float64(older), 0, fewOlder)
 }
 
-// Between which odds ratios the rates after and before a culprit are near each
-// other: the stated probability is then the least robust.
+// Odds ratios between which the rates after and before a culprit count as ever less close
+// to each other. The closer they are, the less robust the stated probability is.
 const (
 	nearFrom   = 2.0
 	nearTo     = 2.4
-	leastTrust = 0.25 // and then so much of the allowed error is used
+	leastTrust = 0.25 // s where they are close
 )
 
-// between is 0 below from, 1 above to, and even in between.
+// between returns 0 below from, 1 above to, and rises linearly in between: between(15,
+// 10, 30) is 0.25.
 func between(x, from, to float64) float64 {
 	return math.Max(0, math.Min(1, (x-from)/(to-from)))
 }
 
+// oddsRatio is +Inf where a broken push always fails, or others never do.
 func oddsRatio(r Rates) float64 {
 	if r.After >= 1 || r.Before <= 0 {
 		return math.Inf(1)
@@ -177,17 +185,25 @@ func oddsRatio(r Rates) float64 {
 	return r.After * (1 - r.Before) / (r.Before * (1 - r.After))
 }
 
-// effectCI is the least MinEffect with which rates that are nearly alike are not
-// looked for: the stated probability is more robust then.
+// effectCI is the MinEffect from which on the search does not look for rates that are
+// nearly alike, which makes the stated probability more robust.
 const effectCI = 0.1
 
-// carefulTrust is the default of LeastTrust below effectCI.
+// carefulTrust is the default of LeastTrust where MinEffect is below effectCI.
 const carefulTrust = 0.4
 
-// Between which bounds the trust is where nothing seems to have broken it: that a
-// rare failure did not show up in a few runs says little, and the rate of a flake
-// has many runs on all pushes.
+// The bounds of s where nothing seems to have broken the job. At least: a rare failure
+// that did not show up in a few runs says little. At most: the rate of a flake is known
+// well, from the runs on all pushes.
 const (
 	nothingLeast = 0.5
 	nothingMost  = 0.9
 )
+
+// runs is a number of runs in words: "1 run", "3 runs".
+func runs(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}

@@ -107,7 +107,7 @@ func TestWeary(t *testing.T) {
 		if float64(s.Runs()) > 3*expected {
 			t.Errorf("%d runs, expected were %.0f: %s", s.Runs(), expected, d.Why)
 		}
-		if strings.Contains(d.Why, "more runs will not tell") {
+		if strings.Contains(d.Why, "more runs will not help") {
 			ended++
 			if want := fmt.Sprintf("where about %.0f were expected", expected); !strings.Contains(d.Why, want) {
 				t.Errorf("%s: %s", d.Why, want)

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// colourless reads a log without the escape sequences by which terminals set
-// colours and titles: a harness that believes it has a terminal puts them in the
-// middle of the words that are looked for. Lines keep their number.
+// colourless reads a log without escape sequences, by which terminals set colours and titles. A
+// harness that believes it has a terminal writes them in the middle of words, where no search
+// would find the words. Line breaks stay, so lines keep their numbers.
 type colourless struct {
 	in    io.Reader
-	state escape
-	held  error // that of in, once what was read before it is told
+	state escape // within a sequence that began in an earlier Read
+	held  error  // the error of in, returned after the bytes before it
 }
 
-// escape is how much of an escape sequence (ECMA-48) was read.
+// escape says how much of an escape sequence (ECMA-48) was read.
 type escape int
 
 const (
 	noEscape   escape = iota
-	begun             // ESC
-	control           // ESC [: up to a letter
-	command           // ESC ]: up to BEL or ESC \
-	commanded         // ESC within a command
-	designated        // ESC (: one more
+	begun             // ESC was read
+	control           // ESC [ was read: goes on to a letter or the like (0x40 to 0x7e), as in ESC [31m
+	command           // ESC ] was read: goes on to BEL or ESC \, as in ESC ]0;title BEL
+	commanded         // ESC was read within a command
+	designated        // ESC ( or the like was read: one more byte
 )
 
 func (c *colourless) Read(p []byte) (int, error) {
@@ -41,7 +41,7 @@ func (c *colourless) Read(p []byte) (int, error) {
 	}
 }
 
-// strip takes escape sequences out of p in place, and returns what is left of it.
+// strip removes escape sequences from p in place, and returns the number of bytes left.
 func (c *colourless) strip(p []byte) int {
 	out := 0
 	for i := 0; i < len(p); {
@@ -71,7 +71,7 @@ func (c *colourless) strip(p []byte) int {
 	return out
 }
 
-// after is the state after a byte within a sequence.
+// after is the state after one more byte of a sequence.
 func (e escape) after(b byte) escape {
 	switch e {
 	case begun:

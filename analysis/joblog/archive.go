@@ -15,22 +15,21 @@ import (
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// isZip reports whether something is a zip archive, also one without files.
+// isZip reports whether something is a zip archive. An empty one begins with its directory, PK\5\6.
 func isZip(b *bufio.Reader) bool {
 	head, _ := b.Peek(4)
 	return string(head) == "PK\x03\x04" || string(head) == "PK\x05\x06"
 }
 
-// noLogs are the ends of names that no log has.
+// noLogs are extensions that logs do not have.
 var noLogs = []string{
 	".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".webm", ".mp4", ".html", ".htm", ".css", ".js", ".map",
 	".woff", ".woff2", ".ttf", ".ico", ".pdf", ".dmp", ".extra", ".so", ".dll", ".exe", ".db", ".sqlite", ".mar",
 	".jar", ".class", ".md", ".yml", ".yaml", ".toml", ".ini",
 }
 
-// archive reads the logs of a zip archive, each by its own content, and makes one
-// report of them. A zip is read from its end, so that it lies in a temporary file
-// meanwhile.
+// archive reads the logs in a zip archive, each by its own format, and makes one report of them.
+// The directory of a zip is at its end, so the zip is first copied into a temporary file.
 func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, error) {
 	spool, done, err := spoolFile()
 	if err != nil {
@@ -44,7 +43,7 @@ func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, 
 	case size > mostSpooled:
 		return nil, &contentError{
 			looks: fmt.Sprintf("it is a zip of more than %d bytes", mostSpooled),
-			next:  "unpack it and name the log",
+			next:  "unpack it and give the log itself",
 		}
 	}
 	z, zipErr := zip.NewReader(spool, size)
@@ -71,8 +70,8 @@ func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, 
 	return a.finish()
 }
 
-// spoolFile is a temporary file. Its name is taken away at once where the system
-// lets one, so that nothing is left behind by a process that is killed.
+// spoolFile opens a temporary file. It removes the file's name at once if the system allows
+// that, so that a process that is killed leaves nothing behind.
 func spoolFile() (*os.File, func(), error) {
 	spool, err := os.CreateTemp("", "mozci-log-*.zip")
 	if err != nil {
@@ -91,13 +90,13 @@ func spoolFile() (*os.File, func(), error) {
 type archived struct {
 	*file
 	layers int
-	left   int64
+	left   int64 // bytes that may still be unpacked
 	r      *Report
-	names  []string // of what was read
-	ends   map[string]ending
-	passed []string // names of what is no log, or not known
-	whole  int
-	holes  int
+	names  []string          // the files that were read
+	ends   map[string]ending // by test: its worst end in all files
+	passed []string          // the files that are no logs, or not understood
+	whole  int               // the number of logs that name the tests that passed
+	holes  int               // the number of parts that could not be read
 }
 
 func (f *file) archived(layers int) *archived {
@@ -118,7 +117,7 @@ func (a *archived) member(ctx context.Context, e *zip.File) error {
 	return a.take(ctx, e.Name, in)
 }
 
-// take reads what one file of the archive holds.
+// take reads the content of one file of the archive.
 func (a *archived) take(ctx context.Context, name string, in io.Reader) error {
 	c := &capped{in, a.left, a.opts.MaxUnpacked}
 	r, err := a.read(ctx, c, a.layers)
@@ -130,7 +129,7 @@ func (a *archived) take(ctx context.Context, name string, in io.Reader) error {
 	case err != nil:
 		a.passed = append(a.passed, name)
 		a.r.Notes = append(a.r.Notes, fmt.Sprintf("%s was not read: %v", name, err))
-		return nil //nolint:nilerr // an archive has other files than logs
+		return nil //nolint:nilerr // an archive may have files that are no logs
 	case len(r.Formats) == 0:
 		a.passed = append(a.passed, name)
 		a.r.Notes = append(a.r.Notes, fmt.Sprintf("%s: %s", name, r.Reason))
@@ -140,7 +139,7 @@ func (a *archived) take(ctx context.Context, name string, in io.Reader) error {
 	return nil
 }
 
-// absorb takes a report into that of the archive.
+// absorb adds the report of one log to that of the archive.
 func (a *archived) absorb(name string, r *Report) {
 	a.names = append(a.names, name)
 	for _, f := range r.Failures {
@@ -172,7 +171,7 @@ func (a *archived) absorb(name string, r *Report) {
 	}
 }
 
-// finish makes the report of the archive whole.
+// finish completes the report of the archive.
 func (a *archived) finish() (*Report, error) {
 	r := a.r
 	for _, test := range sortedKeys(a.ends) {
@@ -181,7 +180,7 @@ func (a *archived) finish() (*Report, error) {
 	r.holes = a.holes
 	switch {
 	case len(a.names) == 0 && len(a.passed) == 0:
-		return nil, &contentError{looks: "it is an archive without a log in it", next: "name the log itself"}
+		return nil, &contentError{looks: "it is an archive without a log in it", next: "give the log itself"}
 	case len(a.names) == 0:
 		r.Reason = ""
 		r.partial(fmt.Sprintf("no line of a known format in the %s of the archive", counted(len(a.passed), "file")))

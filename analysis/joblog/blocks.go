@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// bufferSize is how much of a log a block has at most.
+	// bufferSize is the maximum size of a block, in bytes.
 	bufferSize = 256 << 10
-	// mostCores is on how many cores the blocks of one log are looked at. Reading and
-	// unpacking it, and what depends on the lines before, is done on one, and is more
-	// than an eighth of all.
+	// mostCores is the maximum number of cores that look at the blocks of one log. Reading,
+	// unpacking, and whatever depends on earlier lines runs on one core and is more than an
+	// eighth of the work, so more than eight others would wait for it (Amdahl's law).
 	mostCores = 8
-	// mostEmpty is how many times a reader may give nothing, and no error.
+	// mostEmpty is how many times in a row a reader may return neither bytes nor an error.
 	mostEmpty = 100
 )
 
-// blocks says how a log is cut; zero is the usual.
+// blocks says how a log is cut; zero fields have their defaults.
 type blocks struct {
-	size  int // bytes of a block at most
-	cores int // on which blocks are looked at
+	size  int // the maximum size of a block in bytes
+	cores int // the number of cores that look at blocks
 }
 
 func (o blocks) defaults() blocks {
@@ -36,36 +36,35 @@ func (o blocks) defaults() blocks {
 	return o
 }
 
-// block is a part of a log. It ends with a line feed where there is one in the
-// buffer, else with a carriage return where there is one. Its text is valid until it
-// was taken.
+// block is a part of a log. It ends with a line feed if its buffer has one, or else with a
+// carriage return if there is one. Its text is valid until take returns.
 type block struct {
 	text   []byte
-	before byte  // the last byte of the block before it; of the first a line feed
-	over   bool  // it is the last
-	torn   error // why nothing of the log was read behind it: of the last only, and not its end
+	before byte  // the last byte of the block before; a line feed for the first block
+	over   bool  // it is the last block
+	torn   error // for the last block: the error that ended the reading; nil for the end of the log
 }
 
-// eachBlock gives the blocks of a log to take, in order and on the caller's
-// goroutine. Before that, each is given to look, on any core and in any order, with
-// a place for what is to be known of it, which has what an earlier block left there;
-// take gets the same place. Where look is nil take is called alone.
+// eachBlock calls take for each block of a log, in order and on the caller's goroutine. Before
+// that it calls look for the block, on any core and in any order, which does the work that
+// depends on no other block. look stores its results in *of, and take gets the same pointer. The
+// pointers are used again, so look must reset what an earlier block left there. look may be nil.
 //
-// The first block is looked at where it is read, as most logs are not larger. Behind
-// it there are as many goroutines as there are cores, and at most one block more than
-// twice as many are in memory; on one core there is no goroutine, and one block.
+// The first block is looked at on the caller's goroutine, since most logs have no more. After it
+// there is one goroutine for each core, and at most 2*cores+1 blocks are in memory. With one core
+// there are no goroutines and one block.
 //
-// Whatever ends the reading does so at the place at which it would on one core: all
-// blocks that were read before an error, or before ctx ended, are taken before it is
-// returned, and take's own error is that of the first block that has one. No goroutine
-// is left behind, and in is read by the caller's alone.
+// The results are the same as with one core. All blocks that were read before an error, or
+// before ctx ended, are taken before the error is returned; and take's error is that of the
+// first block that has one. When eachBlock returns, its goroutines have ended. Only the caller's
+// goroutine reads in.
 func eachBlock[T any](
 	ctx context.Context, in io.Reader, o blocks, look func(b block, of *T), take func(b block, of *T) error,
 ) error {
 	q := queue[T]{blocks: o.defaults(), look: look, take: take}
 	defer q.stop()
 	before := byte('\n')
-	var rest []byte // that was read behind the block before
+	var rest []byte // bytes after the last line of the block before, where the next one begins
 	for {
 		p, err := q.place()
 		if err != nil {
@@ -99,8 +98,8 @@ func eachBlock[T any](
 	}
 }
 
-// wholeLines is a full buffer up to its last line feed, else up to its last
-// carriage return, else all of it.
+// wholeLines is a full buffer up to its last line feed, or else up to its last carriage return,
+// or else all of it.
 func wholeLines(text []byte) []byte {
 	for _, end := range []byte{'\n', '\r'} {
 		if i := bytes.LastIndexByte(text, end); i >= 0 {
@@ -110,7 +109,8 @@ func wholeLines(text []byte) []byte {
 	return text
 }
 
-// readInto fills a buffer. Unlike io.ReadFull it tells an end from a torn one.
+// readInto fills a buffer. Unlike io.ReadFull it returns the reader's own error, so that the end
+// of a log (io.EOF) differs from one that breaks off (io.ErrUnexpectedEOF).
 func readInto(r io.Reader, buf []byte, fill *int) error {
 	for empty := 0; *fill < len(buf); {
 		n, err := r.Read(buf[*fill:])
@@ -127,17 +127,17 @@ func readInto(r io.Reader, buf []byte, fill *int) error {
 	return nil
 }
 
-// place has a block and what is known of it.
+// place has a block and what look found in it.
 type place[T any] struct {
 	block
 	buf    []byte
 	of     T
-	looked chan struct{} // has one when it was looked at
-	fault  any           // what look panicked with
+	looked chan struct{} // has a value when look has returned
+	fault  any           // the value that look panicked with; nil for none
 }
 
-// lookedAt calls look with the block, on a goroutine of its own. What that panics with
-// is for the caller, who can recover.
+// lookedAt calls look with the block, on another goroutine. A panic is kept and raised again on
+// the caller's goroutine, where it can be recovered.
 func (p *place[T]) lookedAt(look func(block, *T)) {
 	defer func() {
 		p.fault = recover()
@@ -152,14 +152,14 @@ type queue[T any] struct {
 	look    func(block, *T)
 	take    func(block, *T) error
 	free    []*place[T]
-	waiting []*place[T] // that were not taken, in the order of the log
+	waiting []*place[T] // blocks that were not taken yet, in the order of the log
 	begun   bool        // the first block was taken
 	todo    chan *place[T]
 	lookers sync.WaitGroup
 }
 
-// place is where the next block is put. It waits while there are as many blocks in
-// memory as may be.
+// place returns a place for the next block. When the maximum number of blocks is in memory it
+// takes the first one to make room.
 func (q *queue[T]) place() (*place[T], error) {
 	if len(q.waiting) == 2*q.cores+1 {
 		if err := q.first(); err != nil {
@@ -174,7 +174,7 @@ func (q *queue[T]) place() (*place[T], error) {
 	return &place[T]{buf: make([]byte, q.size), looked: make(chan struct{}, 1)}, nil
 }
 
-// put has a block looked at, and takes those that were.
+// put gives a block to look, and takes the first blocks as far as they were looked at.
 func (q *queue[T]) put(p *place[T]) error {
 	if !q.begun || q.look == nil || q.cores == 1 {
 		q.begun = true
@@ -197,7 +197,7 @@ func (q *queue[T]) put(p *place[T]) error {
 	return nil
 }
 
-// first waits for the first block that was not taken, and takes it.
+// first takes the first waiting block, once it was looked at.
 func (q *queue[T]) first() error {
 	p := q.waiting[0]
 	q.waiting = append(q.waiting[:0], q.waiting[1:]...)
@@ -209,7 +209,7 @@ func (q *queue[T]) first() error {
 	return q.take(p.block, &p.of)
 }
 
-// drain takes all that was put.
+// drain takes all waiting blocks.
 func (q *queue[T]) drain() error {
 	for len(q.waiting) > 0 {
 		if err := q.first(); err != nil {
@@ -230,7 +230,7 @@ func (q *queue[T]) start() {
 	}
 }
 
-// stop ends the goroutines, which look at what was put before.
+// stop waits for the goroutines to end. They first look at the blocks that were put before.
 func (q *queue[T]) stop() {
 	if q.todo != nil {
 		close(q.todo)

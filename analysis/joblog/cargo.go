@@ -8,19 +8,19 @@ import (
 // and what cargo nextest prints (its book, "Reporting").
 type cargoLog struct {
 	session
-	total   int    // of the binary's tests
-	running bool   // between "running 3 tests" and the result
-	pending string // a test whose result is not on its line: --nocapture
-	nextest bool
-	tries   map[string]cargoTry // the last attempts under nextest
-	names   []string
-	panics  map[string]string // what was said of tests that panicked
-	thread  string            // the one whose message follows
-	section string            // "---- name stdout ----"
-	listing bool              // names of failures follow
-	summary bool
-	lost    int
-	compile string // the first error of the compiler
+	total   int                 // the number of tests in the binary
+	running bool                // between "running 3 tests" and the result
+	pending string              // a test whose result is not on its own line, as with --nocapture
+	nextest bool                // the lines are those of cargo nextest
+	tries   map[string]cargoTry // by test: the last attempt under nextest
+	names   []string            // the keys of tries, in order
+	panics  map[string]string   // by test: the message of its panic
+	thread  string              // the thread whose message follows
+	section string              // the test of "---- name stdout ----", whose output follows
+	listing bool                // names of failures follow
+	summary bool                // the result was read
+	lost    int                 // the number of failures by the result
+	compile string              // the first error of the compiler
 }
 
 func newCargo(r *roll) lineReader {
@@ -76,7 +76,7 @@ func (c *cargoLog) binary(n int, text string) bool {
 	return true
 }
 
-// test takes the lines of a binary's run.
+// test reads a line between "running 3 tests" and the result.
 func (c *cargoLog) test(n int, s, text string) bool {
 	if rest, ok := strings.CutPrefix(s, "test "); ok && strings.Contains(rest, " ... ") ||
 		ok && strings.HasSuffix(rest, " ...") {
@@ -120,7 +120,7 @@ func (c *cargoLog) test(n int, s, text string) bool {
 	return false
 }
 
-// ended takes the end of a test; false for what says none.
+// ended reads the end of a test; it returns false when what is not one.
 func (c *cargoLog) ended(n int, name, what string) bool {
 	word, _, _ := strings.Cut(what, " ")
 	word = strings.TrimSuffix(word, ",")
@@ -141,7 +141,8 @@ func (c *cargoLog) ended(n int, name, what string) bool {
 	return true
 }
 
-// message takes what a test that panicked said. The thread has its name.
+// message reads the message of a panic. Its thread has the name of the test. The message is on
+// the following lines, or in older versions of Rust on the same line:
 //
 //	thread 'tests::bad' (123) panicked at src/lib.rs:8:41:
 //	thread 'tests::bad' panicked at 'message', src/lib.rs:8:41
@@ -225,7 +226,7 @@ func (c *cargoLog) died(n int, text string) {
 	_, why, ok := strings.Cut(text, "` (")
 	c.at(n)
 	if !ok || c.summary && !c.running {
-		return // it said itself what failed
+		return // the summary has already said what failed
 	}
 	kind, status := KindTest, "FAIL"
 	if strings.Contains(why, "signal: ") || strings.Contains(why, "0xc0000") {
@@ -243,7 +244,7 @@ func (c *cargoLog) died(n int, text string) {
 	c.running = false
 }
 
-// error takes the compiler's and cargo's own.
+// error reads the errors of the compiler and of cargo itself.
 func (c *cargoLog) error(n int, text string) bool {
 	switch {
 	case strings.HasPrefix(text, "error: could not compile `"):
@@ -269,7 +270,7 @@ func (c *cargoLog) error(n int, text string) bool {
 	return false
 }
 
-// over implements ender: a binary that did not end with its result is told of.
+// over implements ender. It reports a binary whose output has no result.
 func (c *cargoLog) over() {
 	if c.open() {
 		c.endBinary()

@@ -5,12 +5,12 @@ import (
 	"unicode"
 )
 
-// The rules below are those by which Treeherder lists the error lines of a log
-// (shared/reference/wire.md 3.10.4), in their order. They are written out
-// rather than as regular expressions: a log has millions of lines, and one of
-// the rules needs a lookahead, which Go's do not have.
+// The rules below are Treeherder's rules for the error lines of a log
+// (shared/reference/wire.md 3.10.4), in the same order. They are code and not regular
+// expressions, because a log can have millions of lines, and because one of the rules needs a
+// lookahead, which Go's regular expressions do not have.
 
-// inTerms make a line an error wherever they stand in it.
+// inTerms are texts that make a line an error wherever they occur in it.
 var inTerms = []string{
 	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH",
 	"Assertion fail", "###!!! ABORT:",
@@ -20,8 +20,8 @@ var inTerms = []string{
 	"Unsuccessful task run with exit code: 137", "YOU ARE LEAKING THE WORLD",
 }
 
-// triggers are literals of which every error line has at least one: a line
-// without any need not be looked at.
+// triggers are literals. Every error line has at least one of them, so a line without any need
+// not be examined.
 var triggers = []string{
 	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH",
 	"Assertion fail", "###!!! ABORT:",
@@ -34,10 +34,10 @@ var triggers = []string{
 	" error(", ": error:", " error C", " error R", "ERROR 4", "ERROR 5",
 }
 
-// taskclusterStart begins the lines by which a log is known to be Taskcluster's.
+// taskclusterStart begins lines that only Taskcluster's logs have.
 const taskclusterStart = "[taskcluster "
 
-// isError classifies a line without its Taskcluster prefix.
+// isError reports whether a line, without its Taskcluster prefix, is an error line.
 func isError(line string) bool {
 	if excluded(line) {
 		return false
@@ -59,13 +59,15 @@ func isError(line string) bool {
 	return begins(line) || holds(line)
 }
 
-// excluded: TEST-INFO and TEST-PASS lines, and what a crash on purpose says.
+// excluded reports whether a line is no error whatever else is in it: TEST-INFO and TEST-PASS
+// lines, and the message of a crash on purpose.
 func excluded(line string) bool {
 	return strings.Contains(line, "TEST-INFO ") || strings.Contains(line, "TEST-PASS ") ||
 		strings.Contains(line, "A content process crashed and MOZ_CRASHREPORTER_SHUTDOWN is set, shutting down")
 }
 
-// afterClock is what follows "12:34:56 " and more spaces, or empty.
+// afterClock is what follows a time and spaces, as in "12:34:56  INFO"; empty for a line that
+// does not begin with a time.
 func afterClock(line string) string {
 	rest := line
 	for i := range 3 {
@@ -106,8 +108,7 @@ func word(s string) (string, string) {
 	return s[:n], s[n:]
 }
 
-// stripMozharness takes "12:34:56     INFO - " away; clock is what follows the
-// time in it.
+// stripMozharness removes "12:34:56     INFO - " from the line; clock is the line after the time.
 func stripMozharness(line, clock string) string {
 	level, rest := word(clock)
 	if level != "DEBUG" && level != "INFO" && level != "WARNING" {
@@ -120,7 +121,8 @@ func stripMozharness(line, clock string) string {
 	return strings.TrimLeft(text, " ")
 }
 
-// isSpace is what Python calls white space.
+// isSpace reports whether Python counts a character as white space, as Treeherder does: also the
+// separators 0x1c to 0x1f.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 func excludedStripped(line string) bool {
@@ -143,7 +145,7 @@ func wordAt(s string) bool {
 	return false
 }
 
-// deviceLog: the log of a phone repeats what the harness said.
+// deviceLog reports whether a line is from the log of a phone, which repeats the harness's lines.
 func deviceLog(line string) bool {
 	for _, name := range []string{"I Gecko", "I/Gecko", "I TestRunner", "I/TestRunner"} {
 		if i := strings.Index(line, name); i >= 0 && strings.Contains(line[i+len(name):], "TEST-UNEXPECTED-") {
@@ -153,7 +155,7 @@ func deviceLog(line string) bool {
 	return false
 }
 
-// begins has the rules about how a line begins.
+// begins has the rules about the beginning of a line.
 func begins(line string) bool {
 	for _, p := range []string{"[  FAILED  ] ", "remoteFailed:", "rm: cannot ", "abort:", "[taskcluster] Error:"} {
 		if strings.HasPrefix(line, p) {
@@ -163,13 +165,13 @@ func begins(line string) bool {
 	return makeError(strings.TrimPrefix(line, "g")) || named(line) || bracketed(line)
 }
 
-// makeError: "make: ***", "make[3]: ***".
+// makeError reports whether a line begins with "make: ***" or "make[3]: ***".
 func makeError(line string) bool {
 	rest, ok := strings.CutPrefix(line, "make")
 	return ok && strings.HasPrefix(level(rest), ": ***")
 }
 
-// level takes "[3]" away.
+// level removes the level of make from the beginning: "[3]: ***" becomes ": ***".
 func level(s string) string {
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		if n := digits(rest); n > 0 && strings.HasPrefix(rest[n:], "]") {
@@ -179,8 +181,8 @@ func level(s string) string {
 	return s
 }
 
-// named: letters and dots that end in "Error: " (at least one before it) or in
-// "Exception: ".
+// named reports whether a line begins with the name of an error or exception and a colon: letters
+// and dots that end in "Exception" or in "Error", with at least one letter before "Error".
 func named(line string) bool {
 	n := 0
 	for n < len(line) && (line[n] == '.' || line[n] >= 'A' && line[n] <= 'Z' || line[n] >= 'a' && line[n] <= 'z') {
@@ -193,7 +195,8 @@ func named(line string) bool {
 	return strings.HasSuffix(name, "Exception") || strings.HasSuffix(name, "Error") && len(name) > len("Error")
 }
 
-// bracketed: "[some-name.part:error]" at the start, or exception.
+// bracketed reports whether a line begins with "[some-name.part:error]" or
+// "[some-name.part:exception]".
 func bracketed(line string) bool {
 	if !strings.HasPrefix(line, "[") {
 		return false
@@ -207,7 +210,8 @@ func bracketed(line string) bool {
 	return strings.HasPrefix(line[i:], ":error]") || strings.HasPrefix(line[i:], ":exception]")
 }
 
-// holds has the rules about what stands anywhere in a line.
+// holds has the rules about texts anywhere in a line: " error(123):", ":12: error:", " error
+// C123:" and " error RC123:", "ERROR 404:", and "mozmake.exe: ***".
 func holds(line string) bool {
 	return after(line, " error(", func(s string) bool { return strings.HasPrefix(s[digits(s):], "):") }) ||
 		after(line, ": error:", nil) && compilerError(line) ||
@@ -227,7 +231,7 @@ func holds(line string) bool {
 		})
 }
 
-// after reports whether what follows some occurrence of a literal is right.
+// after reports whether some occurrence of a literal is followed by a text that right accepts.
 func after(line, literal string, right func(string) bool) bool {
 	for {
 		i := strings.Index(line, literal)
@@ -241,7 +245,7 @@ func after(line, literal string, right func(string) bool) bool {
 	}
 }
 
-// compilerError: ":12: error:".
+// compilerError reports whether a line has ": error:" with a line number before it: ":12: error:".
 func compilerError(line string) bool {
 	for i := 0; ; {
 		j := strings.Index(line[i:], ": error:")

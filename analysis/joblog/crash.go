@@ -4,9 +4,8 @@ import (
 	"strings"
 )
 
-// crash reads the forms of PROCESS-CRASH, which differ in the order of what they
-// say; parseErrorLine lists them. The id of the minidump is left out: it is
-// another one each time.
+// crash reads a PROCESS-CRASH line. Its forms differ in the order of the parts; parseErrorLine
+// lists them. The id of the minidump is left out, since it differs each time.
 func crash(s string) Failure {
 	parts := strings.Split(strings.TrimSpace(s), " | ")[1:]
 	for i := range parts {
@@ -38,7 +37,7 @@ func crash(s string) Failure {
 	return f
 }
 
-// minidump reports whether a part is the name of a minidump: an id, or its file.
+// minidump reports whether a part is the name of a minidump: a UUID of 36 characters, or its file.
 func minidump(s string) bool {
 	s = strings.TrimSuffix(s[strings.LastIndexAny(s, "/\\")+1:], ".dmp")
 	if len(s) != 36 {
@@ -53,14 +52,14 @@ func minidump(s string) bool {
 	return true
 }
 
-// crashed reports whether a part says what crashed rather than which test ran.
+// crashed reports whether a part describes the crash, and is not the name of the test.
 func crashed(part string) bool {
 	_, ok := signature(part)
 	return ok || strings.HasPrefix(part, "application crashed")
 }
 
-// reason reports whether a part is why a process crashed, without a signature:
-// such words are in no test's name.
+// reason reports whether a part is the reason of a crash without a signature. No test has such
+// words in its name.
 func reason(part string) bool {
 	for _, p := range []string{"MOZ_", "SIG", "EXC_", "EXCEPTION_", "STATUS_", "Shutdown hanging", "0x"} {
 		if strings.HasPrefix(part, p) {
@@ -79,8 +78,8 @@ func javaException(part string) bool {
 	return strings.Contains(name, ".") && thrown || strings.Contains(part, ".java:") || strings.Contains(part, ".kt:")
 }
 
-// bareSignature is a signature without "@ ", which some writers leave on it, and
-// empty where it says that there is none.
+// bareSignature is a signature without the "@ " that some programs leave in it, and empty when it
+// says that there is none.
 func bareSignature(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	s = strings.TrimSpace(strings.TrimPrefix(s, "@"))
@@ -90,14 +89,16 @@ func bareSignature(s string) string {
 	return s
 }
 
-// javaSignature is that of a stack of Java: the exception and the top frame.
+// javaSignature is the signature of a Java stack: its first two lines, the exception and the top
+// frame.
 func javaSignature(stack string) string {
 	first, rest, _ := strings.Cut(strings.TrimSpace(stack), "\n")
 	second, _, _ := strings.Cut(rest, "\n")
 	return bareSignature(first + " " + second)
 }
 
-// crashSignature is that of a crash in a structured log.
+// crashSignature is the signature of a crash in a structured log: its own, or that of its Java
+// stack.
 func crashSignature(signature, javaStack string) string {
 	if s := bareSignature(signature); s != "" || javaStack == "" {
 		return s
@@ -105,7 +106,8 @@ func crashSignature(signature, javaStack string) string {
 	return javaSignature(javaStack)
 }
 
-// signature is what stands in the brackets at the end: "[@ f]", "[None]".
+// signature is the signature in the brackets at the end of a text: f in "[@ f]" or in " [f]", and
+// nothing in "[None]". It returns false when there are no brackets.
 func signature(s string) (string, bool) {
 	if !strings.HasSuffix(s, "]") {
 		return "", false
@@ -122,9 +124,9 @@ func signature(s string) (string, bool) {
 	return "", false
 }
 
-// sanitizerSignature is what a sanitizer found and in which function:
-// "AddressSanitizer: heap-use-after-free in f". Where no function is known, the
-// name of the file stands for it. Folders and lines are left out.
+// sanitizerSignature says what a sanitizer found and in which function, or else in which file:
+// "AddressSanitizer: heap-use-after-free in f". Folders and line numbers are left out, since they
+// differ from build to build.
 func sanitizerSignature(s string) string {
 	_, found, ok := strings.Cut(s, "SUMMARY: ")
 	if !ok {
@@ -148,8 +150,8 @@ func sanitizerSignature(s string) string {
 	return out
 }
 
-// withoutPlace takes the place away from what was found, and returns the name of
-// the file that it has: "SEGV ../../src/foo.h:80" is "SEGV" and "foo.h".
+// withoutPlace cuts the place off a finding, and returns the name of its file too:
+// "SEGV ../../src/foo.h:80" is "SEGV" and "foo.h".
 func withoutPlace(what string) (found, file string) {
 	if head, tail, ok := strings.Cut(what, " ("); ok && strings.HasSuffix(tail, ")") &&
 		(strings.ContainsAny(tail, `/\+`) || tail[0] == '<') {

@@ -7,11 +7,11 @@ import (
 // ctest reads what ctest prints (its manual, and cmCTestTestHandler's lines).
 type ctestLog struct {
 	session
-	tests   map[string]ctestEnd // by name: with --repeat a test has several
-	names   []string
-	percent bool // the summary was read
-	lost    int  // failures by the summary
-	listing bool // "The following tests FAILED:" stands above
+	tests   map[string]ctestEnd // by name: the last end; with --repeat a test has several
+	names   []string            // the keys of tests, in order
+	percent bool                // the summary, "50% tests passed", was read
+	lost    int                 // the number of failures by the summary
+	listing bool                // the lines after "The following tests FAILED:"
 }
 
 type ctestEnd struct {
@@ -75,8 +75,8 @@ func (c *ctestLog) line(n int, s string) bool {
 	return false
 }
 
-// result takes "1: name ....***Failed    0.02 sec" behind the number sign. The
-// dots fill the line, so that a long name has few.
+// result reads "1: name ....***Failed    0.02 sec", the line after the number sign. The dots fill
+// the line, so there are few after a long name, or none.
 func (c *ctestLog) result(n int, s string) bool {
 	_, rest, ok := number(s)
 	rest, is := strings.CutPrefix(rest, ": ")
@@ -140,8 +140,8 @@ func (c *ctestLog) note(name string, e ctestEnd) {
 	delete(c.began, name)
 }
 
-// listed takes "3 - name (Failed)" of the summary: the names of an output whose
-// beginning is not there.
+// listed reads "3 - name (Failed)" in the summary. It matters when the beginning of the output,
+// with the results themselves, is missing.
 func (c *ctestLog) listed(n int, s string) bool {
 	_, rest, ok := number(s)
 	rest, is := strings.CutPrefix(rest, " - ")

@@ -2,8 +2,8 @@ package joblog
 
 import "strings"
 
-// parseErrorLine makes a failure of an error line, whichever harness and era
-// wrote it; false for a line that only counts others.
+// parseErrorLine makes a failure of an error line of any harness and any year. It returns false
+// for a line that only counts other failures. The forms:
 //
 //	TEST-UNEXPECTED-FAIL | test | message
 //	TEST-UNEXPECTED-FAIL: message
@@ -43,7 +43,7 @@ func parseErrorLine(line string) (Failure, bool) {
 	return Failure{Kind: KindLog, Status: level, Message: withoutProcess(s)}, true
 }
 
-// textRules tell the kind of what names no test, the first that fits.
+// textRules tell the kind of an error line that names no test; the first rule that matches wins.
 var textRules = []struct {
 	kind  Kind
 	words []string
@@ -67,7 +67,7 @@ var textRules = []struct {
 	}},
 }
 
-// timedOut: "timed out after 300 seconds".
+// timedOut reports whether a text has "timed out after 300 seconds" or "… 0.5 seconds".
 func timedOut(s string) bool {
 	return after(s, "timed out after ", func(rest string) bool {
 		n := digits(rest)
@@ -89,9 +89,8 @@ func buildError(s string) bool {
 		strings.Contains(s, "]: *** ") || strings.Contains(s, "make: *** ")
 }
 
-// unexpected reads "TEST-UNEXPECTED-STATUS | test | message", and what writes a
-// colon and no test: "TEST-UNEXPECTED-FAIL: message". How it was to end is known
-// only where the message says so.
+// unexpected reads "TEST-UNEXPECTED-STATUS | test | message", and the form with a colon and no
+// test: "TEST-UNEXPECTED-FAIL: message". The expected status is known only if the message has it.
 func unexpected(s string) Failure {
 	s = strings.TrimPrefix(s, "TEST-UNEXPECTED-")
 	n := 0
@@ -109,7 +108,7 @@ func unexpected(s string) Failure {
 	switch {
 	case !ok:
 		f.Message = strings.TrimSpace(strings.TrimPrefix(rest, ":"))
-	case f.Status == valgrindStatus: // it knows no test
+	case f.Status == valgrindStatus: // Valgrind names no test
 		f.Message = strings.TrimSpace(named)
 	default:
 		test, message, ok := strings.Cut(named, " | ")
@@ -128,11 +127,11 @@ func unexpected(s string) Failure {
 	return f
 }
 
-// valgrindStatus is that of what Valgrind found.
+// valgrindStatus is the status of Valgrind's findings.
 const valgrindStatus = "VALGRIND-ERROR"
 
-// expectedIn is the status that a message says was expected, at its end:
-// "expected OK", "the subtest - expected NOTRUN".
+// expectedIn is the expected status at the end of a message, such as "expected OK" or "the subtest
+// - expected NOTRUN"; empty for none.
 func expectedIn(message string) string {
 	i := strings.LastIndexByte(message, ' ')
 	before, ok := strings.CutSuffix(message[:i+1], "expected ")
@@ -163,7 +162,8 @@ func reftestError(s string) Failure {
 	return f
 }
 
-// gtest reads what follows "[  FAILED  ] ": "Suite.Test (3 ms)", or a count.
+// gtest reads what follows "[  FAILED  ] ": "Suite.Test (3 ms)", or a count such as "2 tests,
+// listed below:", for which it returns false.
 func gtest(s string) (Failure, bool) {
 	name, _, _ := strings.Cut(s, " (")
 	name, rest, more := strings.Cut(name, ",")

@@ -9,15 +9,15 @@ import (
 // ErrorLine is a line of a plain log that says what went wrong.
 type ErrorLine struct {
 	Line int    `json:"line"` // 1-based, counting line feeds
-	Text string `json:"text"` // without Taskcluster's prefix, at most as long as was asked for
+	Text string `json:"text"` // without Taskcluster's prefix; at most LineOptions.Length characters
 }
 
 // LineOptions change which error lines are listed; nil is zero options.
 type LineOptions struct {
-	// Most is how many are listed. Default all.
+	// Most is the maximum number of lines listed. Default all.
 	Most int
-	// Length is how many characters of a line are looked at. Default 500, as
-	// Treeherder does.
+	// Length is the number of characters of a line that are examined. Default 500, as in
+	// Treeherder.
 	Length int
 
 	in blocks
@@ -26,16 +26,14 @@ type LineOptions struct {
 // errEnough ends a scan.
 var errEnough = errors.New("enough")
 
-// errorLiterals find the lines that may be errors, and those by which a log is
-// known to be Taskcluster's.
+// errorLiterals find the lines that may be errors, and those that only Taskcluster's logs have.
 var errorLiterals = append([]string{taskclusterStart}, triggers...)
 
 var errorTriggers = newSearcher(errorLiterals)
 
-// ErrorLines lists the error lines of a plain log as a sheriff would see them in
-// Treeherder, by the same rules; one that is identical to the one before it is
-// listed once. The log may be compressed. When reading fails, the lines so far
-// come with the error.
+// ErrorLines lists the error lines of a plain log by Treeherder's rules, as a sheriff sees them
+// there. Identical lines in a row are listed once. The log may be compressed. When reading fails,
+// the lines found so far come with the error.
 func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLine, error) {
 	var o LineOptions
 	if opts != nil {

@@ -6,13 +6,13 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// exits knows how the commands of a log ended, as CIs write it, and what test
-// runners that are not read print when a test failed: where no failure is known
-// they forbid to say that there was none.
+// exits finds lines by which CIs report that a command failed, and lines of test runners that this
+// package does not read. When no failure is known, such a line means that there was one all the
+// same, and the report must not say that there was none.
 type exits struct{ failed string }
 
-// exitPhrases are what is looked for. Behind those that end with a space a number
-// follows, which is 0 for a command that did not fail.
+// exitPhrases are the beginnings of such lines. A phrase that ends with a space is followed by a
+// number, which is 0 for a command that did not fail.
 var exitPhrases = []string{
 	"Unsuccessful task run with exit code: ", "program finished with exit code ", "Process completed with exit code ",
 	"Command failed with exit code ", "process killed by signal ",

@@ -6,11 +6,10 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// Fingerprint is equal for the same failure in two runs, and differs for
-// different ones: its kind, its test without what differs between machines and
-// platforms (CanonicalTest), and its message without addresses, line numbers,
-// durations, ports, process ids, counts and the folders of machines. It is text
-// that people can read.
+// Fingerprint is equal for the same failure in two runs, and differs for different failures. It
+// consists of the kind, the test without what differs between machines and platforms
+// (CanonicalTest), and the message without addresses, line numbers, durations, ports, process ids,
+// counts and the folders of machines. It is readable text.
 func (f Failure) Fingerprint() string {
 	message := f.Message
 	if f.Kind == KindCrash && f.Signature != "" {
@@ -22,10 +21,9 @@ func (f Failure) Fingerprint() string {
 	return string(f.Kind) + " | " + CanonicalTest(f.Test) + " | " + normalise(message)
 }
 
-// normalise takes out of a message what differs from run to run: numbers that
-// stand alone become N, hexadecimal ones and ids X, runs of white space one
-// space, and a file of a machine is named by its path in the source tree or in
-// the folder of the job.
+// normalise replaces the parts of a message that differ from run to run: numbers that stand alone
+// become N, hexadecimal numbers and ids X, white space becomes one space, and the path of a file
+// on a machine becomes its path in the source tree or in the job's folder.
 //
 //	[Child 1234, Main Thread] at a.cpp:12    [Child N, Main Thread] at a.cpp:N
 //	3 window(s) are left, 4096 bytes leaked    N window(s) are left, N bytes leaked
@@ -71,19 +69,20 @@ func alnum(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
-// joins: a number after it is part of a name.
+// joins reports whether a number after this character is part of a name, as in test_12.
 func joins(c byte) bool { return c == '_' }
 
 // idSize is the length of an id like 11111111-2222-3333-4444-555555555555.
 const idSize = 36
 
-// ofTask: the number of the folder that a worker makes for a task, "task_1690000001".
+// ofTask reports whether a number is that of the folder that a worker makes for a task, as in
+// task_1690000001.
 func ofTask(before, number string) bool {
 	return digits(number) == len(number) && strings.HasSuffix(before, "task_")
 }
 
-// isCode: a number that says which error it was, and is the same each time:
-// "[Errno 13]", "HTTP Error 404".
+// isCode reports whether a number says which error it was, and so must stay: "[Errno 13]", "HTTP
+// Error 404".
 func isCode(before, number string) bool {
 	if digits(number) != len(number) || len(number) > 3 {
 		return false
@@ -96,8 +95,8 @@ func isCode(before, number string) bool {
 	return false
 }
 
-// run is how many letters and digits s begins with; the fraction of a number is
-// part of it.
+// run is the number of bytes of the letters and digits that s begins with. The fraction of a number
+// belongs to them: "12.5ms to" has 6.
 func run(s string) int {
 	n := 0
 	for n < len(s) && alnum(s[n]) {
@@ -114,8 +113,8 @@ func run(s string) int {
 	return n
 }
 
-// token is a word without what differs from run to run. A number that begins a
-// file's name ("1830206.html") is the name.
+// token is a word without what differs from run to run. With dot, a dot follows it: a number is then
+// the name of a file, such as 1830206.html, and stays.
 func token(w string, dot bool) string {
 	d := digits(w)
 	switch {
@@ -144,7 +143,8 @@ func unit(s string) bool {
 	return false
 }
 
-// hexadecimal: eight hexadecimal digits or more, with a number among them.
+// hexadecimal reports whether a word is eight hexadecimal digits or more, at least one of them 0 to
+// 9: "deadbeef1" is, "facade" and "defaced" are not.
 func hexadecimal(w string) bool {
 	if len(w) < 8 || !strings.ContainsAny(w, "0123456789") {
 		return false
@@ -152,14 +152,14 @@ func hexadecimal(w string) bool {
 	return strings.Trim(w, "0123456789abcdefABCDEF") == ""
 }
 
-// slug: a long word of capital letters, small ones and digits, as Taskcluster's
-// ids are.
+// slug reports whether a word looks like an id of Taskcluster: 16 characters or more, with capital
+// letters, small ones, and digits in at least two places.
 func slug(w string) bool {
 	return len(w) >= 16 && strings.ContainsAny(w, "0123456789") && strings.ToUpper(w) != w &&
 		strings.ToLower(w) != w && groups(w) > 1
 }
 
-// groups is how many groups of digits a word has.
+// groups is the number of groups of digits in a word: 2 in "a12b3".
 func groups(w string) int {
 	n := 0
 	for i := range len(w) {
@@ -170,7 +170,7 @@ func groups(w string) int {
 	return n
 }
 
-// noTerm are names that are not worth a search: half of all failures bear them.
+// noTerm are names that are useless for a search, since too many failures have them.
 var noTerm = []string{
 	"automation.py", "Shutdown", "mozalloc_abort", "mozalloc_abort(char const*)", "leakcheck", "LeakSanitizer",
 	"Last test finished", "ShutdownLeaks",
@@ -178,9 +178,9 @@ var noTerm = []string{
 	"Main app process exited normally", "(finished)",
 }
 
-// SearchTerm is what to look for among known bugs: the crash's signature, the
-// leaked objects, or the last part of the test's name; the whole message where
-// those say nothing. At most 100 characters.
+// SearchTerm is the text to search known bugs for: the signature of a crash, the leaked objects, or
+// the last part of the test's name; or the test and the message when these are useless. It has at
+// most 100 bytes.
 func (f Failure) SearchTerm() string {
 	for _, term := range []string{f.crashTerm(), f.leakTerm(), f.testTerm()} {
 		if len(term) > 2 && !listed(noTerm, term) {

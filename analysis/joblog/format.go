@@ -8,14 +8,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Format is how the content of a log is written. It is not the same as job.LogKind,
-// which is one of the logs that a CI can open: the plain log of a job can hold
-// what pytest wrote, and what a compiler wrote before it.
+// Format is the format of a log's content. A job.LogKind is something else: it names one of the logs
+// that a CI can open. The plain log of a job can have the output of a compiler, and then that of
+// pytest.
 type Format string
 
-// The formats. A plain log holds the lines of any harness of Mozilla's, and
-// those of the formats from Pytest on, with anything before, between and after
-// them.
+// The formats. A plain log can have lines of every harness of Mozilla's and of the formats from
+// Pytest on, with any other lines before, between and after them.
 const (
 	ErrorSummary  Format = "errorsummary" // JSON lines: mozlog's errorsummary formatter
 	StructuredLog Format = "mozlog"       // JSON lines: mozlog's raw formatter
@@ -33,7 +32,7 @@ const (
 	Gradle        Format = "gradle" // the console of Gradle's Test tasks
 )
 
-// Formats are the formats that Read knows, in the order above.
+// Formats returns the formats that Read knows, in the order above.
 func Formats() []Format {
 	return []Format{
 		ErrorSummary, StructuredLog, PlainText, WPTReport, JUnit, Pytest, GoTest, Cargo, CTest, GTest,
@@ -41,7 +40,7 @@ func Formats() []Format {
 	}
 }
 
-// check returns job.ErrInvalid for a format that there is not.
+// check returns job.ErrInvalid for an unknown format.
 func (f Format) check() error {
 	if f == "" || slices.Contains(Formats(), f) {
 		return nil
@@ -54,7 +53,7 @@ func (f Format) check() error {
 		strings.Join(names, ", "))
 }
 
-// formatOf is the format of one of a job's logs; a plain log is looked at.
+// formatOf is the format of one of a job's logs; empty for a plain log, whose content decides.
 func formatOf(log job.LogKind) Format {
 	switch log {
 	case job.LogErrorSummary:

@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// frame is how a worker frames what a job prints: its own first line and its own
-// last one.
+// frame has the first and the last line of a worker around the output of a job.
 type frame struct{ by, first, last string }
 
 var frames = []frame{
@@ -14,11 +13,11 @@ var frames = []frame{
 	{"Buildbot", "builder: ", "========= Finished"},
 }
 
-// mostEnd is how much of the last line is kept.
+// mostEnd is how many bytes of the last line are kept.
 const mostEnd = 200
 
-// framing watches how a plain log begins and how it ends. A worker that wrote the
-// first line writes the last one too, unless the log is cut.
+// framing looks at the first and the last line of a plain log. A worker that wrote the first line
+// also writes the last one, unless the log is cut.
 type framing struct {
 	frame *frame
 	begun bool
@@ -46,9 +45,9 @@ func (e *framing) block(block []byte) {
 	}
 }
 
-// missing says that the log has no end: it stops within a line that is not the
-// worker's. Empty where it has one, or is not framed; a log that stops between two
-// lines looks like that of a job that still runs.
+// missing says that the end of the log is missing, because it stops within a line that is not the
+// worker's. It is empty for a log that has its end or has no frame, and for one that stops between
+// two lines: that may be the log of a job that still runs.
 func (e *framing) missing() string {
 	if e.frame == nil || e.whole || bytes.HasPrefix(e.last, []byte(e.frame.last)) {
 		return ""

@@ -20,26 +20,26 @@ type goEvent struct {
 // goEvents reads the events of go test -json, of packages that run side by side.
 type goEvents struct {
 	*roll
-	packages map[string]*goPackage // that have not ended
-	builds   map[string]string     // what the compiler said of what it could not build
-	broken   map[string]int        // builds that failed, with the line, of which no package has told
-	size     int                   // of what the tests said that have not ended
+	packages map[string]*goPackage // the packages that have not ended
+	builds   map[string]string     // by import path: the compiler's output
+	broken   map[string]int        // by import path: the line of a failed build that no package has reported yet
+	size     int                   // bytes of the output of tests that have not ended
 }
 
 // goPackage is a package whose tests are under way.
 type goPackage struct {
-	said   map[string]string // by test, of those that have not ended
-	begun  map[string]int    // the lines where they began
-	size   int               // of the names in said
-	output string            // of no test
-	failed int
+	said   map[string]string // by test that has not ended: its output
+	begun  map[string]int    // by test that has not ended: the line where it began
+	size   int               // bytes of the names in said
+	output string            // output outside of tests
+	failed int               // the number of tests that failed
 }
 
 func (g *goEvents) line(n int, s string) bool {
 	var e goEvent
 	if json.Unmarshal([]byte(s), &e) != nil {
 		if len(g.packages) > 0 && strings.Contains(s, `"Package":`) {
-			g.partial("an event of go test -json is torn")
+			g.partial("an event of go test -json is incomplete")
 		}
 		return false
 	}
@@ -67,7 +67,7 @@ func (g *goEvents) line(n int, s string) bool {
 	p := g.packages[e.Package]
 	if p == nil {
 		if len(g.packages) >= mostFailures {
-			g.partial("more packages than are read")
+			g.partial("the log has more packages than mozci reads")
 			return true
 		}
 		p = &goPackage{said: map[string]string{}, begun: map[string]int{}}
@@ -153,7 +153,7 @@ func (g *goEvents) forget(p *goPackage, test string) {
 	delete(p.begun, test)
 }
 
-// leave lists the tests that began and did not end.
+// leave lists the tests of a package that began and did not end.
 func (g *goEvents) leave(pkg string, p *goPackage) {
 	for _, test := range slices.Sorted(maps.Keys(p.said)) {
 		g.end(test, started)
@@ -163,8 +163,8 @@ func (g *goEvents) leave(pkg string, p *goPackage) {
 	}
 }
 
-// why says what failed in a package besides its tests: the build, the time, or a
-// panic that ended the program.
+// why lists what failed in a package besides its tests: the build, a timeout, or a panic that ended
+// the program.
 func (g *goEvents) why(n int, p *goPackage, e goEvent) {
 	if e.FailedBuild != "" {
 		g.fail(n, KindBuild, "FAIL", e.Package, "", "build failed: "+g.builds[e.FailedBuild])
@@ -189,7 +189,7 @@ func (g *goEvents) why(n int, p *goPackage, e goEvent) {
 	}
 	if !named {
 		g.fail(n, KindTest, "FAIL", e.Package, "",
-			strings.TrimSpace("the package failed, and names no test: "+p.output))
+			strings.TrimSpace("the package failed, but names no test: "+p.output))
 	}
 }
 

@@ -10,15 +10,15 @@ import (
 type goTest struct {
 	session
 	events  goEvents
-	current string            // the test whose output follows, of -v
-	logs    map[string]string // what tests that have not ended said
-	ended   []goEnd           // of the package that is under way
-	message bool              // of the last failure: it may follow, deeper than indent
-	indent  int
-	verdict bool // PASS or FAIL stood alone
+	current string            // the test whose output follows, with -v
+	logs    map[string]string // by test that has not ended: its output
+	ended   []goEnd           // the tests of the present package that have ended
+	message bool              // the message of the last failure may follow, indented deeper than indent
+	indent  int               // spaces before the last "--- FAIL"
+	verdict bool              // a line was PASS or FAIL alone
 	cause   goCause
-	build   map[string]string // what the compiler said of packages
-	of      string            // the package that it speaks of
+	build   map[string]string // by package: the compiler's output
+	of      string            // the package that the compiler's output is about
 }
 
 type goEnd struct {
@@ -30,8 +30,8 @@ type goEnd struct {
 type goCause struct {
 	line  int
 	panic string
-	hung  []string // tests that ran when the time was over
-	list  bool     // their names follow
+	hung  []string // the tests that ran when the time was up
+	list  bool     // more of their names follow
 	exit  string
 }
 
@@ -86,9 +86,9 @@ func (g *goTest) header(n int, s string) bool {
 	return true
 }
 
-// result takes "    --- FAIL: TestX/sub (0.00s)". What a test printed without a
-// line feed stands before it on the same line: that is believed of a failure,
-// and of a test that is known to run.
+// result reads "    --- FAIL: TestX/sub (0.00s)", which begins at byte i of the line. Output of a test
+// without a line break may be before it on the same line. Such a line counts only if it reports a
+// failure, or a test that is known to run: the text may also be quoted output.
 func (g *goTest) result(n int, s string, i int) bool {
 	word, rest, ok := strings.Cut(s[i+4:], ": ")
 	j := strings.LastIndex(rest, " (")
@@ -120,9 +120,9 @@ func (g *goTest) result(n int, s string, i int) bool {
 	return true
 }
 
-// packageEnd takes "ok  	pkg	0.1s", "FAIL	pkg [build failed]" and "?   	pkg	[no
-// test files]", also where a CI made spaces of the tabs; FAIL and PASS alone end
-// the output of a test program that is not run by go test.
+// packageEnd reads "ok  	pkg	0.1s", "FAIL	pkg [build failed]" and "?   	pkg	[no test files]", even
+// when a CI has replaced the tabs by spaces. FAIL or PASS alone ends the output of a test program
+// that was not started by go test.
 func (g *goTest) packageEnd(n int, s string) bool {
 	f := strings.Fields(s)
 	if len(f) == 1 && (s == "PASS" || s == "FAIL") && g.session.open() {
@@ -136,7 +136,7 @@ func (g *goTest) packageEnd(n int, s string) bool {
 	}
 	pkg, why := f[1], strings.Join(f[2:], " ")
 	g.at(n)
-	g.torn = false // the line is whole
+	g.torn = false // the line was recognised, so it is complete
 	switch {
 	case f[0] == "?", strings.Contains(why, "[no tests to run]"), strings.Contains(why, "[no test files]"):
 		g.end(pkg, skipped)
@@ -166,7 +166,8 @@ func (g *goTest) finish() {
 	clear(g.logs)
 }
 
-// failed says why a package failed: by its tests, or by what ended it.
+// failed lists why a package failed, when its tests do not say it: the build, tests that hung, or a
+// panic.
 func (g *goTest) failed(n int, pkg, why string) {
 	c := g.cause
 	first := g.last() // which is the one that a panic ended
@@ -193,7 +194,7 @@ func (g *goTest) failed(n int, pkg, why string) {
 		}
 		g.hold(Failure{Line: c.line, Kind: KindCrash, Test: test, Status: "CRASH", Message: c.panic})
 	case first == nil:
-		message := "the package failed, and names no test"
+		message := "the package failed, but names no test"
 		if c.exit != "" {
 			message += ": " + c.exit
 		}
@@ -201,7 +202,7 @@ func (g *goTest) failed(n int, pkg, why string) {
 	}
 }
 
-// onlyOne is the test that ran, if it was one and those that it is part of.
+// onlyOne is the test that was running, if it was the only one besides its parents; else empty.
 func (g *goTest) onlyOne() string {
 	for test := range g.began {
 		if !strings.HasPrefix(g.current+"/", test+"/") {
@@ -214,8 +215,8 @@ func (g *goTest) onlyOne() string {
 	return g.current
 }
 
-// detail takes what may say why: lines below a failure, lines of a test that
-// runs, names of tests that hung, and what the compiler says.
+// detail reads lines that may say why something failed: lines below a failure, the output of a
+// running test, the names of tests that hung, and the compiler's output.
 func (g *goTest) detail(s string) {
 	text := strings.TrimLeft(s, " \t")
 	depth := len(s) - len(text)

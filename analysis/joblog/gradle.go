@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// gradleLog reads the console of Gradle: the events of Test tasks, and the end of
-// the build. Tests that passed are named only where the build asks for it.
+// gradleLog reads the console of Gradle: the events of Test tasks, and the end of the build. Tests that
+// passed are named only if the build is configured to do so.
 type gradleLog struct {
 	session
 	message bool
@@ -67,7 +67,7 @@ func (g *gradleLog) line(n int, s string) bool {
 	return false
 }
 
-// count takes "12 tests completed, 1 failed, 2 skipped".
+// count reads "12 tests completed, 1 failed, 2 skipped".
 func (g *gradleLog) count(n int, s string) bool {
 	_, rest, ok := number(s)
 	if !ok || !strings.HasPrefix(rest, " tests completed") && !strings.HasPrefix(rest, " test completed") {
@@ -82,7 +82,7 @@ func (g *gradleLog) count(n int, s string) bool {
 	return true
 }
 
-// test takes "com.example.FooTest > testBar() FAILED".
+// test reads "com.example.FooTest > testBar() FAILED".
 func (g *gradleLog) test(n int, name, word string) bool {
 	if strings.HasPrefix(name, "Gradle Test ") { // Run, Executor
 		if _, rest, ok := strings.Cut(name, " > "); ok {

@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// gtest reads what GoogleTest prints (its guide "Running Test Programs"), also
-// behind the "12: " of ctest -V. Shards that run side by side are read as one.
+// gtestLog reads the output of GoogleTest (its guide "Running Test Programs"), also after the "12: " of
+// ctest -V. Shards that run at the same time are read as one.
 type gtestLog struct {
 	session
 	current string // the test whose lines follow
@@ -78,13 +78,13 @@ func bracket(s string) int {
 	}
 }
 
-// isCount: "3 tests, listed below:", "1 test."
+// isCount reports whether a text is a count: "3 tests, listed below:", "1 test."
 func isCount(s string) bool {
 	_, rest, ok := number(s)
 	return ok && (rest == "" || strings.HasPrefix(rest, " test"))
 }
 
-// frame takes "Running 3 tests from 2 test suites." and "3 tests … ran."
+// frame reads "Running 3 tests from 2 test suites." and "3 tests … ran."
 func (g *gtestLog) frame(n int, s string) {
 	if rest, ok := strings.CutPrefix(s, "Running "); ok {
 		if g.open() && (g.summary || len(g.began) > 0 && g.total > 0) {
@@ -103,7 +103,7 @@ func (g *gtestLog) frame(n int, s string) {
 	}
 }
 
-// fail takes a failure, or its line in the summary.
+// fail reads a failure, or its line in the summary.
 func (g *gtestLog) fail(n int, rest, name, param string) {
 	g.at(n)
 	if isCount(rest) {
@@ -130,13 +130,13 @@ func (g *gtestLog) fail(n int, rest, name, param string) {
 	g.current = ""
 }
 
-// deaths are what shells and libraries print when a program died.
+// deaths are lines that shells and libraries print when a program has died.
 var deaths = []string{
 	"Segmentation fault", "Aborted", "core dumped", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE",
 	"terminate called", "Assertion `", "Killed", "AddressSanitizer", "ThreadSanitizer",
 }
 
-// text takes what the test printed.
+// text reads a line of a test's output.
 func (g *gtestLog) text(s string) {
 	if !g.open() || len(g.began) == 0 {
 		return

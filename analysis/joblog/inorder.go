@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// InOrder reads n logs on all cores, and yields what read makes of each, with its
-// error, in their order.
+// InOrder reads n logs on all cores, and yields the result of read for each, with its error, in their
+// order.
 //
-// So many are read at a time as there are cores, eight at most, and what was read
-// waits for what is before it: there are never more results in memory than that. An
-// error of one log ends nothing. When the caller wants no more, or ctx ends, the
-// context that read has ends, no further log is begun, and InOrder returns once the
-// readings under way have; where ctx ended, its error is yielded for the first log
-// that was not begun. read is called on several goroutines at a time. On one core
-// each log is read when its result is wanted.
+// It reads as many logs at a time as there are cores, but eight at most. A result waits for those before
+// it, so no more results than that are ever in memory. An error of one log does not end the sequence.
+//
+// When the caller stops, or ctx ends, the context of read ends, no further log is begun, and InOrder
+// returns after the calls of read under way have returned. If ctx ended, its error is yielded for the
+// first log that was not begun. read is called on several goroutines at a time; with one core, each
+// log is read only when its result is needed.
 func InOrder[T any](
 	ctx context.Context, n int, read func(ctx context.Context, i int) (T, error),
 ) iter.Seq2[T, error] {
@@ -43,7 +43,7 @@ func InOrder[T any](
 	}
 }
 
-// oneRead is what was made of one log.
+// oneRead is the result for one log.
 type oneRead[T any] struct {
 	of    T
 	err   error
@@ -51,7 +51,7 @@ type oneRead[T any] struct {
 	fault any // what read panicked with
 }
 
-// begin has a log read, on a goroutine of its own where there are several.
+// begin starts to read a log, on a goroutine of its own if there are several cores.
 func begin[T any](
 	ctx context.Context, all *sync.WaitGroup, i, width int, read func(ctx context.Context, i int) (T, error),
 ) chan oneRead[T] {

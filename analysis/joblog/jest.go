@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// jestLog reads what Jest's default and verbose reporters print: a line for each
-// file, the tests in it, and the failures with their messages. A test is the
-// file; the names in it are subtests.
+// jestLog reads the output of Jest's default and verbose reporters: a line for each file, the tests in it,
+// and the failures with their messages. The file counts as the test, and the names in it as subtests.
 type jestLog struct {
 	session
 	file    string   // whose tests follow
@@ -86,8 +85,7 @@ func jestOnly(s string) bool {
 		len(text) < len(s) && has(text[:min(len(text), 4)], []string{"✓ ", "✕ ", "○ "})
 }
 
-// suite takes "FAIL unit src/b.test.js (5.2 s)": a project's name may stand
-// before the file.
+// suite reads "FAIL unit src/b.test.js (5.2 s)"; the name of a project may come before the file.
 func (j *jestLog) suite(n int, s string, sure bool) bool {
 	word, rest, _ := strings.Cut(s, " ")
 	rest = strings.TrimSpace(rest)
@@ -130,7 +128,7 @@ func (j *jestLog) suite(n int, s string, sure bool) bool {
 	return true
 }
 
-// test takes "✓ adds (3 ms)", or the name of a describe.
+// test reads "✓ adds (3 ms)", or the name of a describe block.
 func (j *jestLog) test(n int, text string, depth int) bool {
 	for len(j.depth) > 0 && j.depth[len(j.depth)-1] >= depth {
 		j.path, j.depth = j.path[:len(j.path)-1], j.depth[:len(j.depth)-1]
@@ -180,7 +178,7 @@ func (j *jestLog) fail(n int, name, message string) {
 	j.hold(Failure{Line: n, Kind: KindTest, Test: j.file, Subtest: name, Status: "FAIL", Message: message})
 }
 
-// bullet takes "● adds › fails", which the message follows.
+// bullet reads "● adds › fails"; the message follows it.
 func (j *jestLog) bullet(n int, name string) bool {
 	j.at(n)
 	name = strings.TrimSpace(name)
@@ -201,7 +199,7 @@ func (j *jestLog) bullet(n int, name string) bool {
 	return true
 }
 
-// total takes "Tests:       1 failed, 2 passed, 3 total".
+// total reads "Tests:       1 failed, 2 passed, 3 total".
 func (j *jestLog) total(n int, s string) bool {
 	what, rest, _ := strings.Cut(s, ":")
 	if !strings.HasSuffix(strings.TrimSpace(rest), " total") {

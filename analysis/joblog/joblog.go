@@ -1,13 +1,22 @@
-// Package joblog tells which tests failed in a job, from what the job left
-// behind: its error summary, its structured log, or its plain log. It also reads
-// wptreport.json, JUnit XML and what the common test runners print: see [Format].
+// Package joblog finds out which tests failed in a job, from the job's error summary, its
+// structured log, or its plain log. It also reads wptreport.json, JUnit XML and the output
+// of the common test runners; see [Format].
 //
-// Start with [Failures], which opens the best log that a job has and returns a
-// [Report]; [Read] makes one of a file. [TestJudge] makes an analysis.Judge of it, so
-// that good and bad are about one test and not about the job it ran in; [SignatureJudge]
-// makes one that is about failures of certain signatures.
-// [ErrorLines] lists the lines of a plain log that say what went wrong, as
-// Treeherder does.
+// Start with [Failures], which opens the best log of a job, or with [Read] for a file. Both
+// return a [Report]:
+//
+//	file, err := os.Open("mochitest_errorsummary.log")
+//	report, err := joblog.Read(ctx, file, "", nil) // "": the content tells the format
+//	for _, f := range report.Failures {
+//		fmt.Println(f.Test, f.Status, f.Message, f.Fingerprint())
+//	}
+//
+// [TestJudge] makes an analysis.Judge, so that good and bad are about one test and not about
+// the job that it ran in. [SignatureJudge] does the same for failures with certain
+// signatures. [ErrorLines] lists the error lines of a plain log by Treeherder's rules.
+//
+// Reports are not safe for concurrent use while they are being made; a finished one may be
+// read by several goroutines. Lines are counted from 1.
 //
 // # What a log knows
 //
@@ -18,21 +27,23 @@
 //	plain              lines for people, of all harnesses since 2013, and of test
 //	                   runners: those that name the tests that passed tell of these too
 //
-// A test has one outcome in a report, however the log spells it (CanonicalTest): a
-// failure under any spelling wins over a pass under another. A test has passed
-// only when the log says that it ended well. One that began and has no end (it
-// hung, the application crashed, the log was cut) is listed among the failures
-// and is neither passed nor failed. In a log without its end no test has passed: a
-// crash may be laid at its door later.
+// A test has one outcome in a report, even when the log spells its name in several ways
+// (CanonicalTest): a failure under any spelling wins over a pass under another. A test has
+// passed only when the log says that it ended well. A test that began and has no end, because
+// it hung, the application crashed or the log was cut, is listed among the failures and is
+// neither passed nor failed. In a log whose end is missing no test has passed: the missing part
+// may blame a crash on it.
 //
-// Logs come from anybody's push. What is torn, of another format or too large
-// gives the failures found so far, and a Report that is Partial and says why. A
-// report keeps at most 10,000 failures with 16 MiB of text, the ends of tests in
-// 24 MiB (12 MiB of those that test runners print), and 100,000 groups in 16 MiB;
-// it says in Reason which of these a log was over. Reading takes time in
-// proportion to the log. Of a packed log at most 4 GiB are read
-// (Options.MaxUnpacked). What is not understood is said, and never a report
-// without failures: see [Read].
+// # Damaged and hostile logs
+//
+// Logs come from anybody's push. One that is damaged, too large, or of another format than
+// named gives the failures found so far; the Report is then Partial and its Reason says why. A
+// log that is not understood at all is never taken for a log without failures: see [Read].
+//
+// A report keeps at most 10,000 failures with 16 MiB of text, the ends of tests in 24 MiB (12
+// MiB for test runners), and 100,000 groups in 16 MiB. Reason says which of these was exceeded.
+// The time to read a log is proportional to its size. Of a compressed log at most 4 GiB are read
+// (Options.MaxUnpacked).
 package joblog
 
 import (
@@ -57,15 +68,15 @@ const (
 
 // Failure is one thing that went wrong in a job.
 type Failure struct {
-	Line      int // of the log, 1-based; of the whole log that an error summary speaks of where it says so
+	Line      int // in the log, 1-based; an error summary may give the line in the job's whole log instead
 	Kind      Kind
-	Test      string // the test as its harness names it; empty where none is named
+	Test      string // the test's name as the harness writes it; empty when the log names no test
 	Subtest   string
 	Group     string // the manifest
 	Status    string // how the test ended: FAIL, TIMEOUT, CRASH …; empty for a test that began and did not end
-	Expected  string // how it was to end, where the log says so
+	Expected  string // the expected status, when the log gives it
 	Message   string
-	Signature string // of a crash: the function at the top of the stack
+	Signature string // for a crash, the function at the top of the stack
 }
 
 // Group is a manifest that was to run.
@@ -78,42 +89,41 @@ type Group struct {
 
 // Report is what a log says.
 type Report struct {
-	// Source is the format of the log: of a plain log that of the only test runner
-	// whose lines are in it, else PlainText.
+	// Source is the format of the log. A plain log with lines of exactly one test runner
+	// has that runner's format; any other is PlainText.
 	Source Format
-	// Formats are the formats of which something was recognised. It is empty when
-	// nothing was: that there are no failures then says nothing.
+	// Formats are the formats that were recognised in the log. When it is empty, nothing
+	// was, and the absence of failures means nothing.
 	Formats []Format
-	// Notes say what was done with the log, such as which files of an archive
-	// were read.
+	// Notes say what was done with the log, such as which files of an archive were read.
 	Notes    []string
 	Failures []Failure // in the order of the log
-	Groups   []Group   // in the order of the log; a group is there once for each of its ends
-	// Partial says that the log may hold more failures than these, and Reason why.
+	Groups   []Group   // in the order of the log; a group that ended several times is there as often
+	// Partial says that the log may have more failures than these; Reason says why.
 	Partial bool
 	Reason  string
 
 	tests   map[string]*outcome   // by canonical name
-	spelled map[string]*outcome   // by other names that the log has for them
-	byFile  map[string][]*outcome // those of which the name has more than the file
-	asked   map[string]bool       // canonical names that are kept whatever else is
-	strays  []string              // tests that failed and whose names may mean others too
-	begun   map[string]int        // the place in Groups of a group that has not ended
-	crashes map[*outcome][]int    // places in Failures of crashes that may turn out to have been expected
-	dropped map[int]bool          // places in Failures of those that did
+	spelled map[string]*outcome   // by the other names that the log has for them
+	byFile  map[string][]*outcome // by file: the tests whose names have more than the file
+	asked   map[string]bool       // canonical names that are kept even beyond the limits
+	strays  []string              // failed tests whose names may also mean other tests
+	begun   map[string]int        // by group that has not ended: its index in Groups
+	crashes map[*outcome][]int    // indices in Failures of crashes that may turn out to be expected
+	dropped map[int]bool          // indices in Failures of those that did
 	bad     []Failure             // groups of an error summary that ended badly
 	size    kept
-	holes   int  // parts of the log that could not be read
-	torn    bool // its end is missing
-	quiet   bool // it names the tests that passed
-	listing bool // an error summary that does
+	holes   int  // the number of parts of the log that could not be read
+	torn    bool // the end of the log is missing
+	quiet   bool // the log names the tests that passed
+	listing bool // it is an error summary that names them
 }
 
 func newReport(source Format) *Report {
 	return &Report{Source: source, begun: map[string]int{}}
 }
 
-// want names tests whose ends are kept also when there are more tests than that.
+// want names tests whose ends are kept even when there are more tests than the report keeps.
 func (r *Report) want(tests []string) *Report {
 	r.asked = map[string]bool{}
 	for _, t := range tests {
@@ -123,7 +133,7 @@ func (r *Report) want(tests []string) *Report {
 	return r
 }
 
-// partial notes why there may be more; the first reason counts.
+// partial notes why there may be more failures. The first reason is kept.
 func (r *Report) partial(why string) {
 	r.Partial = true
 	if r.Reason == "" {

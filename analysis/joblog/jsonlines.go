@@ -13,9 +13,8 @@ import (
 	"github.com/mozci/mozci/internal/lax"
 )
 
-// jsonLines reads a file of JSON lines into a report. decode, which is called on any
-// core, makes of a line what take is given, in order; what decode leaves there may
-// lie in the line, and in m.
+// jsonLines reads a file of JSON lines into a report. decode is called for each line, on any core; its
+// result, which may point into the line and into m, is given to take, in order.
 type jsonLines[T any] struct {
 	r      *Report
 	decode func(m *members, line []byte, of *T) error
@@ -27,7 +26,7 @@ type jsonLines[T any] struct {
 	own    jsonBlock[T]
 }
 
-// jsonBlock is what the whole lines of a block are.
+// jsonBlock is a block with its whole lines decoded.
 type jsonBlock[T any] struct {
 	m     members
 	lines []jsonLine[T]
@@ -45,9 +44,9 @@ type jsonLine[T any] struct {
 	err    error
 }
 
-// read reads all lines. What is too long or no object is noted as partial, and so is
-// what decode and take say is wrong. An error of reading, such as a torn gzip, is
-// noted too: the lines before it are good.
+// read reads all lines. The report becomes partial for a line that is too long or not an object, and for
+// an error of decode or take. It also does for an error of reading, such as an incomplete gzip; the
+// lines before that are good.
 func (l *jsonLines[T]) read(ctx context.Context, in io.Reader, o blocks) error {
 	err := eachBlock(ctx, in, o, l.look, l.block)
 	if err != nil && ctx.Err() == nil {
@@ -57,12 +56,12 @@ func (l *jsonLines[T]) read(ctx context.Context, in io.Reader, o blocks) error {
 	return ctx.Err()
 }
 
-// mostLines is how many lines of a block are decoded ahead, each of which takes up to half a
-// kilobyte. A block of real lines has a thousand; one of a hundred thousand tiny ones, which
-// anybody's push can leave behind, must not take more memory.
+// mostLines is the maximum number of lines of a block that are decoded ahead; each takes up to half a
+// kilobyte. A block of real lines has about a thousand. A hostile log can have a hundred thousand tiny
+// ones in a block, and must not take more memory.
 const mostLines = 2000
 
-// look decodes the whole lines of a block, but for those that are too many.
+// look decodes the whole lines of a block, up to mostLines.
 func (l *jsonLines[T]) look(b block, of *jsonBlock[T]) {
 	text := b.text
 	of.m.forget()
@@ -105,7 +104,7 @@ func (l *jsonLines[T]) line(text []byte, of *jsonBlock[T]) {
 	}
 }
 
-// block takes the lines of a block, and those that begin or end in it.
+// block handles the lines of a block, and those that began before it or go on after it.
 func (l *jsonLines[T]) block(b block, of *jsonBlock[T]) error {
 	l.begin(of.head)
 	if of.ended {
@@ -177,9 +176,9 @@ func (l *jsonLines[T]) lines(of *jsonBlock[T]) {
 	}
 }
 
-// several takes the objects of a line that has more than one, or is torn before
-// one: logs were put together of which the first had no line feed at its end. A
-// line that is one whole object was taken already.
+// several handles a line with more than one object, or with a cut object before one. Such a line arises
+// when logs are joined and the first has no line feed at its end. A line that is one whole object was
+// handled before.
 func (l *jsonLines[T]) several(number int, text []byte, m *members) {
 	if jsontext.Value(text).IsValid(asLogsAre) {
 		return
@@ -201,7 +200,7 @@ func (l *jsonLines[T]) several(number int, text []byte, m *members) {
 	}
 }
 
-// one takes an object of several that has an action.
+// one handles one object of several, if it has an action.
 func (l *jsonLines[T]) one(number int, object []byte, m *members) {
 	var has struct {
 		Action string `json:"action"`
@@ -242,16 +241,15 @@ func (t *testID) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// actionOf is the action of a line, if it can be told without decoding.
+// actionOf is the action of a line, if it can be found without decoding.
 func actionOf(line []byte) (string, bool) {
 	v, ok := member(line, `"action"`)
 	return string(v), ok
 }
 
-// member is the value of a member of an object that is a string without
-// escapes, if that can be told without decoding: within a JSON string a quote is
-// escaped, so that a quoted name which stands in the line once, with a colon
-// behind it, is a member's.
+// member is the value of an object's member, if it is a string without escapes and can be found without
+// decoding. Within a JSON string quotes are escaped, so a quoted name that occurs once in the line,
+// with a colon after it, must be a member's name.
 func member(line []byte, quoted string) ([]byte, bool) {
 	i := bytes.Index(line, []byte(quoted))
 	if i < 0 {

@@ -14,30 +14,33 @@ import (
 type JudgeOptions struct {
 	// Group is the test's manifest, where it is known.
 	Group string
-	// Most is how many jobs' verdicts are kept, those that were wanted last; what is
-	// over is read again. Default 10,000.
+	// Most is the number of runs whose results are kept, the ones used last. The logs of
+	// other runs are read again when they are needed. Default 10,000.
 	Most int
-	// Status says what a run means without its logs: those that it calls good or bad are
-	// read. Default analysis.ByStatus.
+	// Status judges a run without its logs. Only the logs of runs that it calls good or
+	// bad are read. Default analysis.ByStatus.
 	Status analysis.Judge
 
-	// Loose makes SignatureJudge take for a sought failure also one of the same test with
-	// another message, and a crash with the same function at the top of its stack in
-	// another test. Names such as Shutdown, which many failures bear, are not enough.
+	// Loose makes SignatureJudge accept more failures as the sought one: a failure of the
+	// same test with another message, and a crash in another test with the same function
+	// at the top of its stack. Names that many failures have, such as Shutdown, are not
+	// enough.
 	Loose bool
-	// OnRead is told by SignatureJudge of each failed run that it read, by several
-	// goroutines at a time: once, or again when an answer was not to be had.
+	// OnRead is called by SignatureJudge for each failed run that it has read: once, or
+	// again when the logs could not be fetched the first time. Several goroutines may call
+	// it at the same time.
 	OnRead func(Judged)
 }
 
-// TestJudge returns an analysis.Judge for one test: a run is good if the test is
-// known to have run in it and passed, bad if it failed, whatever became of the
-// job. A run that does not tell is unclear, and one that did not run the test has no
-// test: a green job in which the test was not is no evidence. Runs that did not end are
-// what their status says. Each run's logs are read once, however many ask at the
-// same time: each waits with its own context, and reading goes on while one of them
-// waits. It is safe for concurrent use, and fails with errors.ErrUnsupported for a CI
-// that has no logs.
+// TestJudge returns an analysis.Judge for one test. A run is good if its log shows that the
+// test ran and passed, and bad if it shows that the test failed, whatever the result of the
+// job. A run whose log does not tell is unclear. A run without the test has no verdict on it:
+// a green job that did not run the test is no evidence. Runs that have not ended are judged by
+// their status.
+//
+// The judge is safe for concurrent use. Each run's logs are read once, however many callers
+// need them; each caller waits with its own context, and reading goes on as long as one of
+// them waits. For a CI without logs it fails with errors.ErrUnsupported.
 func TestJudge(ci job.Scheduler, test string, opts *JudgeOptions) analysis.Judge {
 	o := opts.defaults()
 	j := &judge{ci, test, o, newReadings[analysis.Verdict](o.Most)}
@@ -111,12 +114,13 @@ func meaning(v TestVerdict) analysis.Verdict {
 	return analysis.Unclear
 }
 
-// readings are what the logs of runs said: each is read once, however many ask.
+// readings keeps the results of reading runs' logs. Each log is read once, however many
+// callers need it.
 type readings[T any] struct {
 	kept *flight.Cache[string, reading[T]] // by run
 }
 
-// reading is what the logs of a run said.
+// reading is the result of reading a run's logs.
 type reading[T any] struct {
 	said     T
 	panicked any // what an opener panicked with, for those who asked and not for a goroutine of nobody's

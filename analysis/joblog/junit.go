@@ -13,10 +13,9 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// junit reads JUnit XML: <testsuites> and <testsuite>, nested, several roots,
-// as Ant and Maven's surefire began it and all others write it. There is no
-// specification; surefire's schema (surefire-test-report.xsd) and Jenkins'
-// xunit-plugin say most.
+// junit reads JUnit XML: <testsuites> and <testsuite>, which may be nested, and several roots.
+// Ant and Maven's surefire began the format, and there is no specification; the best sources
+// are surefire's schema (surefire-test-report.xsd) and Jenkins' xunit-plugin.
 type junit struct {
 	d      *xml.Decoder
 	r      *Report
@@ -60,7 +59,7 @@ func readJUnit(ctx context.Context, b *bufio.Reader, tests []string) (*Report, e
 			break
 		}
 		if err != nil {
-			j.r.partial(fmt.Sprintf("line %d: the XML is torn: %v", line, err))
+			j.r.partial(fmt.Sprintf("line %d: the XML is damaged: %v", line, err))
 			break
 		}
 		switch t := t.(type) {
@@ -142,9 +141,9 @@ func (j *junit) suite() string {
 	return ""
 }
 
-// fault takes a failure of the test, or of its suite. Those of reruns and of
-// tests that were flaky are not failures of their own: surefire has a <failure>
-// beside <rerunFailure>, and a test with <flakyFailure> passed in the end.
+// fault reads a failure of the present test or suite. The failures of reruns and of flaky tests
+// are not failures of their own: surefire writes <rerunFailure> beside a <failure>, and a test
+// with <flakyFailure> passed in the end.
 func (j *junit) fault(line int, name, message, kind string) {
 	if name != "failure" && name != "error" {
 		if j.test != nil && strings.HasPrefix(name, "rerun") {
@@ -193,7 +192,7 @@ func (j *junit) finish(name string) {
 	}
 }
 
-// count adds to all suites that are under way.
+// count adds to the present suite and all suites around it.
 func (j *junit) count(listed, failed int) {
 	for i := range j.suites {
 		j.suites[i].listed += listed
@@ -201,8 +200,7 @@ func (j *junit) count(listed, failed int) {
 	}
 }
 
-// endCase notes how a test ended; one whose element did not end is not known to
-// have passed.
+// endCase notes how a test ended. A test whose element did not end is not known to have passed.
 func (j *junit) endCase(whole bool) {
 	c := j.test
 	if c == nil {
@@ -210,7 +208,7 @@ func (j *junit) endCase(whole bool) {
 	}
 	j.test, j.inside = nil, ""
 	if !whole {
-		j.r.partial(fmt.Sprintf("line %d: the element of a test is torn", c.line))
+		j.r.partial(fmt.Sprintf("line %d: the element of a test is incomplete", c.line))
 	}
 	lost := 0
 	if c.rerun && len(c.failures) == 0 {
@@ -240,8 +238,8 @@ func (j *junit) endCase(whole bool) {
 	j.r.end(c.name, e)
 }
 
-// status reads the words by which gtest, CTest and others say that a test did
-// not run, or failed without a <failure>.
+// status reads the attribute by which gtest, CTest and others say that a test did not run, or
+// failed without a <failure>.
 func (j *junit) status(c *junitCase) ending {
 	switch strings.ToLower(c.status) {
 	case "", "run", "pass", "passed", "ok", "success", "successful", "succeeded", "completed", "flaky":
@@ -257,7 +255,7 @@ func (j *junit) status(c *junitCase) ending {
 	return started
 }
 
-// endSuite compares what a suite says with what it lists.
+// endSuite compares the numbers that a suite announces with the tests that it lists.
 func (j *junit) endSuite() {
 	if len(j.suites) == 0 {
 		return

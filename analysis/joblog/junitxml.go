@@ -11,13 +11,13 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// charsets are the encodings that JUnit XML was seen to declare.
+// charsets are the encodings that real JUnit XML declares.
 var charsets = map[string]encoding.Encoding{
 	"iso-8859-1": charmap.ISO8859_1, "latin1": charmap.ISO8859_1, "iso-8859-15": charmap.ISO8859_15,
 	"windows-1252": charmap.Windows1252, "cp1252": charmap.Windows1252, "windows-1251": charmap.Windows1251,
 }
 
-// charset decodes XML that says that it is not UTF-8.
+// charset decodes XML that declares an encoding other than UTF-8.
 func charset(b *bufio.Reader) *bufio.Reader {
 	head, _ := b.Peek(200)
 	end := bytes.Index(head, []byte("?>"))
@@ -33,9 +33,9 @@ func charset(b *bufio.Reader) *bufio.Reader {
 	return b
 }
 
-// cleaner makes of a stream what encoding/xml bears with: test runners put into
-// their XML what a test printed, with control characters, references to them, and
-// bytes that are no UTF-8. Line feeds stay.
+// cleaner replaces what encoding/xml would refuse. Test runners copy the output of tests into
+// their XML, with control characters, references to them, and bytes that are not UTF-8. Line
+// feeds stay, so line numbers are right.
 type cleaner struct {
 	b    *bufio.Reader
 	rest []byte
@@ -72,8 +72,8 @@ func (c *cleaner) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// reference passes "&" on, and makes a question mark of a reference to a
-// character that XML does not have.
+// reference passes "&" on, but replaces a reference to a character that XML does not allow, such
+// as &#27;, by a question mark.
 func (c *cleaner) reference() {
 	c.rest = append(c.buf[:0], '&')
 	head, _ := c.b.Peek(12)

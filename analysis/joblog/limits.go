@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// The bounds of a report; the package comment tells of them.
+// The maximums of a report; see also the package comment.
 const (
 	mostFailures  = 10_000
 	mostText      = 16 << 20 // bytes of the text of failures
@@ -19,7 +19,7 @@ const (
 	perGroup = 64
 )
 
-// What a report says when a log is over its bounds.
+// The reasons of a report whose log exceeded them.
 var (
 	tooManyFailures = fmt.Sprintf("more failures than a report keeps, which is %d of them or %d MiB of text",
 		mostFailures, mostText>>20)

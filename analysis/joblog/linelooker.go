@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// line is a line of a plain log that was found, and what it says.
+// line is a line of a plain log that was found, with its text.
 type line struct {
 	found
 	isRead bool   // the rest is known
@@ -14,17 +14,17 @@ type line struct {
 	under  bool   // the log was taken for Taskcluster's, which its own mark has a say in
 }
 
-// lines are those that were found in a block.
+// lines are the lines found in a block.
 type lines struct {
 	found []line
 	feeds int
 	sets  sets // those of all literals in the block
 }
 
-// lineLooker looks for lines in the blocks of a plain log, on all cores, and numbers
-// what was found, in order. Reading an error line needs one thing of the lines before
-// it, whether the log is Taskcluster's: it is read for what is known of that when its
-// block is looked at, and again in the rare case that this was wrong.
+// lineLooker finds lines in the blocks of a plain log, on all cores, and numbers them, in order.
+// To read an error line one must know whether the log is Taskcluster's, and earlier lines show
+// that. A line is read with what is known when its block is looked at, and once more in the rare
+// case that this turns out to be wrong.
 type lineLooker struct {
 	lineFinder
 	length      int         // of a line that is looked at, in characters
@@ -51,8 +51,7 @@ func (l *lineLooker) look(b block, of *lines) {
 	})
 }
 
-// each calls do with the lines of a block, numbered as those of the log, until do is
-// false.
+// each calls do with the lines of a block, numbered by the log, until do returns false.
 func (l *lineLooker) each(of *lines, do func(*line) bool) {
 	for i := range of.found {
 		f := &of.found[i]
@@ -68,7 +67,7 @@ func (l *lineLooker) each(of *lines, do func(*line) bool) {
 	l.number += of.feeds
 }
 
-// read reads a line of each that was not read rightly.
+// read reads a line again if it was read with a wrong assumption about the log.
 func (l *lineLooker) read(f *line) {
 	if !f.isRead || f.under != l.taskcluster {
 		f.read(l.length, l.taskcluster)
@@ -80,8 +79,8 @@ func (f *line) marks() bool {
 	return len(f.text) >= len(taskclusterStart) && string(f.text[:len(taskclusterStart)]) == taskclusterStart
 }
 
-// read reads a line of at most so many characters; of says whether the log is known
-// to be Taskcluster's before it.
+// read reads the first length characters of a line; of says whether earlier lines show that the
+// log is Taskcluster's.
 func (f *line) read(length int, of bool) {
 	said := decodeLine(f.text, length)
 	f.under = of || f.marks()

@@ -5,22 +5,22 @@ import "bytes"
 // found is a line of a block that has one of the literals in it.
 type found struct {
 	number int    // counting line feeds; that of the block's first line is 1
-	text   []byte // at most as much as was asked for; valid as long as the block is
+	text   []byte // its first most bytes (see lineFinder); valid as long as the block is
 	at     int    // of the first literal in text
 	sets   sets   // those of all literals in the line
 }
 
-// lineFinder finds the lines of a log that have one of the literals in their first
-// most bytes. Lines end with a line feed or a carriage return: what a progress bar
-// leaves on one line is several.
+// lineFinder finds the lines of a log that have one of the literals in their first most bytes. A
+// line ends with a line feed or a carriage return, so the states of a progress bar are several
+// lines. Line numbers count line feeds alone.
 type lineFinder struct {
 	s    *searcher
 	most int
 }
 
-// block calls each with what is found in a block, in order, and tells how many line
-// feeds the block has and the sets of all literals in it. Of a line that began in
-// the block before, and fills more than a buffer, the rest is passed over.
+// block calls each with the lines found in a block, in order. It returns the number of line feeds
+// in the block, and the sets of all literals in it. It skips the rest of a line that began in an
+// earlier block, since that line is longer than a buffer.
 func (l lineFinder) block(b block, each func(found)) (feeds int, of sets) {
 	text := b.text
 	if b.before != '\n' && b.before != '\r' {
@@ -36,8 +36,8 @@ func (l lineFinder) block(b block, each func(found)) (feeds int, of sets) {
 	return l.lines(text, feeds, each)
 }
 
-// lines looks at whole lines, behind so many line feeds. It counts those only up to
-// lines that are found, and at the end.
+// lines searches whole lines, before which there are feeds line feeds. It counts line feeds only up
+// to each line that it finds, and at the end; counting at every line would be slower.
 func (l lineFinder) lines(text []byte, feeds int, each func(found)) (all int, in sets) {
 	counted := 0
 	for from := 0; from < len(text); {

@@ -41,8 +41,8 @@ func located(t string) string {
 	return inTree(clean(at)) + query
 }
 
-// withoutLine is a file without the line, and the column, that a linter or an
-// exception put behind it.
+// withoutLine is a file without the line and the column that a linter or an exception wrote after
+// it: "a.js" for "a.js:12:3".
 func withoutLine(at string) string {
 	for range 2 {
 		i := strings.LastIndexByte(at, ':')
@@ -69,8 +69,8 @@ func withoutFlavour(in string) string {
 	return in
 }
 
-// served is the name of what an HTTP server has: the host and the port do not
-// matter, nor does the folder that reftests make for each run.
+// served is the name of a file on an HTTP server. The host and the port do not matter, nor does the
+// folder that reftests make for each run.
 func served(url string) string {
 	_, rest, _ := strings.Cut(url, "://")
 	host, in, _ := strings.Cut(rest, "/")
@@ -88,7 +88,7 @@ func served(url string) string {
 	return inTree("/" + in)
 }
 
-// clean takes "./", "//" and "a/.." out of a path.
+// clean removes "./", "//" and "a/.." from a path.
 func clean(p string) string {
 	p = strings.TrimPrefix(p, "./")
 	if !strings.Contains(p, "//") && !strings.Contains(p, "/./") && !strings.Contains(p, "/../") {
@@ -101,8 +101,8 @@ func clean(p string) string {
 	return strings.TrimSuffix(path.Clean(p), "/") + slash
 }
 
-// suites are where packages of tests and source trees keep the tests of a suite,
-// and what to put before the rest of the path to have its canonical name.
+// suites are the folders in which packages of tests and source trees keep the tests of a suite, with
+// the text that replaces the folder in a canonical name.
 var suites = []struct{ folder, name string }{
 	{"web-platform/mozilla/tests/", "/_mozilla/"},
 	{"web-platform/tests/", "/"},
@@ -143,8 +143,8 @@ func inTree(p string) string {
 	return inSuite(in)
 }
 
-// packaged is the canonical name of what lies in the folder of a suite: the first
-// such folder of the path, as tests have folders of such names too.
+// packaged is the canonical name of a file in the folder of a suite. It takes the first such folder
+// of the path, because tests have folders with these names too.
 func packaged(p string) (string, bool) {
 	first, name, in := len(p), "", ""
 	for _, s := range suites {
@@ -179,8 +179,8 @@ func inSuite(p string) string {
 	return p
 }
 
-// machine reports whether an absolute path is that of a file of some machine,
-// and not the id of a web platform test.
+// machine reports whether an absolute path names a file on some machine, and is not the id of a web
+// platform test.
 func machine(p string) bool {
 	first, _, ok := strings.Cut(p[1:], "/")
 	if !ok {

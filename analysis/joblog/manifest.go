@@ -7,10 +7,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Manifests are the manifests among those of a catalog's labels that can hold a
-// test: those in the nearest folder above it. Of which label does not matter:
-// tests move between chunks; analysis.Counterparts finds the chunk. None where
-// the catalog does not say what its labels run.
+// Manifests returns the manifests in a catalog that can contain a test: those in the nearest folder
+// above it. It does not matter which label runs them, because tests move between chunks;
+// analysis.Counterparts finds the chunk. There are none when the catalog does not say what its
+// labels run.
 func Manifests(catalog []job.Runnable, test string) []string {
 	var all []string
 	for _, e := range catalog {
@@ -20,9 +20,9 @@ func Manifests(catalog []job.Runnable, test string) []string {
 	return nearest(slices.Compact(all), test)
 }
 
-// nearest are the manifests in the nearest folder above a test: a manifest is a
-// file in it, or, for web platform tests, the folder itself. One that cannot hold
-// the test by its name is passed over.
+// nearest are the manifests in the nearest folder above a test. A manifest is a file in the folder,
+// or, for web platform tests, the folder itself. It skips manifests that by their names cannot
+// contain the test.
 func nearest(manifests []string, test string) []string {
 	name := fileOf(CanonicalTest(test))
 	name, _, _ = strings.Cut(name, "?")
@@ -44,8 +44,8 @@ func nearest(manifests []string, test string) []string {
 	}
 }
 
-// canHold tells by the names of files that follow Mozilla's customs whether a
-// manifest is of the sort of a test: a browser test is in no manifest of xpcshell.
+// canHold reports whether a manifest can contain a test, by Mozilla's customs for the names of
+// files: a browser test is never in a manifest of xpcshell.
 func canHold(manifest, test string) bool {
 	m, t := base(manifest), base(test)
 	browser := strings.HasPrefix(t, "browser_")
@@ -61,8 +61,7 @@ func canHold(manifest, test string) bool {
 	return true
 }
 
-// isFile tells a manifest that is a file from one that is a folder, as those of
-// web platform tests are.
+// isFile reports whether a manifest is a file. The manifests of web platform tests are folders.
 func isFile(manifest string) bool {
 	last := base(manifest)
 	return last == manifest || strings.Contains(last, ".")

@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// mavenLog reads what Maven's surefire and failsafe plugins print of tests, of
-// the versions 2 and 3, and Maven of a build that failed.
+// mavenLog reads the output of Maven's surefire and failsafe plugins, versions 2 and 3, and Maven's
+// own lines about a build that failed.
 type mavenLog struct {
 	session
 	message bool // of the last failure
@@ -73,7 +73,7 @@ func (m *mavenLog) line(n int, s string) bool {
 	return false
 }
 
-// error takes what Maven itself says of why the build failed.
+// error reads Maven's own reason why the build failed.
 func (m *mavenLog) error(n int, plain string) bool {
 	switch {
 	case strings.Contains(plain, "The forked VM terminated"), strings.HasPrefix(plain, "Crashed tests:"):
@@ -89,7 +89,7 @@ func (m *mavenLog) error(n int, plain string) bool {
 	return true
 }
 
-// said takes a line of the message of the last failure, up to its stack.
+// said reads a line of the last failure's message, which goes on to the stack.
 func (m *mavenLog) said(n int, plain string) {
 	m.to = n
 	f := m.last()
@@ -100,7 +100,7 @@ func (m *mavenLog) said(n int, plain string) {
 	}
 }
 
-// mavenLevel takes "[ERROR] " away; old versions have none.
+// mavenLevel cuts off "[ERROR] " or the like; old versions write none.
 func mavenLevel(s string) (level, text string) {
 	for _, l := range []string{"INFO", "ERROR", "WARNING"} {
 		if rest, ok := strings.CutPrefix(s, "["+l+"]"); ok {
@@ -110,7 +110,7 @@ func mavenLevel(s string) (level, text string) {
 	return "", s
 }
 
-// count takes the line of a class, or of all.
+// count reads the totals of a class, or of all tests.
 //
 //	Tests run: 3, Failures: 1, Errors: 0, Skipped: 0, Time elapsed: 0.1 s <<< FAILURE! - in com.example.FooTest
 func (m *mavenLog) count(n int, s string) bool {
@@ -224,7 +224,7 @@ func (m *mavenLog) ends() {
 	}
 }
 
-// fail takes the line of a method.
+// fail reads the line of a method, as version 2 or 3 writes it.
 //
 //	testBar(com.example.FooTest)  Time elapsed: 0.01 s  <<< FAILURE!          2
 //	com.example.FooTest.testBar -- Time elapsed: 0.01 s <<< FAILURE!          3

@@ -13,14 +13,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// asLogsAre bears with what the harnesses write: the output of a program need not be
-// UTF-8, and of members with one name the last counts.
+// asLogsAre are the options for what harnesses really write: the output of a program need not be
+// UTF-8, and of several members with one name the last counts.
 var asLogsAre = v2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
-// members walks the members of one JSON object, each byte once. Keys, texts and
-// numbers are most of any log and are taken here; what has more in it is
-// jsontext's. That an object is not one is known only at its end: what was walked
-// up to there is then nothing.
+// members walks through the members of one JSON object, looking at each byte once. It reads keys,
+// strings and numbers itself, since they are most of any log; jsontext reads the rest. Whether the
+// object is valid is known only at its end: when it is not, the caller must drop the members
+// before.
 type members struct {
 	rest    []byte // of the object: a comma or an end, but for the first
 	key     []byte // as it is meant
@@ -34,19 +34,19 @@ type members struct {
 	d      *jsontext.Decoder
 }
 
-// errMore is what is wrong where a value is right.
+// errMore is the error for a valid object with something after it.
 var errMore = errors.New("there is something behind the object")
 
-// reset begins with another object. Texts of those before are valid until forget.
+// reset begins another object. Texts of earlier objects stay valid until forget.
 func (m *members) reset(object []byte) {
 	m.whole, m.rest, m.err = object, object, nil
 }
 
-// forget gives the room of texts back.
+// forget reuses the memory of all texts so far, which are not valid any more.
 func (m *members) forget() { m.spare = m.spare[:0] }
 
-// next goes to the next member; false at the end of the object, or where m.err says
-// what is wrong.
+// next goes to the next member. It returns false at the end of the object, and at an error, which is
+// then in m.err.
 func (m *members) next() bool {
 	s := skipSpace(m.rest)
 	first := len(m.rest) == len(m.whole)
@@ -80,7 +80,7 @@ func (m *members) next() bool {
 	return n > 0 || m.fail()
 }
 
-// end is that of the object, behind which there is nothing.
+// end checks that nothing follows the object.
 func (m *members) end(s []byte) bool {
 	if len(skipSpace(s[1:])) > 0 {
 		return m.fail()
@@ -88,7 +88,7 @@ func (m *members) end(s []byte) bool {
 	return false
 }
 
-// fail has jsontext say what is wrong.
+// fail lets jsontext find out what is wrong.
 func (m *members) fail() bool {
 	m.decoder(m.whole)
 	_, m.err = m.d.ReadValue()
@@ -101,7 +101,7 @@ func (m *members) fail() bool {
 	return false
 }
 
-// other is the length of a value that is no text, or 0.
+// other is the length of a value that is not a string; 0 for an invalid one.
 func (m *members) other(s []byte) int {
 	n := digits(string(s[:min(len(s), 18)]))
 	switch {
@@ -129,8 +129,8 @@ func (m *members) decoder(s []byte) {
 	m.d.Reset(&m.buffer, asLogsAre)
 }
 
-// text is the value where it is a text, else nothing. What is not UTF-8 in it is
-// U+FFFD. It is valid as long as the object is, and until forget.
+// text is the value if it is a string, and nil otherwise. Bytes that are not UTF-8 become U+FFFD. It
+// is valid as long as the object is, and until forget.
 func (m *members) text() []byte {
 	if len(m.value) == 0 || m.value[0] != '"' {
 		return nil
@@ -143,7 +143,8 @@ func (m *members) text() []byte {
 	return m.spare[from:]
 }
 
-// texts are those of an array, of which what is no text is empty; of no array none.
+// texts are the elements of an array, where anything but a string is empty; nil if the value is no
+// array.
 func (m *members) texts() []string {
 	if len(m.value) <= len("[]") || m.value[0] != '[' {
 		return nil
@@ -171,7 +172,7 @@ func (m *members) testID() []byte {
 	return m.text()
 }
 
-// number is the value where it is a number that counts something, else 0.
+// number is the value if it is a number that can count something, and 0 otherwise.
 func (m *members) number() float64 {
 	if n, rest, ok := number(string(m.value)); ok && rest == "" {
 		return float64(n)
@@ -183,8 +184,8 @@ func (m *members) number() float64 {
 	return n
 }
 
-// textLength is the length of the text that s begins with, with its quotes; 0 where
-// it is none. It is escaped when it is not what stands between its quotes.
+// textLength is the length in bytes of the string that s begins with, quotes included; 0 if it begins
+// with none. escaped says that the string has escapes, so that its bytes are not its content.
 func textLength(s []byte) (n int, escaped bool) {
 	if len(s) == 0 || s[0] != '"' {
 		return 0, false
@@ -229,10 +230,10 @@ func escapeLength(s []byte) int {
 	return 6
 }
 
-// plainLength is how many bytes s begins with that stand for themselves in a text of
-// JSON: ASCII without quotes, backslashes and control characters. It looks at eight
-// at a time: of a word of eight, those bytes have their highest bit set in special
-// that are special, up to the first that is.
+// plainLength is the number of bytes at the beginning of s that stand for themselves in a JSON
+// string: ASCII without quotes, backslashes and control characters. It looks at eight bytes at a
+// time, as one 64-bit word. In special, the highest bit of a byte is set when the byte is not
+// plain. A borrow can set it wrongly for bytes after the first such one, so only the first counts.
 func plainLength(s []byte) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
 	n := 0

@@ -72,14 +72,14 @@ func readMozlog(ctx context.Context, in io.Reader, opts Options) (*Report, error
 	return m.r, err
 }
 
-// mozlogRead is a line, or that there is nothing in it.
+// mozlogRead is a decoded line, or the note that there is nothing of use in it.
 type mozlogRead struct {
 	line   mozlogLine
 	passed bool
 }
 
-// decodeMozlog decodes a line. Most lines of a log are those of processes and of
-// subtests that passed: they are known by their action and not decoded.
+// decodeMozlog decodes a line. Most lines are the output of processes and subtests that passed; these
+// are recognised by their action and not decoded.
 func decodeMozlog(m *members, line []byte, of *mozlogRead) error {
 	*of = mozlogRead{}
 	if a, ok := actionOf(line); ok {
@@ -99,8 +99,8 @@ func decodeMozlog(m *members, line []byte, of *mozlogRead) error {
 	return json.Unmarshal(line, &of.line)
 }
 
-// quick decodes the beginning of a test, or an end as expected; false for any other
-// line, as soon as that is seen.
+// quick decodes the beginning of a test, or its expected end, which are most of the other lines. It
+// returns false for any other line, as soon as it notices.
 func (l *mozlogLine) quick(m *members, line []byte) bool {
 	for m.reset(line); m.next(); {
 		switch string(m.key) {
@@ -134,13 +134,12 @@ func (m *mozlog) line(number int, of *mozlogRead) error {
 	return nil
 }
 
-// loud reports whether a line may be of the levels that say that something is
-// wrong.
+// loud reports whether a line may have one of the levels that mean that something is wrong.
 func loud(line []byte) bool {
 	return bytes.Contains(line, []byte(`"ERROR"`)) || bytes.Contains(line, []byte(`"CRITICAL"`))
 }
 
-// take takes a decoded line; false for one whose action is not known.
+// take handles a decoded line. It returns false for an unknown action.
 func (m *mozlog) take(number int, l mozlogLine) bool {
 	f := Failure{
 		Line: number, Kind: KindTest, Test: string(l.Test), Subtest: string(l.Subtest), Group: string(l.Group),
@@ -210,7 +209,7 @@ func (m *mozlog) fail(f Failure) {
 	m.r.add(f)
 }
 
-// takeRare takes what stands in a log only when something is wrong.
+// takeRare handles the lines that a log has only when something is wrong.
 func (m *mozlog) takeRare(f Failure, l mozlogLine) bool {
 	switch l.Action {
 	case "crash":
@@ -255,8 +254,8 @@ func (m *mozlog) takeRare(f Failure, l mozlogLine) bool {
 	return true
 }
 
-// leakOf is what a mozleak_total says. A process that wrote no total leaked as
-// far as anybody knows, unless it crashed on purpose.
+// leakOf is the message of a mozleak_total, and whether it reports a leak. A process that wrote no
+// total counts as leaking, unless it crashed on purpose.
 func leakOf(l mozlogLine) (message string, leaked bool) {
 	switch {
 	case l.Bytes.absent:

@@ -2,9 +2,9 @@ package joblog
 
 import "strings"
 
-// CanonicalTest is the one name of a test, whichever harness, platform and
-// machine spelled it: its path in the source tree, with slashes. A web platform
-// test is named by its id, which begins with a slash.
+// CanonicalTest is the one name of a test, however a harness, platform or machine spells it: its
+// path in the source tree, with slashes. The name of a web platform test is its id, which begins
+// with a slash.
 //
 //	chrome://mochitests/content/browser/browser/base/x.js   browser/base/x.js
 //	http://mochi.test:8888/tests/dom/a.html                 dom/a.html
@@ -17,9 +17,9 @@ import "strings"
 //	testing/web-platform/mozilla/tests/dom/a.html           /_mozilla/dom/a.html
 //	== layout/a.html layout/b.html                          layout/a.html == layout/b.html
 //
-// What follows a question mark is part of the name: variants are tests of their
-// own. A reftest keeps its "== reference", a Python test its "Class.method". A
-// name that is no path, or whose folder is not known, is as it was.
+// A question mark and what follows it belong to the name, because variants are tests of their own.
+// A reftest keeps its "== reference", a Python test its "Class.method". A name that is no path, or
+// whose folder is not known, stays as it is.
 func CanonicalTest(test string) string {
 	if ordinary(test) {
 		return test
@@ -34,8 +34,7 @@ func CanonicalTest(test string) string {
 	return test
 }
 
-// ordinary reports whether a name is a path within the source tree, as most are:
-// nothing is to be taken off it.
+// ordinary reports whether a name is already a path in the source tree, as most are.
 func ordinary(test string) bool {
 	first := -1
 	for i := range len(test) {
@@ -65,7 +64,7 @@ func ordinary(test string) bool {
 	return true
 }
 
-// mostFolded is how often a name is taken apart; real ones are folded twice.
+// mostFolded is the maximum number of layers that are taken off a name; real names have two.
 const mostFolded = 8
 
 // unfolded takes one layer off a name.

@@ -11,7 +11,7 @@ type cargoTry struct {
 	bin    string
 }
 
-// nextestLine takes a line of cargo nextest.
+// nextestLine reads a line of cargo nextest:
 //
 //	      FAIL [   0.003s] (1/5) crate::bin mod::test
 //	TRY 2 PASS [   0.002s] crate mod::test
@@ -91,7 +91,7 @@ func (c *cargoLog) nextestSummary(n int, text string) bool {
 	return true
 }
 
-// nextestEnds judges the last attempt at each test.
+// nextestEnds notes how each test ended, by its last attempt.
 func (c *cargoLog) nextestEnds() {
 	lost := 0
 	for _, key := range c.names {

@@ -20,24 +20,24 @@ const (
 	retrying          // not well, and it will be run again
 )
 
-// outcome is what is known of a test, under whichever names.
+// outcome is what is known of a test, under all its names.
 type outcome struct {
 	open []string // the names under which it began and has not ended
 	line int      // where it began last
 	hole int      // how many parts of the log could not be read before it began
 
 	passed, failed, skipped bool
-	crashed                 bool // and whether that was expected is not known yet
-	mayCrash                bool // that was how it was to end
+	crashed                 bool // it crashed, and it is not known yet whether that was expected
+	mayCrash                bool // a crash was its expected end
 	soft                    bool // it ended with a known failure
-	lost                    bool // it began again before it ended, or what it said is not known
-	flaky                   bool // it ended badly, was run again, and that counts
-	implied                 bool // open, and another test began: that was its end if the log tells no others
+	lost                    bool // it began again before it ended, or its result is not known
+	flaky                   bool // it ended badly and was run again; the second end counts
+	implied                 bool // it is open and another test began: its end, if the log has no explicit ends
 	wasImplied              bool // it began again after such an end
 	listed                  bool // gtest lists its failures again at the end
 }
 
-// outcome finds or makes that of a test; nil when there are too many.
+// outcome finds or makes the outcome of a test; nil when there are too many.
 func (r *Report) outcome(test string) *outcome {
 	o, ok := r.tests[test]
 	if ok {
@@ -71,7 +71,7 @@ func (r *Report) outcome(test string) *outcome {
 	return o
 }
 
-// newOutcome makes that of a canonical name.
+// newOutcome makes the outcome of a canonical name.
 func (r *Report) newOutcome(name string, full bool) *outcome {
 	file := fileOf(name)
 	if full && !r.asked[name] && !r.asked[file] {
@@ -94,8 +94,8 @@ func (r *Report) newOutcome(name string, full bool) *outcome {
 	return o
 }
 
-// begin notes that a test began. One that did so before and has not ended, under
-// the same name, never will have.
+// begin notes that a test began. If it began before under the same name and has not ended, that
+// earlier run of it is lost.
 func (r *Report) begin(test string, line int) *outcome {
 	if len(test) > longestName {
 		test = clip.Text(test, longestName)
@@ -124,7 +124,7 @@ func (r *Report) begin(test string, line int) *outcome {
 	return o
 }
 
-// seen notes that a test is under way, without a word of when it began.
+// seen notes that a test is running, when the log does not say when it began.
 func (r *Report) seen(test string, line int) {
 	if len(test) > longestName {
 		test = clip.Text(test, longestName)
@@ -134,7 +134,7 @@ func (r *Report) seen(test string, line int) {
 	}
 }
 
-// mostOpen is under how many names a test can be open at a time.
+// mostOpen is the maximum number of names under which a test can be open at the same time.
 const mostOpen = 100
 
 // end notes how a test ended. A failure wins over everything.
@@ -169,8 +169,7 @@ func (r *Report) ended(o *outcome, test string, e ending) {
 	}
 }
 
-// close ends what is open: under the name given, or else under the only one that
-// there is.
+// close ends the open name that is given, or else the only open name.
 func (o *outcome) close(test string) {
 	if len(o.open) == 0 {
 		return
@@ -185,7 +184,7 @@ func (o *outcome) close(test string) {
 	}
 }
 
-// settle drops the crashes of a test whose end was to be a crash.
+// settle drops the crashes of a test whose expected end was a crash.
 func (r *Report) settle(test string) {
 	o := r.outcome(test)
 	if o == nil {
@@ -198,7 +197,7 @@ func (r *Report) settle(test string) {
 	delete(r.crashes, o)
 }
 
-// drop takes back what was listed.
+// drop takes back a failure that was listed.
 func (r *Report) drop(at int) {
 	if r.dropped == nil {
 		r.dropped = map[int]bool{}
@@ -208,9 +207,9 @@ func (r *Report) drop(at int) {
 	}
 }
 
-// finish is called at the end of a log: it lists the tests that began and have
-// no end. implied says whether the next test's beginning is the end of one;
-// group is the group of a test, where one is known.
+// finish is called at the end of a log. It lists the tests that began and have no end. implied says
+// that the beginning of the next test is the end of a test; group returns the group of a test, if
+// it is known.
 func (r *Report) finish(implied bool, group func(test string) string) {
 	if len(r.dropped) > 0 {
 		all := r.Failures
@@ -255,9 +254,9 @@ const neverEnded = "the test began and did not end"
 // unended reports whether this is such a test, which has not failed.
 func (f Failure) unended() bool { return f.Status == "" && f.Message == neverEnded }
 
-// failed notes the name of a test that failed where it may be another test's, of
-// which nobody can say: that of a file of which it is not known where in the
-// source tree it is, or of a variant.
+// failed notes the name of a failed test when it may be the name of other tests too. This is so for a
+// file whose place in the source tree is unknown, and for a variant. Such other tests are then
+// unknown and not passed.
 func (r *Report) failed(o *outcome, test string) {
 	if o.failed || o.crashed || ordinary(test) {
 		return

@@ -12,8 +12,8 @@ import (
 	"github.com/mozci/mozci/internal/joinlog"
 )
 
-// plain is the text of a plain log that may be packed; of an archive that of all
-// its logs, one behind the other. The caller calls done when it has read it.
+// plain is the text of a plain log that may be compressed; for an archive, the text of all its logs,
+// one after the other. The caller calls done when it has read it.
 func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
 	b := bufio.NewReaderSize(r, sniffed)
 	done = func() {}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// placeless is a message in which files are named as they are on all machines.
+// placeless is a message in which files have the names that they have on all machines.
 func placeless(message string) string {
 	if !strings.ContainsAny(message, `/\`) {
 		return message
@@ -27,8 +27,7 @@ func placeless(message string) string {
 	return out.String()
 }
 
-// placelessWord is a word without the folders of the machine, if it is the path
-// of a file.
+// placelessWord is a word without the machine's folders, if it is the path of a file.
 func placelessWord(w string) string {
 	if !strings.ContainsAny(w, `/\`) {
 		return w
@@ -64,8 +63,8 @@ func placelessWord(w string) string {
 	return "/" + strings.Join(parts, "/")
 }
 
-// workFolder reports whether a folder is one that a worker makes for a task: it
-// has another name each time. What lies in it is named alike on all machines.
+// workFolder reports whether a folder is one that a worker makes for a task. Its name differs each
+// time, and the files in it have the same names on all machines.
 func workFolder(name string) bool {
 	number, ok := strings.CutPrefix(name, "task_")
 	return ok && number != "" && digits(number) == len(number)

@@ -12,7 +12,7 @@ const (
 	exitSet   sets = 8
 )
 
-// plainTriggers find in one pass what all readers of a plain log look for.
+// plainTriggers find the literals of all readers of a plain log in one pass.
 var plainTriggers = newSearcher(errorLiterals, testLiterals, markers, exitPhrases)
 
 // ours are literals of the logs of Mozilla's harnesses: a log that has one is
@@ -63,7 +63,7 @@ func readPlain(ctx context.Context, in io.Reader, opts Options) (*Report, error)
 	}
 	switch {
 	case len(r.Formats) == 0:
-		r.Reason = "" // of all that may be wrong this comes first
+		r.Reason = "" // this reason replaces all others
 		r.partial(fmt.Sprintf("no line of a known format in %s", counted(max(w.number, w.last), "line")))
 	case len(r.Failures) == 0 && exit.failed != "":
 		r.partial("no failure was recognised, and the log says: " + exit.failed)

@@ -2,7 +2,7 @@ package joblog
 
 import "strings"
 
-// stripLevel takes mozharness' time and level away, and returns the level.
+// stripLevel cuts off mozharness' time and level, and returns the level.
 func stripLevel(line string) (level, rest string) {
 	clock := afterClock(line)
 	level, after := word(clock)
@@ -12,7 +12,7 @@ func stripLevel(line string) (level, rest string) {
 	return "", line
 }
 
-// withoutProcess takes "GECKO(123) | ", "PID 123 | " and "[1234] " away.
+// withoutProcess cuts off "GECKO(123) | ", "PID 123 | " or "[1234] ".
 func withoutProcess(s string) string {
 	for {
 		before := s
@@ -35,10 +35,9 @@ func withoutProcess(s string) string {
 	}
 }
 
-// harnessPrefix reports whether what stands before "TEST-" is what harnesses and
-// those who run them put before their lines: times, levels, counts, the name of
-// the process. Anything else is a process that speaks about tests: that one
-// passed is not to be taken from there.
+// harnessPrefix reports whether the text before "TEST-" is what harnesses and the programs that run
+// them write there: times, levels, counts, the name of the process. After any other text, the line
+// is the output of a process that talks about tests, and must not make a test pass.
 func harnessPrefix(s string) bool {
 	for s != "" {
 		n := 0
@@ -59,7 +58,7 @@ func harnessPrefix(s string) bool {
 	return true
 }
 
-// bare is a line without what CIs put before each line, and without colours.
+// bare is a line without colours and without the stamps that CIs write before each line.
 func bare(s string) string {
 	s = withoutColours(s)
 	for range 3 {
@@ -72,7 +71,7 @@ func bare(s string) string {
 	return s
 }
 
-// withoutStamp takes one stamp away.
+// withoutStamp cuts off one stamp; false if there is none. The stamps:
 //
 //	[task 2026-01-01T00:00:00.000Z] text     Taskcluster
 //	2026-01-01T00:00:00.0000000Z text        GitHub
@@ -110,7 +109,7 @@ func withoutStamp(s string) (string, bool) {
 	return s, false
 }
 
-// withoutLevel takes mozharness' "    INFO - " away.
+// withoutLevel cuts off mozharness' "    INFO - ".
 func withoutLevel(s string) string {
 	level, rest := word(strings.TrimLeft(s, " "))
 	if text, ok := strings.CutPrefix(rest, " - "); ok && level != "" {
@@ -119,13 +118,13 @@ func withoutLevel(s string) string {
 	return s
 }
 
-// isDate: 2026-01-01, and a clock behind a T.
+// isDate reports whether a text is a date such as 2026-01-01, or one with a T and a time.
 func isDate(s string) bool {
 	return len(s) >= 10 && digits(s) == 4 && s[4] == '-' && digits(s[5:]) == 2 && s[7] == '-' && digits(s[8:]) == 2 &&
 		(len(s) == 10 || s[10] == 'T' && isClock(s[11:]))
 }
 
-// isClock: 12:34:56, with a fraction and a zone or without.
+// isClock reports whether a text is a time such as 12:34:56, with or without a fraction and a zone.
 func isClock(s string) bool {
 	if len(s) < 8 || digits(s) != 2 || s[2] != ':' || digits(s[3:]) != 2 || s[5] != ':' || digits(s[6:]) != 2 {
 		return false
@@ -133,8 +132,8 @@ func isClock(s string) bool {
 	return strings.Trim(s[8:], ".,0123456789Z+-:") == ""
 }
 
-// stripTaskcluster takes "[task 2026-01-01T00:00:00.000Z] " away: brackets
-// around something with a year in it, and not those of "[taskcluster:".
+// stripTaskcluster cuts off "[task 2026-01-01T00:00:00.000Z] ": brackets around a text with a year,
+// but not those of "[taskcluster:".
 func stripTaskcluster(line string) string {
 	if !strings.HasPrefix(line, "[") || strings.HasPrefix(line, "[taskcluster:") {
 		return line
@@ -158,7 +157,7 @@ func stripTaskcluster(line string) string {
 	return line[end+1+size:]
 }
 
-// hasYear reports whether 20YY- stands in s, with something after it.
+// hasYear reports whether s has 20YY- in it, with something after it.
 func hasYear(s string) bool {
 	for i := 0; ; {
 		j := strings.Index(s[i:], "20")

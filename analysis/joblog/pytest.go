@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// pytest reads what pytest prints (its terminal reporter), also under xdist:
-// the sections, the lines of -v, the short summary and the last line. Not all of
-// them are in every log.
+// pytestLog reads the output of pytest's terminal reporter, with or without xdist: the sections, the
+// lines of -v, the short summary and the last line. A log need not have all of them.
 type pytestLog struct {
 	session
 	section  string       // the title that stands above
@@ -78,7 +77,7 @@ func ruled(s string, c byte) (string, bool) {
 	return strings.TrimSpace(t), true
 }
 
-// title takes "==== FAILURES ====", and the last line.
+// title reads "==== FAILURES ====", and the last line.
 func (p *pytestLog) title(n int, title string) bool {
 	switch {
 	case title == "test session starts":
@@ -101,7 +100,7 @@ func (p *pytestLog) title(n int, title string) bool {
 	return true
 }
 
-// counts1 takes "1 failed, 2 passed in 0.12s", which ends a run.
+// counts1 reads "1 failed, 2 passed in 0.12s", which ends a run.
 func (p *pytestLog) counts1(n int, s string) bool {
 	i := strings.LastIndex(s, " in ")
 	if i < 0 {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// pytestBlock is what a section tells of one failure.
+// pytestBlock is one failure in a section.
 type pytestBlock struct {
 	line    int
 	title   string
@@ -13,7 +13,7 @@ type pytestBlock struct {
 	message string
 }
 
-// detail takes the lines of FAILURES and ERRORS.
+// detail reads the lines of the sections FAILURES and ERRORS.
 func (p *pytestLog) detail(n int, s string) {
 	if title, ok := ruled(s, '_'); ok {
 		p.at(n)
@@ -47,7 +47,7 @@ func (p *pytestLog) endBlock() {
 	p.block = nil
 }
 
-// finish joins what the parts of the log say of each failure.
+// finish joins what the different parts of the log say about each failure.
 func (p *pytestLog) finish() {
 	p.endBlock()
 	used := make([]bool, len(p.blocks))
@@ -95,8 +95,8 @@ func (p *pytestLog) finish() {
 	*p = pytestLog{session: p.session, bySaid: map[string]int{}}
 }
 
-// fromBlocks makes failures of blocks that no line speaks of: the short summary
-// can be switched off, or not be there yet.
+// fromBlocks makes failures of blocks that no FAILED or ERROR line mentions: the short summary can be
+// switched off, or missing because the log is cut.
 func (p *pytestLog) fromBlocks(used []bool) {
 	for i, b := range p.blocks {
 		if used[i] {
@@ -122,7 +122,7 @@ func (p *pytestLog) fromBlocks(used []bool) {
 	}
 }
 
-// conclude says what may be missing.
+// conclude notes what may be missing.
 func (p *pytestLog) conclude() {
 	switch {
 	case p.internal > 0:
@@ -139,7 +139,7 @@ func (p *pytestLog) conclude() {
 	}
 }
 
-// blockKey is the name in a block's title: "ERROR at setup of TestX.test_y".
+// blockKey is the name in a block's title: TestX.test_y in "ERROR at setup of TestX.test_y".
 func blockKey(title string) string {
 	for _, words := range []string{"ERROR at setup of ", "ERROR at teardown of ", "ERROR collecting "} {
 		title = strings.TrimPrefix(title, words)

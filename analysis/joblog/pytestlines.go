@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// verdict takes a line that says of a node how it ended.
+// verdict reads a line that says how a node ended:
 //
 //	tests/a.py::test_x[p] PASSED        [ 50%]     -v
 //	[gw0] [ 50%] PASSED tests/a.py::test_x         xdist
@@ -57,7 +57,7 @@ func (p *pytestLog) verdict(n int, s string) bool {
 		p.start(node, n)
 		p.pending = node
 		if p.recent[""] != node && !p.torn {
-			delete(p.recent, "") // the one before is torn down by now
+			delete(p.recent, "") // the teardown of the test before is over by now
 		}
 		if i := strings.Index(s, "Fatal Python error: "); i >= 0 {
 			p.fatal = strings.TrimSpace(s[i:])
@@ -79,7 +79,7 @@ func statusOf(word string) string {
 	return ""
 }
 
-// withoutProgress takes " [ 50%]" and "[3/10]" away.
+// withoutProgress cuts off " [ 50%]" or "[3/10]".
 func withoutProgress(s string) string {
 	if i := strings.LastIndexByte(s, '['); i > 0 && strings.HasSuffix(s, "]") &&
 		strings.Trim(s[i+1:len(s)-1], " 0123456789%/.sm") == "" && s[i-1] == ' ' {
@@ -88,8 +88,7 @@ func withoutProgress(s string) string {
 	return s
 }
 
-// told takes a line that begins with the status. In the short summary a message
-// may follow.
+// told reads a line that begins with the status. In the short summary a message may follow.
 func (p *pytestLog) told(n int, s string, summary bool) bool {
 	word, rest, ok := strings.Cut(s, " ")
 	sub := ""
@@ -131,7 +130,7 @@ func (p *pytestLog) told(n int, s string, summary bool) bool {
 	return true
 }
 
-// glued cuts off what a process printed behind the line of a worker.
+// glued cuts off the output of a process after a worker's line.
 func (p *pytestLog) glued(s string) string {
 	word, node, _ := strings.Cut(s, " ")
 	node = strings.TrimSpace(node)
@@ -152,8 +151,8 @@ func (p *pytestLog) glued(s string) string {
 	return best
 }
 
-// cutNode splits "tests/a.py::test_x[a - b] - message": a node is known by the
-// lines before, or ends with its bracket.
+// cutNode splits "tests/a.py::test_x[a - b] - message" into the node and the message. The node is one
+// that earlier lines have named, or else it ends with its bracket.
 func (p *pytestLog) cutNode(s string) (node, message string) {
 	for n, at := 0, 0; n < 50; n++ {
 		i := strings.Index(s[at:], " - ")
@@ -183,8 +182,8 @@ func (p *pytestLog) ended(n int, node, status, sub string) {
 	p.ended1(verdictLine{line: n, node: node, status: status, sub: sub})
 }
 
-// ended1 notes the end of a node; that of FAILED and ERROR lines with what the
-// other parts of the log say of it.
+// ended1 notes how a node ended. FAILED and ERROR lines are kept until finish, which joins them with
+// the other parts of the log.
 func (p *pytestLog) ended1(v verdictLine) {
 	p.pending = ""
 	switch v.status {

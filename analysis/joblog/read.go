@@ -12,29 +12,28 @@ import (
 
 // Options change how logs are read; nil is zero options.
 type Options struct {
-	// Tests are the tests that matter: how they ended is known also when the log
-	// has more tests than a Report keeps.
+	// Tests are the tests that matter to the caller. Their ends are kept even when the
+	// log has more tests than a Report keeps.
 	Tests []string
-	// MaxUnpacked is how many bytes of a packed log are read once it is unpacked;
-	// the rest makes the report Partial. Default 4 GiB.
+	// MaxUnpacked is the maximum number of bytes read of a compressed log, after it is
+	// decompressed. A log with more gives a Partial report. Default 4 GiB.
 	MaxUnpacked int64
 
 	in blocks
 }
 
-// Read reads a log of the given format, or of the one that its content has when
-// that is empty. It may be packed by gzip, zstd, xz, bzip2 or zip, also twice, and
-// be UTF-16. Of an archive with several logs all are read: see Report.Notes.
+// Read reads a log in the given format; an empty format means that the content decides. The log may
+// be compressed by gzip, zstd, xz, bzip2 or zip, even twice, and it may be UTF-16. All logs of an
+// archive are read: see Report.Notes.
 //
-// What is torn, too large or of another format than named gives a Report that is
-// Partial. So does a plain log in which no line is of a known format; its
-// Report.Formats is empty. What is certainly no log (nothing, binary data, HTML,
-// JSON or XML of another kind) is job.ErrMalformed, and the error says what it
-// looks like. Other errors are that of ctx, and job.ErrInvalid for a format that
-// there is not.
+// A log that is damaged, too large, or in another format than named gives a Partial Report. So does
+// a plain log without any line of a known format; its Report.Formats is empty. Something that is
+// certainly no log (nothing at all, binary data, HTML, or other JSON or XML) is job.ErrMalformed,
+// and the error says what it looks like. The other errors are that of ctx, and job.ErrInvalid for
+// an unknown format.
 //
-// A log of more than a block is looked at on all cores. What is said of it does not
-// depend on how many there are.
+// A log larger than a block (256 KiB) is read on all cores. The result does not depend on their
+// number.
 func Read(ctx context.Context, in io.Reader, which Format, opts *Options) (*Report, error) {
 	var o Options
 	if opts != nil {
@@ -55,7 +54,7 @@ type file struct {
 	opts  Options
 }
 
-// read takes away so many layers of packing at most.
+// read decompresses at most this many layers, and reads the log inside.
 func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, error) {
 	b := bufio.NewReaderSize(in, sniffed)
 	zip := isZip(b)
@@ -131,11 +130,10 @@ func (f *file) readAs(ctx context.Context, b *bufio.Reader, which Format) (*Repo
 	return r, err
 }
 
-// Failures reads the best log that a job left behind: its error summary, else
-// its structured log, else its plain one, which may hold the lines of any format.
-// The Report says which it was. A job without any log gives job.ErrNotFound; an
-// opener that cannot be read gives its error; a job whose logs are no logs gives
-// job.ErrMalformed.
+// Failures reads the best log of a job: its error summary, or else its structured log, or else its
+// plain log, which may have lines of any format. Report.Source says which. A job without any log
+// gives job.ErrNotFound. If the opener fails, its error is returned. A job whose logs are not logs
+// gives job.ErrMalformed.
 func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Options) (*Report, error) {
 	const op = "joblog.failures"
 	var none, bad error
@@ -149,7 +147,7 @@ func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Option
 			bad = fmt.Errorf("the %s log: %w", which, err)
 			continue
 		case err == nil && which != job.LogText && r.empty():
-			continue // a summary of nothing: the harness broke before it could say so
+			continue // an empty summary: the harness broke before it could write anything
 		}
 		return r, job.Wrap(op, j.ID(), err)
 	}

@@ -24,14 +24,13 @@ type roll struct {
 	asked    map[string]bool // canonical names that are kept whatever else is
 	reason   string          // why there may be more
 	spans    []span          // the lines of test runners
-	torn     bool            // the line that is read has no end: what it says may go on
+	torn     bool            // the present line has no line break: it may go on
 }
 
 // span is the lines of one run of a test runner, both inclusive.
 type span struct{ from, to int }
 
-// newRoll returns a roll that keeps the ends of the tests that are named whatever
-// else there is.
+// newRoll returns a roll that keeps the ends of these tests even beyond its limits.
 func newRoll(tests []string) *roll {
 	r := &roll{ends: map[string]ending{}, asked: map[string]bool{}}
 	for _, t := range tests {
@@ -61,9 +60,9 @@ func (r *roll) add(f Failure) {
 	r.failures = append(r.failures, f.clipped(longestDetail))
 }
 
-// end notes how a test ended in one run of a test runner. Of several runs, of
-// other packages or of the same one again, the worst counts: a test that once
-// failed is failed, and one that once did not end is not known to have passed.
+// end notes how a test ended in one run of a test runner. Of several runs, of the same package or of
+// others, the worst counts: a test that failed once has failed, and one that once did not end is
+// not known to have passed.
 func (r *roll) end(name string, e ending) {
 	if name == "" {
 		return
@@ -79,7 +78,7 @@ func (r *roll) end(name string, e ending) {
 	case !known && r.size > mostEnds && !r.asked[CanonicalTest(name)]:
 		r.partial(tooManyEnds)
 	case !known:
-		name = strings.Clone(name) // not the line that it stood in
+		name = strings.Clone(name) // otherwise it would keep the whole line in memory
 		r.size += len(name) + perEnd
 		r.names = append(r.names, name)
 		r.ends[name] = e
@@ -112,9 +111,9 @@ func (r *roll) span(from, to int) {
 	}
 }
 
-// covers reports whether a failure that the rules for plain logs found is only
-// part of what a test runner wrote: a traceback's last line is not a failure of
-// its own, and gtest's lines are read by both.
+// covers reports whether a failure found by the rules for plain logs is only a part of a test
+// runner's output. The last line of a traceback is not a failure of its own, and both read the
+// lines of gtest.
 func (r *roll) covers(f Failure) bool {
 	if !r.inSpan(f.Line) {
 		return false
@@ -154,9 +153,8 @@ func (r *roll) merge() {
 	r.spans = out
 }
 
-// endings calls each with what a report knows of each test, by its canonical
-// name and in no order. As in a verdict, a failure wins, and then what is not
-// known.
+// endings calls each with the end of each test, by its canonical name, in no order. As in a verdict,
+// a failure wins over everything, and an unknown end over the rest.
 func (r *Report) endings(each func(test string, e ending)) {
 	for test, o := range r.tests {
 		switch {
@@ -172,9 +170,8 @@ func (r *Report) endings(each func(test string, e ending)) {
 	}
 }
 
-// into gives what the readers found to the report of the log, whose own
-// failures that are those of a test runner's output are dropped. It returns how
-// many of those are left.
+// into adds what the readers found to the report of the log. It drops those failures of the report
+// that are part of a test runner's output, and returns the number of those that are left.
 func (r *roll) into(to *Report) (kept int) {
 	slices.SortStableFunc(r.failures, func(a, b Failure) int { return a.Line - b.Line })
 	if len(r.spans) > 0 {

@@ -5,11 +5,14 @@ import (
 	"strings"
 )
 
-// searcher finds the next place in a text where one of several literals stands.
-// It is Wu and Manber's algorithm ("A fast algorithm for multi-pattern
-// searching", 1994) with blocks of two bytes: most blocks of a text stand in no
-// literal, and then as many bytes are passed over as the shortest literal has. Of
-// a longer literal that part is looked for whose blocks are rare in logs.
+// searcher finds the next occurrence of any of several literals in a text. It uses the algorithm of
+// Wu and Manber ("A fast algorithm for multi-pattern searching", 1994) with blocks of two bytes.
+// Most blocks of a text are in no literal, and then the search jumps ahead by the length of the
+// shortest literal less one. Of a longer literal it searches for the part of that length whose
+// blocks are rarest in logs.
+//
+// For example, with the shortest literal "abort:" (6 bytes) and the text "xxxxxxxx…", it looks at
+// the block at 4 and 5, finds it in no literal, and next looks at the block at 9 and 10.
 type searcher struct {
 	least int // the length of the shortest literal, and of the part of each that is looked for
 	shift [1 << 16]uint8
@@ -19,18 +22,17 @@ type searcher struct {
 	most  int // the length of the longest literal
 }
 
-// literal is what is looked for.
+// literal is one of the literals.
 type literal struct {
 	text []byte
-	part int // where the part begins that is looked for
+	part int // the index where the part that is searched for begins
 	sets sets
 }
 
-// sets are those of a searcher's sets that something is of: a bit for each, in
-// their order.
+// sets is a set of a searcher's sets of literals: bit 0 is the first set given to newSearcher.
 type sets uint8
 
-// newSearcher returns a searcher of sets of literals, of two bytes or more each.
+// newSearcher returns a searcher for several sets of literals, each of two bytes or more.
 func newSearcher(of ...[]string) *searcher {
 	s := &searcher{least: 250, ends: make([][]literal, 1), sets: len(of)}
 	for _, set := range of {
@@ -65,8 +67,7 @@ func (s *searcher) add(l literal) {
 
 func pair(a, b byte) uint16 { return uint16(a)<<8 | uint16(b) }
 
-// rarest is where in a literal the part of so many bytes begins at which a search
-// stops least often.
+// rarest is the index in a literal of the part with least bytes at which a search stops least often.
 func rarest(l string, least int) int {
 	best, at := 0, 0
 	for i := 0; i+least <= len(l); i++ {
@@ -81,7 +82,7 @@ func rarest(l string, least int) int {
 	return at
 }
 
-// common is how common a character is in logs, roughly.
+// common is a rough measure of how common a character is in logs.
 func common(c byte) int {
 	switch {
 	case c == ' ':
@@ -96,8 +97,8 @@ func common(c byte) int {
 	return 1
 }
 
-// next is where the first literal at or after from begins, or -1. Of those that
-// overlap it may be any.
+// next is the index of the first literal at or after from, or -1. Of literals that overlap it may be
+// any.
 func (s *searcher) next(text []byte, from int) int {
 	shift, least := &s.shift, s.least
 	for i := from + least - 1; i < len(text); {

@@ -46,7 +46,7 @@ func (r *session) start(test string, number int) {
 	}
 }
 
-// done notes how a test ended, under all names that it may be asked for by.
+// done notes how a test ended, under all names by which a caller may look it up.
 func (r *session) done(e ending, test string, more ...string) {
 	if _, ok := r.began[test]; ok {
 		delete(r.began, test)
@@ -68,7 +68,7 @@ func (r *session) hold(f Failure) {
 	r.held = append(r.held, f.clipped(longestText))
 }
 
-// last is the failure that was held last, or nil. It is valid until the next.
+// last is the failure that was held last, or nil. The pointer is valid until the next hold.
 func (r *session) last() *Failure {
 	if len(r.held) == 0 {
 		return nil
@@ -76,7 +76,7 @@ func (r *session) last() *Failure {
 	return &r.held[len(r.held)-1]
 }
 
-// unended names tests that began and did not end, for a reason.
+// unended names the tests that began and did not end, for the reason of a partial report.
 func (r *session) unended() string {
 	names := slices.Sorted(maps.Keys(r.began))
 	if len(names) == 0 {
@@ -85,8 +85,8 @@ func (r *session) unended() string {
 	return "; began and did not end: " + strings.Join(names[:min(len(names), 5)], ", ")
 }
 
-// close ends the run: tests that began and did not end are listed, and are not
-// known to have passed.
+// close ends the run. It lists the tests that began and did not end; they are not known to have
+// passed.
 func (r *session) close() {
 	for _, test := range slices.Sorted(maps.Keys(r.began)) {
 		r.end(test, started)

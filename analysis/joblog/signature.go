@@ -8,12 +8,11 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// Signature tells failures apart: those with the same Print are the same failure in
-// several runs.
+// Signature identifies a failure: failures of several runs with the same Print are the same failure.
 type Signature struct {
-	// Print is Failure.Fingerprint of the failure, as valid UTF-8 and cut to 300 bytes.
+	// Print is the failure's Fingerprint as valid UTF-8, cut to 300 bytes.
 	Print string
-	// Test and Group are those of the failure; empty where it names none.
+	// Test and Group are those of the failure; empty when it names none.
 	Test, Group string
 }
 
@@ -27,8 +26,7 @@ func signatureOf(f Failure) Signature {
 	return Signature{cutPrint(f.Fingerprint()), f.Test, f.Group}
 }
 
-// ParseSignature reads a signature from its Print, or from the fingerprint of which
-// that is the beginning. Its Group is not known.
+// ParseSignature reads a signature from its Print or from a whole fingerprint. Its Group is unknown.
 func ParseSignature(fingerprint string) Signature {
 	s := Signature{Print: cutPrint(strings.TrimSpace(fingerprint))}
 	if _, rest, ok := strings.Cut(s.Print, " | "); ok {
@@ -42,7 +40,7 @@ func cutPrint(fingerprint string) string {
 	return clip.Text(strings.ToValidUTF8(strings.ReplaceAll(fingerprint, "\x00", " "), "?"), longestSignature)
 }
 
-// String is the signature for people: the test, or the message where no test is named.
+// String is the signature for people: the test, or the message if it names no test.
 func (s Signature) String() string {
 	kind, rest, _ := strings.Cut(s.Print, " | ")
 	test, message, _ := strings.Cut(rest, " | ")
@@ -59,9 +57,9 @@ func (s Signature) top() string {
 	return strings.TrimSuffix(top, "]")
 }
 
-// Signatures are those of what failed, each once, in the order of the log, at most 50.
-// What a harness says about itself counts only where nothing else failed; failures of
-// infrastructure have none. There is none, too, where the log does not say what failed.
+// Signatures returns the signatures of the failures, each once, in the order of the log, at most 50.
+// A harness's messages about itself count only when nothing else failed. Failures of the
+// infrastructure have no signature. The result is also empty when the log does not say what failed.
 func (r *Report) Signatures() []Signature {
 	all := append(slices.Clone(r.Failures), r.Nameless()...)
 	named := slices.ContainsFunc(all, func(f Failure) bool { return f.Kind != KindLog && f.Kind != KindInfra })
@@ -80,22 +78,22 @@ func (r *Report) Signatures() []Signature {
 	return out
 }
 
-// OnlyInfra reports whether something failed, and all of it was infrastructure.
+// OnlyInfra reports whether something failed and every failure was one of the infrastructure.
 func (r *Report) OnlyInfra() bool {
 	return len(r.Failures) > 0 && len(r.Nameless()) == 0 &&
 		!slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.Kind != KindInfra })
 }
 
-// whole reports whether a log was understood and read to its end, so that what it does
-// not say did not happen.
+// whole reports whether the log was understood and read to its end. Only then does a failure that it
+// does not mention count as one that did not happen.
 func (r *Report) whole() bool {
 	return len(r.Formats) > 0 && !r.Partial && !r.torn && r.holes == 0
 }
 
-// escaped reports whether a run in which something else failed shows all the same that
-// none of the sought failures was to be: each test that they name ended well. Of those
-// that name no test the log must be silent, and nothing in it may have kept the job from
-// getting so far; alone they show nothing.
+// escaped reports whether a run in which something else failed shows that none of the sought failures
+// happened. Each test that they name must have passed. Sought failures that name no test must not
+// be in the log, and nothing may have ended the job before they could happen; when none of the
+// sought failures names a test, the run shows nothing.
 func (r *Report) escaped(sought []Signature, group string) bool {
 	shown, nameless := false, false
 	for _, s := range sought {

@@ -9,13 +9,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Judged is what SignatureJudge made of a failed run.
+// Judged is what SignatureJudge found in a failed run.
 type Judged struct {
 	Run     job.Job
 	Verdict analysis.Verdict
-	// Signatures are those of what failed in it.
+	// Signatures are the signatures of its failures.
 	Signatures []Signature
-	// Why says why the run counts by its status; empty where its log told.
+	// Why says why the run is judged by its status; empty when its log was enough.
 	Why string
 }
 
@@ -31,9 +31,9 @@ type Judged struct {
 //	its log is gone, cut or not understood, or does
 //	    not say what failed                             by its status, which JudgeOptions.OnRead is told
 //
-// Runs that did not end are what their status says. Each run's logs are read once, as
-// TestJudge reads them. It is safe for concurrent use, and its errors are those of the
-// contexts of its callers.
+// Runs that have not ended are judged by their status. Each run's logs are read once, as by
+// TestJudge. The judge is safe for concurrent use, and its errors are those of its callers'
+// contexts.
 func SignatureJudge(ci job.Scheduler, signatures []string, opts *JudgeOptions) analysis.Judge {
 	var sought []Signature
 	for _, s := range signatures {
@@ -42,19 +42,19 @@ func SignatureJudge(ci job.Scheduler, signatures []string, opts *JudgeOptions) a
 	return NewSignatureReader(ci, opts).Judge(sought)
 }
 
-// SignatureReader reads what failed in runs. NewSignatureReader makes one, which is safe
-// for concurrent use.
+// SignatureReader reads the signatures of failed runs. NewSignatureReader makes one; it is safe for
+// concurrent use.
 type SignatureReader struct {
 	ci       job.Scheduler
 	opts     JudgeOptions
 	readings readings[*told]
 }
 
-// told is what the logs of a failed run said.
+// told is what was read from the logs of a failed run.
 type told struct {
 	signatures []Signature
 	report     *Report // while somebody judges by it
-	why        string  // why the log says nothing of what failed
+	why        string  // why the log does not say what failed
 }
 
 // NewSignatureReader returns a reader of the runs of a CI.
@@ -63,9 +63,9 @@ func NewSignatureReader(ci job.Scheduler, opts *JudgeOptions) *SignatureReader {
 	return &SignatureReader{ci, o, newReadings[*told](o.Most)}
 }
 
-// Of are the signatures of what failed in a run, as Report.Signatures has them, and why
-// there are none, or not all of them; empty where its log is whole. Its logs are read
-// once, and by the judges of the reader not again. Errors are those of ctx.
+// Of returns the signatures of a run's failures, as Report.Signatures does, and the reason why there
+// are none, or not all of them; the reason is empty when the log is complete. The logs are read
+// once, and not again by the judges of this reader. Errors are those of ctx.
 func (s *SignatureReader) Of(ctx context.Context, run job.Job) (signatures []Signature, why string, err error) {
 	t, err := s.readings.of(ctx, run, func(ctx context.Context) (*told, bool, error) {
 		t, keep, err := s.read(ctx, run, nil)
@@ -78,7 +78,7 @@ func (s *SignatureReader) Of(ctx context.Context, run job.Job) (signatures []Sig
 	return slices.Clone(t.signatures), t.why, nil
 }
 
-// Judge is SignatureJudge with signatures that the reader, or a Report, has told.
+// Judge is SignatureJudge for signatures that come from this reader or from a Report.
 func (s *SignatureReader) Judge(sought []Signature) analysis.Judge {
 	j := &signatureJudge{
 		SignatureReader: s, sought: slices.Clone(sought), bad: map[string]bool{}, like: map[string]bool{},
@@ -119,7 +119,7 @@ func (j *signatureJudge) judge(ctx context.Context, run job.Job) (analysis.Verdi
 	return v, nil
 }
 
-// weigh judges a failed run by its logs, those that were read already where these do.
+// weigh judges a failed run by its logs. It uses what was read before if that is enough.
 func (j *signatureJudge) weigh(ctx context.Context, run job.Job) (v analysis.Verdict, keep bool, err error) {
 	keep = true
 	var t told
@@ -156,12 +156,12 @@ func shares(set map[string]bool, signatures []Signature) bool {
 	})
 }
 
-// keys are what two signatures share, one of them or more, that mean the same failure:
-// the first to the letter, the others also with another message, or in another test.
+// keys are texts of which two signatures share at least one when they mean the same failure. The first
+// key demands the same Print; the others allow another message, or another test.
 func keys(of Signature) []string {
 	keys := []string{of.Print}
 	if test := CanonicalTest(of.Test); of.Test != "" && !listed(noTerm, of.Test) {
-		keys = append(keys, "\x00test "+test) // which no Print begins with
+		keys = append(keys, "\x00test "+test) // no Print begins with a zero byte
 	}
 	if top := of.top(); top != "" && !listed(noTerm, top) {
 		keys = append(keys, "\x00top "+top)
@@ -169,7 +169,7 @@ func keys(of Signature) []string {
 	return keys
 }
 
-// read reads the logs of a failed run. What a service did not answer is not kept.
+// read reads the logs of a failed run. A result is not kept when a service did not answer.
 func (s *SignatureReader) read(ctx context.Context, run job.Job, tests []string) (t told, keep bool, err error) {
 	opener, ok := job.As[job.LogOpener](s.ci)
 	if !ok {

@@ -16,11 +16,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// sniffed is how much of a log is looked at to tell its format.
+// sniffed is how many bytes of a log are examined to recognise its format.
 const sniffed = 64 << 10
 
-// errNotALog is what is wrong with content that is no log of a known format. A
-// page of HTML is none of these: it is what a server says instead of the log.
+// errNotALog marks content that is certainly not a log of a known format. A page of HTML is not marked
+// so: a server sends it instead of the log.
 var errNotALog = errors.New("no log")
 
 // contentError says what something looks like instead of a log.
@@ -37,8 +37,8 @@ func (e *contentError) Is(target error) bool {
 	return target == job.ErrMalformed || target == errNotALog && !e.page
 }
 
-// sniff tells the format of a log by its head; whole says that there is no more.
-// What is certainly no log gives a contentError.
+// sniff recognises the format of a log by its head; whole says that the head is everything. Content
+// that is certainly not a log gives a contentError.
 func sniff(head []byte, whole bool) (Format, error) {
 	text := bytes.TrimLeft(head, " \t\r\n\v\f\x00")
 	if len(text) == 0 && whole {
@@ -50,7 +50,7 @@ func sniff(head []byte, whole bool) (Format, error) {
 	if name, ok := binaryOf(head); ok {
 		return "", &contentError{
 			looks: "it looks like " + name + ", not like a log",
-			next:  "unpack or convert it first, or name the log itself",
+			next:  "unpack or convert it first, or give the log itself",
 		}
 	}
 	if bytes.HasPrefix(text, []byte("<")) {
@@ -65,7 +65,7 @@ func sniff(head []byte, whole bool) (Format, error) {
 	return PlainText, nil
 }
 
-// magics are the beginnings of what people take for logs.
+// magics are the first bytes of files that people give instead of logs.
 var magics = []struct{ magic, name string }{
 	{"\x7fELF", "a program (ELF)"},
 	{"\x89PNG", "a picture (PNG)"},
@@ -81,14 +81,14 @@ var magics = []struct{ magic, name string }{
 	{"MDMP", "a minidump"},
 	{"\x1f\x9d", "an archive (compress)"},
 	{"LZIP", "an archive (lzip)"},
-	{"\x1f\x8b", "a torn gzip"},
-	{"\x28\xb5\x2f\xfd", "a torn zstd"},
-	{"\xfd7zXZ", "a torn xz"},
-	{"PK\x03\x04", "a torn zip"},
+	{"\x1f\x8b", "a damaged gzip"},
+	{"\x28\xb5\x2f\xfd", "a damaged zstd"},
+	{"\xfd7zXZ", "a damaged xz"},
+	{"PK\x03\x04", "a damaged zip"},
 }
 
-// binaryOf tells what is no text: by how it begins, or by the control characters
-// and broken UTF-8 in its first kilobytes. A log may have a few of both.
+// binaryOf recognises what is not text, by its first bytes, or by control characters and bad UTF-8 in
+// its first kilobytes. A log may have a few of both.
 func binaryOf(head []byte) (string, bool) {
 	for _, m := range magics {
 		if bytes.HasPrefix(head, []byte(m.magic)) {
@@ -116,7 +116,7 @@ func binaryOf(head []byte) (string, bool) {
 	return "", false
 }
 
-// sniffTags tells what begins with a tag.
+// sniffTags recognises content that begins with a tag.
 func sniffTags(text []byte) (Format, error) {
 	d := xml.NewDecoder(bytes.NewReader(text))
 	d.Strict = false
@@ -143,7 +143,7 @@ func sniffTags(text []byte) (Format, error) {
 				return "", &contentError{
 					looks: fmt.Sprintf("it is XML whose root is <%s>, not JUnit's <testsuites> or <testsuite>",
 						clip.Text(t.Name.Local, 40)),
-					next: "have the job write JUnit XML, or name its plain log",
+					next: "have the job write JUnit XML, or give its plain log",
 				}
 			}
 			return PlainText, nil
@@ -166,7 +166,7 @@ func errPage() error {
 	}
 }
 
-// sniffLines tells the JSON lines of mozlog, also when the first of them is torn.
+// sniffLines recognises the JSON lines of mozlog, even when the first line is incomplete.
 func sniffLines(head []byte) (Format, bool) {
 	n := 0
 	for line := range bytes.Lines(head) {
@@ -184,7 +184,7 @@ func sniffLines(head []byte) (Format, bool) {
 	return "", false
 }
 
-// sniffLine tells the format of a line of JSON by its action.
+// sniffLine recognises the format of a line of JSON by its action.
 func sniffLine(line []byte) (Format, bool) {
 	var l struct {
 		Action lax.Text
@@ -209,9 +209,9 @@ func sniffLine(line []byte) (Format, bool) {
 	return "", false
 }
 
-// sniffJSON tells what is JSON from its first byte on. What is followed by
-// something else is a plain log that begins with some JSON; so are lines of JSON,
-// unless nothing in them is known in the end.
+// sniffJSON recognises content that is JSON from its first byte on. JSON with something else after it
+// is a plain log that begins with JSON. Lines of JSON are read as a plain log too; if in the end
+// nothing in them is known, unknownJSON says so.
 func sniffJSON(text []byte) (Format, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	first, err := d.Token()

@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// suiteGroups are the groups of a structured log. The manifests that the start
-// of the suite lists with their tests are groups; where it lists tests alone,
-// those that begin and end are. What xpcshell calls groups, "parallel" and
-// "sequential", are none.
+// suiteGroups are the groups of a structured log. If the start of the suite lists manifests with their
+// tests, these are the groups. If it lists tests alone, the groups that begin and end in the log
+// are. The groups "parallel" and "sequential" of xpcshell do not count: they are no manifests.
 type suiteGroups struct {
 	r       *Report
 	members map[string]string // the group of a test
@@ -20,14 +19,13 @@ type suiteGroups struct {
 	size    int
 }
 
-// groupCount is how far a group is.
+// groupCount is the progress of a group.
 type groupCount struct {
 	tests, open, ended, skipped int
 	failed, over                bool
 }
 
-// announce takes the groups of a suite_start, which are the keys of its tests;
-// a list of tests has none.
+// announce reads the groups of a suite_start: the keys of its tests. A list of tests has no groups.
 func (s *suiteGroups) announce(tests json.RawMessage) {
 	s.members, s.counts, s.listed, s.current, s.size = map[string]string{}, map[string]*groupCount{}, false, "", 0
 	var groups map[string]json.RawMessage
@@ -56,10 +54,10 @@ func (s *suiteGroups) announce(tests json.RawMessage) {
 	}
 }
 
-// cleanTest is a test's name without what is added when it is told once more.
+// cleanTest is a test's name without the suffix of a second run.
 func cleanTest(test string) string { return strings.TrimSuffix(test, " (finished)") }
 
-// of is the group of a test; of none, the one that is under way.
+// of is the group of a test, or the present group for a test that is in none.
 func (s *suiteGroups) of(test string) string {
 	if g, ok := s.members[cleanTest(test)]; ok {
 		return g
@@ -67,7 +65,7 @@ func (s *suiteGroups) of(test string) string {
 	return s.current
 }
 
-// count finds or makes what is known of a group; nil for none, or one too many.
+// count finds or makes the progress of a group; nil for no group, and when there are too many.
 func (s *suiteGroups) count(name string) *groupCount {
 	if s.counts == nil {
 		s.counts = map[string]*groupCount{}
@@ -107,7 +105,7 @@ func (s *suiteGroups) end(name string) {
 	}
 }
 
-// close tells how a group ended: not well if a test in it failed or has no end.
+// close notes how a group ended: badly, if a test in it failed or has no end.
 func (s *suiteGroups) close(name string, c *groupCount) {
 	status := "OK"
 	switch {
@@ -120,8 +118,7 @@ func (s *suiteGroups) close(name string, c *groupCount) {
 	s.r.group(Group{Name: name, Status: status})
 }
 
-// over ends the groups of a suite that are not told to end: those of which all
-// tests have.
+// over ends the groups of a suite for which the log has no end, if all their tests have ended.
 func (s *suiteGroups) over() {
 	for _, name := range slices.Sorted(maps.Keys(s.counts)) {
 		if c := s.counts[name]; !c.over && c.ended > 0 && c.ended >= c.tests {

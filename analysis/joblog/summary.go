@@ -12,9 +12,8 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// summaryLine is a line of an errorsummary.log
-// (shared/reference/wire.md 3.10.1). What is not of the type that it should have is
-// as good as absent. Its texts are valid as long as the line is.
+// summaryLine is a line of an errorsummary.log (shared/reference/wire.md 3.10.1). A member of the wrong
+// type counts as missing. Its texts are valid as long as the line is.
 type summaryLine struct {
 	action, group, status, test, subtest, expected []byte
 	message, level, signature, javaStack           []byte
@@ -26,8 +25,8 @@ type summaryLine struct {
 	quiet    bool // of a crash that was made on purpose
 }
 
-// decodeSummary decodes a line. Of members that nobody asks for, of which stacks are
-// half of a log, it is only looked that they are JSON.
+// decodeSummary decodes a line. Members that are not needed are only checked to be JSON; the largest are
+// stacks, which are half of a log.
 func decodeSummary(m *members, line []byte, of *summaryLine) error {
 	*of = summaryLine{}
 	for m.reset(line); m.next(); {
@@ -89,11 +88,11 @@ func readSummary(ctx context.Context, in io.Reader, opts Options) (*Report, erro
 	return r, err
 }
 
-// mostBadGroups is how many groups that ended badly are kept beside the others.
+// mostBadGroups is the maximum number of groups that ended badly and are kept separately.
 const mostBadGroups = 1000
 
-// expected takes the result of a test that was as expected, which most lines of a
-// summary with all tests are, without making texts of it; false for any other line.
+// expected handles the expected result of a test, without allocating texts: in a summary with all tests
+// most lines are of this kind. It returns false for any other line.
 func (r *Report) expected(l *summaryLine) bool {
 	if string(l.action) != "test_result" || len(l.test) == 0 || len(l.status) == 0 || len(l.subtest) > 0 ||
 		!bytes.Equal(l.status, l.expected) || string(l.status) == "SKIP" || string(l.status) == crashStatus {
@@ -108,7 +107,7 @@ func (r *Report) expected(l *summaryLine) bool {
 	return true
 }
 
-// endsAs is what it means that a test ended with a status as expected.
+// endsAs is the ending of a test whose status was the expected one.
 func endsAs(status string) ending {
 	switch status {
 	case "PASS", "OK":
@@ -119,7 +118,7 @@ func endsAs(status string) ending {
 	return expectedly
 }
 
-// summarise takes a line; false for one whose action is not known.
+// summarise handles a line. It returns false for an unknown action.
 func (r *Report) summarise(l *summaryLine) bool {
 	f := Failure{
 		Line: l.line, Kind: KindTest, Test: string(l.test), Subtest: string(l.subtest), Group: string(l.group),
@@ -166,7 +165,7 @@ func (r *Report) summarise(l *summaryLine) bool {
 	return true
 }
 
-// testResult takes the result of a test, or of a part of one, which is no end.
+// testResult handles the result of a test, or of a subtest, which does not end the test.
 func (r *Report) testResult(f Failure, known []string) bool {
 	excused := slices.Contains(known, f.Status)
 	r.listing = r.listing || f.Status == f.Expected && f.Status != ""
@@ -179,7 +178,7 @@ func (r *Report) testResult(f Failure, known []string) bool {
 	case f.Expected != "" && f.Status != f.Expected && !excused:
 		f.Kind = kindOf(f)
 		r.add(f)
-	case f.Subtest != "" && excused && f.Status != f.Expected: // of which alone nothing follows
+	case f.Subtest != "" && excused && f.Status != f.Expected: // this alone means nothing for the test
 	case f.Subtest != "":
 		r.seen(f.Test, f.Line)
 	default:
@@ -191,11 +190,10 @@ func (r *Report) testResult(f Failure, known []string) bool {
 	return true
 }
 
-// wanted drops what stands for no manifest.
+// wanted reports whether a group's name stands for a manifest.
 func wanted(group string) bool { return group != "" && group != "default" }
 
-// kindOf tells a test's own failure from what harnesses report under the name of
-// a test.
+// kindOf tells a test's own failure from other faults that harnesses report under the name of a test.
 func kindOf(f Failure) Kind {
 	switch f.Test {
 	case "automation.py", "Main app process exited normally", "Last test finished", "(finished)":
@@ -212,8 +210,8 @@ func kindOf(f Failure) Kind {
 	return KindTest
 }
 
-// shutdownLeak: "leaked 2 window(s) until shutdown", which is said under the name
-// of the test or manifest that made them.
+// shutdownLeak reports whether a message is "leaked 2 window(s) until shutdown". It is reported under
+// the name of the test or manifest that opened the windows.
 func shutdownLeak(message string) bool {
 	return after(message, "leaked ", func(rest string) bool {
 		n := digits(rest)

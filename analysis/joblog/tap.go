@@ -91,7 +91,8 @@ func (t *tapLog) line(n int, s string) bool {
 	return false
 }
 
-// tapTotal: "tests 9", "fail 4", which node:test prints at the end.
+// tapTotal reports whether a comment is a total such as "tests 9" or "fail 4", which node:test prints at
+// the end.
 func tapTotal(s string) bool {
 	word, rest, _ := strings.Cut(s, " ")
 	switch word {
@@ -101,7 +102,7 @@ func tapTotal(s string) bool {
 	return false
 }
 
-// to1 makes a depth the current one: deeper ones are over.
+// to1 makes a depth the present one and ends the deeper ones.
 func (t *tapLog) to1(depth int) *tapLevel {
 	for len(t.level) > 0 && t.level[len(t.level)-1].indent > depth {
 		t.endLevel()
@@ -112,7 +113,7 @@ func (t *tapLog) to1(depth int) *tapLevel {
 	return &t.level[len(t.level)-1]
 }
 
-// endLevel ends a subtest. One without a plan is judged by the point above it.
+// endLevel ends a subtest. A subtest without a plan is judged by its test point one level above.
 func (t *tapLog) endLevel() {
 	l := t.level[len(t.level)-1]
 	t.level = t.level[:len(t.level)-1]
@@ -121,8 +122,8 @@ func (t *tapLog) endLevel() {
 	}
 }
 
-// subtest takes "# Subtest: name", which stands before its points: one level
-// above them (node:test), or at theirs (version 14).
+// subtest reads "# Subtest: name", which comes before the points of the subtest: one level above them
+// (node:test), or at their level (version 14).
 func (t *tapLog) subtest(depth int, name string) {
 	if depth%4 != 0 || len(t.level) > 50 {
 		return
@@ -154,7 +155,7 @@ func (t *tapLog) plan(n int, text string, depth int) bool {
 	return true
 }
 
-// point takes "not ok 2 - name # TODO why".
+// point reads "not ok 2 - name # TODO why".
 func (t *tapLog) point(n int, text string, depth int) bool {
 	rest, bad := strings.CutPrefix(text, "not ok")
 	if !bad {
@@ -210,7 +211,7 @@ func (t *tapLog) point(n int, text string, depth int) bool {
 	return true
 }
 
-// full is the name of a test with those of the tests that it is part of.
+// full is the name of a test with the names of its parents before it.
 func (t *tapLog) full(name string) string {
 	var path []string
 	for _, l := range t.level {
@@ -248,7 +249,8 @@ func (t *tapLog) failure() *Failure {
 	return &t.held[t.last.index]
 }
 
-// tapDirective splits the description from its directive, and takes escapes away.
+// tapDirective splits a description from its directive, and removes escapes: "a \# b # TODO c" is
+// "a # b" and "TODO c".
 func tapDirective(s string) (name, directive string) {
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -269,7 +271,7 @@ var tapEscapes = strings.NewReplacer(`\#`, "#", `\\`, `\`)
 
 func tapName(s string) string { return strings.TrimSpace(tapEscapes.Replace(s)) }
 
-// detail takes the YAML below a test point: its message.
+// detail reads the message in the YAML below a test point.
 func (t *tapLog) detail(n int, text string, depth int) bool {
 	if text == "..." || depth < t.indent {
 		t.yaml, t.text = false, false
@@ -309,7 +311,7 @@ func (t *tapLog) finish() {
 	case t.bail != "":
 		t.partial("TAP: " + t.bail)
 	case len(t.level) == 0 || t.level[0].plan < 0:
-		t.partial("TAP: there is no plan, so that tests may be missing")
+		t.partial("TAP: there is no plan, so tests may be missing")
 	default:
 		t.endLevel()
 	}

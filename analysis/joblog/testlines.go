@@ -40,10 +40,9 @@ func (p *textLog) says(number int, prefix, s string) {
 	}
 }
 
-// partOf reports whether what begins is no test of its own: the reference of the
-// test that began before, which reftest counts as the same ("5 / 1707 (0%)"), a
-// part of one of Robocop's, or what a server has that reftest makes for one test,
-// of which the name says nothing.
+// partOf reports whether what begins is not a test of its own. It can be the reference page of the test
+// before, which reftest counts as the same ("5 / 1707 (0%)"), a part of one of Robocop's tests, or
+// a page of the server that reftest starts for one test, whose name says nothing.
 func (p *textLog) partOf(test, message string) bool {
 	again := p.count != "" && message == p.count
 	p.count = ""
@@ -65,8 +64,8 @@ func (p *textLog) finished(line string) {
 	}
 }
 
-// expected takes what was expected of the test whose failure stands before:
-// "TEST-INFO | expected NOTRUN", "TEST-INFO expected TIMEOUT | took 5ms".
+// expected reads the expected status of the failure in the line before: "TEST-INFO | expected NOTRUN",
+// "TEST-INFO expected TIMEOUT | took 5ms".
 func (p *textLog) expected(s string) {
 	s = strings.TrimPrefix(strings.TrimSpace(s), "| ")
 	if rest, ok := strings.CutPrefix(s, "expected "); ok {
@@ -75,8 +74,8 @@ func (p *textLog) expected(s string) {
 	}
 }
 
-// result takes a line of a test that did not fail. One that says that something
-// was right is no end.
+// result handles a line of a test that did not fail. A line that only says that something in the test
+// was right does not end it.
 func (p *textLog) result(test, status, message string) {
 	ends := endWords(message)
 	known, isKnown := strings.CutPrefix(status, "KNOWN-")
@@ -101,7 +100,7 @@ func (p *textLog) result(test, status, message string) {
 	}
 }
 
-// asserts notes that a test said that something was right.
+// asserts notes that a test reported that something was right.
 func (p *textLog) asserts(test string) {
 	if test == p.name {
 		p.asserted = true
@@ -128,7 +127,7 @@ func (p *textLog) ends(test string, e ending) {
 	p.r.end(test, e)
 }
 
-// next notes that another test begins, or none.
+// next notes that another test begins; an empty name means that none does.
 func (p *textLog) next(test string, number int) {
 	if o := p.current; o != nil && len(o.open) > 0 && p.asserted && !p.troubled {
 		o.implied = true
@@ -158,8 +157,7 @@ func (p *textLog) gtest(number int, line string) {
 	}
 }
 
-// endWords reports whether a message is one that a harness writes once for each
-// test, at its end.
+// endWords reports whether a message is one that a harness writes once for each test, at its end.
 func endWords(message string) bool {
 	if rest, ok := strings.CutPrefix(message, "took "); ok {
 		n := digits(rest)
@@ -176,5 +174,6 @@ func endWords(message string) bool {
 	return false
 }
 
-// pseudo: what mochitest says to be a test after the last one.
+// pseudo reports whether a name is not a test's: mochitest reports what happens after the last test
+// under such names.
 func pseudo(test string) bool { return test == "Shutdown" || kindOf(Failure{Test: test}) != KindTest }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// testLiterals are what harnesses say of each test.
+// testLiterals are in the lines that harnesses write about each test.
 var testLiterals = []string{
 	"TEST-START", "TEST-INFO", "TEST-PASS", "TEST-OK", "TEST-END", "TEST-SKIP", "TEST-KNOWN-", "TEST-UNEXPECTED-",
 	"TEST-FAIL", "TEST-ERROR",
@@ -14,12 +14,12 @@ var testLiterals = []string{
 	"SimpleTest finished ", "Loading a blank page",
 }
 
-// testSet is that of testLiterals in the searcher of plain logs.
+// testSet is the set of testLiterals in the searcher of plain logs.
 const testSet sets = 2
 
-// textLog reads a plain log line by line. Some harnesses say how each test ended,
-// and some do not, or did not in their day: then a test has ended when the next
-// one began. Which sort a log is of is known at its end.
+// textLog reads a plain log line by line. Some harnesses write how each test ended. Others do not, or did
+// not in earlier years; there a test has ended when the next one begins. Which kind a log is of is
+// known only at its end.
 type textLog struct {
 	r     *Report
 	lines *lineLooker
@@ -37,13 +37,12 @@ type textLog struct {
 	failure int // the place of a failure of which the next line may say what was expected, plus 1
 }
 
-// newTextLog returns a reader that keeps the ends of the tests that are named
-// whatever else the log has.
+// newTextLog returns a reader that keeps the ends of these tests even beyond the limits.
 func newTextLog(tests []string) *textLog {
 	return &textLog{r: newReport(PlainText).want(tests), lines: newLineLooker(plainTriggers, longestText)}
 }
 
-// found takes a line of which the searcher says that it may matter.
+// found handles a line that has one of the literals.
 func (p *textLog) found(f *line) {
 	switch {
 	case f.sets&(errorSet|testSet) == 0:
@@ -54,9 +53,8 @@ func (p *textLog) found(f *line) {
 	}
 }
 
-// repeats reports whether a line, from its first literal on, only says once more
-// that something is right in the test that is under way. Half of a log can be
-// such lines, of which the first is enough.
+// repeats reports whether a line, from its first literal on, only says again that something in the
+// present test is right. Half of a log can be such lines, and the first one is enough.
 func (p *textLog) repeats(line []byte) bool {
 	const pass = "TEST-PASS | "
 	if !p.asserted || p.failure > 0 || len(line) < len(pass)+len(p.name)+len(" | ") ||
@@ -103,8 +101,7 @@ func (p *textLog) line(number int, line string, isError bool) {
 	}
 }
 
-// deviceOutput reports whether what stands before a line's words is what logcat
-// writes.
+// deviceOutput reports whether a line's prefix is one of logcat.
 func deviceOutput(prefix string) bool {
 	return has(prefix, []string{"I Gecko", "I/Gecko", "I TestRunner", "I/TestRunner"})
 }
@@ -134,7 +131,7 @@ func (p *textLog) fails(number int, line string) {
 	}
 }
 
-// finish tells what is known of tests that began only now that all was read.
+// finish decides, at the end of the log, how the tests ended for which the log has no explicit end.
 func (p *textLog) finish() {
 	if p.suites > 0 {
 		for _, o := range p.r.tests { // xpcshell runs what failed again, at the end

@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// tornArchive reads the files of a zip whose end, with the list of them, is not
-// there: each has a header of its own (APPNOTE.TXT 6.3.10, 4.3.7).
+// tornArchive reads the files of a zip whose end is missing, and with it the directory. Each file also has
+// a header of its own (APPNOTE.TXT 6.3.10, section 4.3.7).
 func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int, why error) (*Report, error) {
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -46,11 +46,11 @@ func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int,
 			next:  "fetch it again",
 		}
 	}
-	a.r.partial(fmt.Sprintf("the zip is torn: %v", why))
+	a.r.partial(fmt.Sprintf("the zip is damaged: %v", why))
 	return a.finish()
 }
 
-// localFile takes the header of a file, and returns a reader of its content.
+// localFile reads the header of a file, and returns its name and a reader of its content.
 func localFile(b *bufio.Reader) (string, io.Reader, error) {
 	head := make([]byte, 30)
 	if _, err := io.ReadFull(b, head); err != nil {
@@ -77,7 +77,7 @@ func localFile(b *bufio.Reader) (string, io.Reader, error) {
 	return "", nil, zip.ErrAlgorithm
 }
 
-// exactly reads so many bytes, and says when they are not there.
+// exactly reads a given number of bytes, and returns io.ErrUnexpectedEOF when there are fewer.
 type exactly struct {
 	r    io.Reader
 	left int64
@@ -94,7 +94,7 @@ func (e *exactly) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// nextFile passes over what follows a file's content, up to the next header.
+// nextFile skips what follows a file's content, up to the next header.
 func nextFile(b *bufio.Reader) bool {
 	for range 25 {
 		head, err := b.Peek(4)

@@ -14,8 +14,8 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// The bounds of packed logs. A few kilobytes can unpack to terabytes, so that
-// what is over is not read, and the report says so.
+// The maximums of compressed logs. A few kilobytes can decompress to terabytes; whatever is beyond a
+// maximum is not read, and the report says so.
 const (
 	mostUnpacked  = 4 << 30   // bytes of a log once unpacked
 	mostSpooled   = 1 << 30   // bytes of a zip archive, which lies in a temporary file while it is read
@@ -25,11 +25,11 @@ const (
 	errBeyondText = "it unpacks to more than %d bytes, and the rest is not read"
 )
 
-// errPacked says that a log is packed in a way that cannot be read.
+// errPacked says that a log is compressed in a way that cannot be read.
 var errPacked = errors.New("packed")
 
-// packing is a way of compression, told by the bytes it begins with: names and
-// headers lie.
+// packing is a compression format. It is recognised by the first bytes, since names and headers are often
+// wrong.
 type packing struct {
 	name  string
 	magic string
@@ -43,7 +43,7 @@ var packings = []packing{
 	{"bzip2", "BZh", func(r *bufio.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
 }
 
-// packed is the way in which something is compressed, if it is.
+// packed is the compression format of something, if it is compressed.
 func packed(b *bufio.Reader) (packing, bool) {
 	head, _ := b.Peek(10)
 	for _, p := range packings {
@@ -68,17 +68,17 @@ func openZstd(r *bufio.Reader) (io.Reader, error) {
 	return z.IOReadCloser(), nil
 }
 
-// openXZ reads xz. The library makes room for the dictionary that a block's
-// header asks for, which can be 4 GiB, so that the header is looked at first.
+// openXZ reads xz. The library allocates the dictionary that a block's header demands, which can be 4
+// GiB, so xzGuard checks the headers first.
 func openXZ(r *bufio.Reader) (io.Reader, error) {
 	guard := &xzGuard{r: r}
 	return xz.ReaderConfig{DictCap: 1 << 20}.NewReader(guard)
 }
 
-// xzGuard passes a stream of xz on, and refuses a block whose dictionary is
-// larger than mostWindow. It follows the chunks of LZMA2 to know where a block
-// ends and the next one's header begins (The .xz File Format 1.1.0, 2.1 and 3.1;
-// LZMA2 as in liblzma's lzma2_decoder).
+// xzGuard passes a stream of xz on unchanged, and refuses a block whose dictionary is larger than
+// mostWindow. It must follow the chunks of LZMA2 to know where a block ends and the header of the
+// next one begins (The .xz File Format 1.1.0, sections 2.1 and 3.1; for LZMA2 see lzma2_decoder in
+// liblzma).
 type xzGuard struct {
 	r     *bufio.Reader
 	state xzState
@@ -113,8 +113,7 @@ func (g *xzGuard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// peek is what begins here, if so much is left; what is torn is the library's to
-// refuse.
+// peek is the next n bytes, if there are as many. The library reports a stream that is cut.
 func (g *xzGuard) peek(n int) ([]byte, bool) {
 	head, err := g.r.Peek(n)
 	if err != nil {
@@ -123,7 +122,7 @@ func (g *xzGuard) peek(n int) ([]byte, bool) {
 	return head, err == nil
 }
 
-// next looks at what begins here, and says how many bytes it has.
+// next examines the part of the stream that begins here, and sets how many bytes it has.
 func (g *xzGuard) next() error {
 	switch g.state {
 	case xzStream:
@@ -148,8 +147,8 @@ func (g *xzGuard) next() error {
 	return nil
 }
 
-// block takes a block's header. The index of a stream is passed over up to the
-// magic of the footer, as its records say nothing about memory.
+// block reads the header of a block. The index of a stream is skipped up to the magic bytes of the footer,
+// since its records say nothing about memory.
 func (g *xzGuard) block() error {
 	first, ok := g.peek(1)
 	if !ok {
@@ -188,7 +187,7 @@ func (g *xzGuard) block() error {
 
 func xzDictionary(bits byte) uint64 { return uint64(2|bits&1) << (bits/2 + 11) }
 
-// chunk takes the header of a chunk with its data, or the end of a block.
+// chunk reads the header of a chunk and skips its data, or reads the end of a block.
 func (g *xzGuard) chunk() error {
 	head, ok := g.peek(1)
 	if !ok {
@@ -219,7 +218,7 @@ func (g *xzGuard) chunk() error {
 	return nil
 }
 
-// index passes over the index and the footer of a stream.
+// index skips the index and the footer of a stream.
 func (g *xzGuard) index() error {
 	head, _ := g.r.Peek(64 << 10)
 	records, n := binary.Uvarint(head[1:])
@@ -241,7 +240,7 @@ func (g *xzGuard) index() error {
 	return nil
 }
 
-// capped reads at most so many bytes, and says so when there are more.
+// capped reads at most a given number of bytes, and returns an error when there are more.
 type capped struct {
 	r    io.Reader
 	left int64

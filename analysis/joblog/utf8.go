@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// decodeLine makes text of a line's bytes: at most so many characters (0 is no
-// limit), and what is not UTF-8 as U+FFFD, one for each longest beginning of a
-// character, as Python's "replace" does.
+// decodeLine makes a text of a line's bytes, of at most that many characters (0 is no limit). Bytes that are
+// not UTF-8 become U+FFFD, one for each longest beginning of a character, as Python's "replace"
+// does: "\xe2\x82" is one U+FFFD, and "\xff\xff" two.
 func decodeLine(b []byte, most int) string {
 	if most > 0 {
 		b = b[:min(len(b), most*4)] // a character has four bytes at most
@@ -30,8 +30,8 @@ func decodeLine(b []byte, most int) string {
 	return out.String()
 }
 
-// character is the size of the first character, or of what is to be replaced as
-// one when it is not right.
+// character is the size of the first character, or with false the number of bytes that one U+FFFD
+// replaces.
 func character(b []byte) (size int, ok bool) {
 	if r, size := utf8.DecodeRune(b); r != utf8.RuneError || size > 1 {
 		return size, true

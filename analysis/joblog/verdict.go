@@ -25,11 +25,12 @@ func (v TestVerdict) String() string {
 	return []string{"unknown", "not run", "passed", "failed"}[v]
 }
 
-// Verdict says how a test ended. The test may have any of its names (see
-// CanonicalTest); the file of reftests or of Python tests means all of them. A
-// test that the log does not name has passed only if its group ran to its end
-// without a crash, and the log lists no tests that passed: group is its
-// manifest, or empty for the manifest in the nearest folder above the test.
+// Verdict says how a test ended. The test may have any of its names (see CanonicalTest); the name of a
+// file of reftests or of Python tests means all tests in it. group is the test's manifest; empty
+// means the manifest in the nearest folder above the test.
+//
+// A test that the log does not name counts as passed only if its group ran to its end without a crash,
+// and the log is not of a kind that lists the tests that passed.
 func (r *Report) Verdict(test, group string) TestVerdict {
 	name := CanonicalTest(test)
 	v := TestUnknown
@@ -38,7 +39,7 @@ func (r *Report) Verdict(test, group string) TestVerdict {
 	case len(found) > 0:
 		v = together(found)
 		if v == TestPassed && (r.torn || r.Source == ErrorSummary && r.holes > 0) {
-			return TestUnknown // a failure may have stood in what could not be read
+			return TestUnknown // a part that could not be read may have had a failure
 		}
 	case r.quiet && !r.Partial && !r.torn:
 		return TestNotRun
@@ -48,19 +49,18 @@ func (r *Report) Verdict(test, group string) TestVerdict {
 	if v == TestPassed && slices.ContainsFunc(r.strays, func(s string) bool {
 		return mayBe(s, name) || len(found) == 0 && strings.HasPrefix(s, name+"?")
 	}) {
-		return TestUnknown // something failed of which the name may be another for this test
+		return TestUnknown // something failed under a name that may mean this test
 	}
 	return v
 }
 
-// skips reports whether a test that did not run is one that the log knows: it, or its
-// group, was skipped.
+// skips reports whether the log says that the test, or its group, was skipped.
 func (r *Report) skips(test, group string) bool {
 	return len(r.named(CanonicalTest(test))) > 0 ||
 		slices.ContainsFunc(r.groupsOf(test, group), func(g Group) bool { return g.Status == "SKIP" })
 }
 
-// mayBe reports whether a name that has a folder too many may be that of a test.
+// mayBe reports whether a name with additional folders before it may mean a test.
 func mayBe(stray, test string) bool {
 	if strings.HasPrefix(test, "/") {
 		return len(stray) > len(test) && stray[0] == '/' && machine(stray) && strings.HasSuffix(stray, test)
@@ -83,7 +83,7 @@ func (r *Report) named(name string) []*outcome {
 	return found
 }
 
-// together is what several outcomes say of one test, whatever their order.
+// together is the verdict of several outcomes of one test, in any order.
 func together(found []*outcome) TestVerdict {
 	var bad, open, good bool
 	for _, o := range found {
@@ -96,7 +96,7 @@ func together(found []*outcome) TestVerdict {
 	case bad:
 		return TestFailed
 	case open:
-		return TestUnknown // nobody says how it ended
+		return TestUnknown // its end is not known
 	case good:
 		return TestPassed
 	case skipped:
@@ -105,7 +105,7 @@ func together(found []*outcome) TestVerdict {
 	return TestUnknown
 }
 
-// byGroup tells by the end of the test's groups: all of them must say the same.
+// byGroup judges a test by the ends of its groups, which must all agree.
 func (r *Report) byGroup(test, group string) TestVerdict {
 	if len(r.Groups) == 0 {
 		return TestUnknown
@@ -126,7 +126,7 @@ func (r *Report) byGroup(test, group string) TestVerdict {
 		case g.Status == "OK", g.Status == "PASS":
 		case (g.Status == "ERROR" || g.Status == "FAIL") && t.named:
 		default:
-			return TestUnknown // it did not end, or went wrong and does not say where
+			return TestUnknown // the group did not end, or ended badly without naming the test
 		}
 	}
 	if out == TestPassed && r.listing {
@@ -141,8 +141,8 @@ type trouble struct {
 	broke bool // so that the tests after it may not have run
 }
 
-// failuresByGroup is what went wrong in each group, by its canonical name; the
-// empty one has what names no group.
+// failuresByGroup is what went wrong in each group, by its canonical name. Failures that name no group are
+// under the empty name.
 func (r *Report) failuresByGroup() map[string]trouble {
 	out := map[string]trouble{}
 	for _, f := range r.Failures {
@@ -165,14 +165,14 @@ func (r *Report) failuresByGroup() map[string]trouble {
 	return out
 }
 
-// restarts reports whether a group is of a harness that begins a new process after
-// a test that hung: xpcshell, and web platform tests.
+// restarts reports whether a group belongs to a harness that starts a new process after a test that hung:
+// xpcshell, or web platform tests.
 func restarts(group string) bool {
 	return strings.HasPrefix(group, "/") || strings.HasPrefix(base(group), "xpcshell")
 }
 
-// groupsOf are the groups that the test can be in: the named one, or those whose
-// folder is the nearest above the test.
+// groupsOf are the groups that can contain the test: the named one, or those in the nearest folder above
+// the test.
 func (r *Report) groupsOf(test, group string) []Group {
 	names := map[string]bool{}
 	if group != "" {
@@ -189,9 +189,9 @@ func (r *Report) groupsOf(test, group string) []Group {
 	return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return !names[CanonicalTest(g.Name)] })
 }
 
-// Nameless are the groups that ended badly and of which nothing that went wrong
-// is among the Failures, as failures without a test: which test it was nobody
-// knows. An error summary has them when a test could not even begin.
+// Nameless returns the groups that ended badly although none of the Failures is in them, as failures
+// without a test: which test it was is unknown. Error summaries have such groups when a test could
+// not even begin.
 func (r *Report) Nameless() []Failure {
 	told := map[string]bool{}
 	for _, f := range r.Failures {
@@ -206,7 +206,7 @@ func (r *Report) Nameless() []Failure {
 	return out
 }
 
-// Unfinished are the groups that were to run and did not end.
+// Unfinished returns the groups that were to run and did not end.
 func (r *Report) Unfinished() []Group {
 	return slices.DeleteFunc(slices.Clone(r.Groups), func(g Group) bool { return g.Status != "" })
 }

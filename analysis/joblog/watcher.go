@@ -4,18 +4,17 @@ import "bytes"
 
 // lineReader reads the lines of one format in a plain log.
 type lineReader interface {
-	// line takes a line without its line feed, prefixes and colours, and reports
-	// whether it is one of the format's.
+	// line reads a line, without its line feed, prefixes and colours, and reports whether
+	// it belongs to the format.
 	line(number int, s string) bool
-	// open reports whether a run is under way, so that lines that could be
-	// anybody's are its.
+	// open reports whether a run is under way. Lines that any program could write then
+	// belong to it.
 	open() bool
-	// finish ends the run that is under way, at its summary or where the log ends.
+	// finish ends the run that is under way, at its summary or at the end of the log.
 	finish()
 }
 
-// ender is a lineReader that has more to do when the log is over than to finish
-// a run that is open.
+// ender is a lineReader that has more to do at the end of the log than to finish an open run.
 type ender interface{ over() }
 
 // lineFormats are the formats that are read by line, and their readers.
@@ -34,12 +33,11 @@ var lineFormats = []struct {
 	{Gradle, newGradle},
 }
 
-// markers are literals of which the output of each test runner has some, near
-// its start or at its failures. What is behind the first block of a log is
-// looked at by line only where one of them, or a tab that go test writes, was
-// found: most of most logs is not a test runner's, and is passed over as fast as
-// it is searched. None has two spaces among its first bytes, which logs are full
-// of, so that the search would stop there.
+// markers are literals. The output of each test runner has some of them, near its beginning or at its
+// failures. After the first block of a log, lines are examined only where a marker, or a tab of go
+// test, was found: most parts of most logs are not a test runner's, and can be skipped as fast as
+// they are searched. No marker has two spaces among its first bytes, since logs are full of these
+// and the search would stop at each.
 var markers = []string{
 	"test session starts", "short test summary", " passed in ", " failed in ", "1 error in ", "no tests ran in",
 	"--- FAIL: ", "--- PASS: ", "--- SKIP: ", "=== RUN   ", `"Action":"`, "[no test files]", "[build failed]",
@@ -65,7 +63,7 @@ type watcher struct {
 	roll    *roll
 }
 
-// newWatcher returns one of all formats, or of the one that is named.
+// newWatcher returns a watcher for all formats, or for the one named.
 func newWatcher(which Format, tests []string) *watcher {
 	w := &watcher{awake: true, mozilla: which != PlainText, roll: newRoll(tests)}
 	for _, f := range lineFormats {
@@ -87,7 +85,7 @@ func (w *watcher) finish() {
 	}
 }
 
-// block takes a block of eachBlock; marked says that there are markers in it.
+// block handles a block of eachBlock; marked says that it has markers.
 func (w *watcher) block(block []byte, marked, over bool) {
 	if w.long {
 		i := bytes.IndexByte(block, '\n')
@@ -115,8 +113,7 @@ func (w *watcher) block(block []byte, marked, over bool) {
 	}
 }
 
-// goTestTab reports whether there is a tab that go test writes behind "ok" or
-// "FAIL".
+// goTestTab reports whether a block has "ok" or "FAIL" with the tab that go test writes after it.
 func goTestTab(block []byte) bool {
 	for at := 0; ; {
 		i := bytes.IndexByte(block[at:], '\t')
@@ -131,8 +128,8 @@ func goTestTab(block []byte) bool {
 	}
 }
 
-// lines gives each line to each reader, and reports whether there may be more
-// behind that has no marker in it.
+// lines gives each line to each reader. It reports whether the next block must be examined even if it has
+// no marker, because a run is open.
 func (w *watcher) lines(block []byte, torn bool) bool {
 	known := false
 	for len(block) > 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/mozci/mozci/internal/lax"
 )
 
-// mostResult is how many bytes of JSON one result of a wptreport.json may have:
-// some tests have a hundred thousand subtests.
+// mostResult is the maximum size of one result in a wptreport.json, in bytes of JSON: some tests have a
+// hundred thousand subtests.
 const mostResult = 64 << 20
 
 // wptResult is one result of a wptreport.json
@@ -185,7 +185,7 @@ func (w *wptReport) result(line int, res wptResult) {
 	}
 }
 
-// lsan takes the leaks that LeakSanitizer found, besides those that are allowed.
+// lsan reads the leaks that LeakSanitizer found and that are not allowed.
 func (w *wptReport) lsan(raw json.RawMessage) {
 	var leaks []struct {
 		Frames  lax.Texts       `json:"frames"`
@@ -211,8 +211,8 @@ func (w *wptReport) lsan(raw json.RawMessage) {
 	}
 }
 
-// leaks takes the totals of what was not freed; one that is null was not to be
-// had, which is a failure too.
+// leaks reads the totals of memory that was not freed. A total of null means that there was none to read,
+// which is a failure too.
 func (w *wptReport) leaks(raw json.RawMessage) {
 	var scopes map[string]struct {
 		Total []struct {
@@ -246,8 +246,7 @@ func (w *wptReport) leaks(raw json.RawMessage) {
 	}
 }
 
-// lineCounter knows on which line a byte of a stream stands, and bounds how much
-// is read for one value.
+// lineCounter finds the line of a byte in a stream, and limits how much is read for one value.
 type lineCounter struct {
 	in    io.Reader
 	left  int
@@ -273,7 +272,7 @@ func (l *lineCounter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// at is the line of an offset, which is never before that of the last call.
+// at is the line of an offset. Offsets must not decrease from call to call.
 func (l *lineCounter) at(offset int64) int {
 	n := 0
 	for n < len(l.feeds) && l.feeds[n] < offset {

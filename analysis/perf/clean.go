@@ -5,24 +5,27 @@ import (
 	"slices"
 )
 
-// series are all values in the order of the pushes.
+// series holds all values of a search, older and newer ones too, in the order of the
+// pushes.
 type series struct {
-	z     []float64 // relative to the middle, outliers drawn in
-	at    []float64 // where: the push's number; older values have negative ones
-	first int       // index of the first value of the range
+	z     []float64 // relative to mid, with outliers drawn in
+	at    []float64 // the push of each value: 0 to n in the range, -1 the newest older value, n+1 the first newer one
+	first int       // index in z of the first value of the range
 	last  int       // index after the last one of the range
-	mid   float64   // the median that was taken off
-	scale float64   // the standard deviation of neighbours
+	mid   float64   // the median, which was subtracted from all values
+	scale float64   // the standard deviation as neighbouring values show it
 	drawn int       // how many outliers were drawn in
 }
 
-// reach is how many scales a value may be away from its neighbours.
+// reach is how many standard deviations (series.scale) a value may be away from its
+// neighbours before it is drawn in.
 const reach = 3
 
-// series puts the values of a search in order, and cleans them.
+// series puts the values of a search in the order of the pushes, subtracts their median
+// and draws outliers in.
 func (s *Search) series() *series {
 	out := &series{}
-	var group []int // by value: its push's number, to tell which are of one push
+	var group []int // the push of each value, which tells those of one push
 	put := func(v float64, at int) {
 		out.z, out.at, group = append(out.z, v), append(out.at, float64(at)), append(group, at)
 	}
@@ -52,14 +55,15 @@ func (s *Search) series() *series {
 	return out
 }
 
-// finest is the least standard deviation relative to the value: a size in bytes has no
-// noise at all, and a change of a millionth of it is none.
+// finest is the smallest standard deviation that is believed, relative to the value. A
+// size in bytes has no noise at all, and a change of a millionth of it does not matter.
 const finest = 1e-6
 
-// neighbourly is the standard deviation that neighbours show, for which one change, a
-// drift and a tenth of outliers count little: of the differences of values at most
-// three apart the third quartile, which for Gaussian ones is 1.627 times as much.
-// A lower quantile would not see the greater half of noise with two modes.
+// neighbourly returns the standard deviation that neighbouring values show. One change, a
+// drift or a tenth of outliers hardly affect it. It is the third quartile of the
+// differences of values at most three apart, divided by 1.627, which it is for a Gaussian
+// with a standard deviation of 1: sqrt(2) times the quantile 0.875 of the normal
+// distribution. A lower quantile would miss the larger half of noise with two modes.
 func neighbourly(z []float64) float64 {
 	const most = 3
 	var d []float64
@@ -75,15 +79,16 @@ func neighbourly(z []float64) float64 {
 	return d[(3*len(d)-1)/4] / 1.627
 }
 
-// clean draws outliers in: a value may be so far from the median of those of its
-// push and two neighbours on either side. A change stays as sharp as it is, once two
-// or three values show it.
+// clean draws outliers in: a value may be reach scales away from the median of the values
+// of its push and two neighbours on either side. A real change stays sharp, once two or
+// three values show it.
 func (s *series) clean(group []int) {
 	if len(s.z) < 4 {
 		return
 	}
 	out := slices.Clone(s.z)
 	var near []float64
+	// from to to-1 are the values of one push.
 	for from := 0; from < len(s.z); {
 		to := from + 1
 		for to < len(s.z) && group[to] == group[from] {
@@ -102,7 +107,8 @@ func (s *series) clean(group []int) {
 	s.z = out
 }
 
-// median is that of values, which it sorts.
+// median returns the median of the values, and sorts them in place. It is 0 without
+// values.
 func median(v []float64) float64 {
 	slices.Sort(v)
 	n := len(v)
@@ -112,7 +118,8 @@ func median(v []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// mean is that of values, outliers drawn in.
+// mean returns the mean of the values, with outliers drawn in to reach times sigma around
+// the median.
 func mean(v []float64, sigma float64) float64 {
 	mid, sum := median(slices.Clone(v)), 0.0
 	for _, x := range v {
@@ -121,9 +128,10 @@ func mean(v []float64, sigma float64) float64 {
 	return sum / float64(len(v))
 }
 
-// agree is how many standard deviations the ranks of the values on one side of a cut
-// are away from those on the other (Mann and Whitney's U, with ties): it does not care
-// what the distribution is.
+// agree returns how many standard deviations the ranks of the values on the right of a
+// cut are above what they would be without a change (the U statistic of Mann and Whitney,
+// corrected for ties). It assumes nothing about the distribution. It returns 0 where all
+// values are equal.
 func agree(left, right []float64) float64 {
 	type ranked struct {
 		v     float64
@@ -152,6 +160,8 @@ func agree(left, right []float64) float64 {
 		for j < len(all) && all[j].v == all[i].v {
 			j++
 		}
+		// Values i to j-1 are equal, and share the mean of the ranks i+1 to j: j -
+		// (t-1)/2.
 		t := float64(j - i)
 		ties += t * (t*t - 1)
 		for ; i < j; i++ {

@@ -17,24 +17,25 @@ import (
 
 // Measurement is one value that a run measured.
 type Measurement struct {
-	Framework string // "talos"
-	Suite     string // "tp5o"
-	Test      string // of the suite; empty for the suite's own value
-	Options   []string
+	Framework string   // "talos"
+	Suite     string   // "tp5o"
+	Test      string   // of the suite; empty for the summary value of the suite
+	Options   []string // sorted
 	Value     float64
-	// Replicates are what the value was made of, where the run says so.
+	// Replicates are the single measurements that the value sums up, where the run lists
+	// them.
 	Replicates    []float64
 	Unit          string // "ms"; empty where the run does not say
 	LowerIsBetter bool
 }
 
-// Name is what one calls it: the suite, a slash and the test, and the options after
-// spaces, in their order.
+// Name returns the name by which people call it: the suite, a slash and the test, then
+// the options, sorted and separated by spaces: "tp5o/163.com e10s stylo".
 func (m Measurement) Name() string {
 	return strings.Join(append([]string{m.plainName()}, m.Options...), " ")
 }
 
-// plainName is the name without options.
+// plainName is the name without options: "tp5o/163.com".
 func (m Measurement) plainName() string {
 	if m.Test == "" {
 		return m.Suite
@@ -42,8 +43,8 @@ func (m Measurement) plainName() string {
 	return m.Suite + "/" + m.Test
 }
 
-// The bounds of what a run says: its data is anybody's. Perfherder itself takes at most
-// 5 MiB of a file, and values up to 1e12.
+// The limits of what is read from a run, whose data can come from anyone's push.
+// Perfherder itself takes files of at most 5 MiB, and values up to 1e12.
 const (
 	mostData         = 5 << 20 // bytes of one piece of data
 	mostMeasurements = 20_000
@@ -52,8 +53,9 @@ const (
 	longestName      = 500 // bytes
 )
 
-// The form of the data: testing/performance/common/performance-artifact-schema.json of
-// Firefox. What is not here is not read.
+// The layout of the data: testing/performance/common/performance-artifact-schema.json of
+// Firefox. Fields that are not listed here are ignored. Pointers tell a missing field
+// from a zero.
 type dataWire struct {
 	Framework struct {
 		Name string `json:"name"`
@@ -79,8 +81,8 @@ type testWire struct {
 	LowerIsBetter *bool     `json:"lowerIsBetter"`
 }
 
-// parse reads one piece of data: an object, or a list of them. What it lacks is
-// job.ErrMalformed, and never a default.
+// parse reads one piece of data: an object, or a list of objects. A missing field that is
+// needed is job.ErrMalformed; it never becomes a default.
 func parse(data []byte) ([]Measurement, error) {
 	if len(data) > mostData {
 		return nil, malformed("%d bytes, more than %d", len(data), mostData)
@@ -99,7 +101,7 @@ func parse(data []byte) ([]Measurement, error) {
 	var out []Measurement
 	for _, d := range all {
 		if d.Framework.Name == "" || len(d.Framework.Name) > longestName {
-			return nil, malformed("no framework, or one with a name of more than %d bytes", longestName)
+			return nil, malformed("no framework, or its name is longer than %d bytes", longestName)
 		}
 		if d.Suites == nil {
 			return nil, malformed("%s: no suites", d.Framework.Name)
@@ -113,22 +115,23 @@ func parse(data []byte) ([]Measurement, error) {
 	return out, nil
 }
 
+// malformed is the error of data that does not have the layout.
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("perf: %w: data for Perfherder: %s", job.ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-// add adds the values of a suite and its tests, which have its options, and its
-// direction and unit where they do not say their own.
+// add appends the values of a suite and its tests. Tests have the options of the suite;
+// its direction and unit too, unless they state their own.
 func (s suiteWire) add(out []Measurement, framework string) ([]Measurement, error) {
 	if s.Name == "" || len(s.Name) > longestName {
-		return nil, malformed("a suite without a name, or with one of more than %d bytes", longestName)
+		return nil, malformed("a suite without a name, or its name is longer than %d bytes", longestName)
 	}
 	if len(s.ExtraOptions) > mostOptions {
-		return nil, malformed("suite %s: %d options", s.Name, len(s.ExtraOptions))
+		return nil, malformed("suite %s: %d options, more than %d", s.Name, len(s.ExtraOptions), mostOptions)
 	}
 	for _, o := range s.ExtraOptions {
 		if len(o) > longestName {
-			return nil, malformed("suite %s: an option of %d bytes", s.Name, len(o))
+			return nil, malformed("suite %s: an option of %d bytes, more than %d", s.Name, len(o), longestName)
 		}
 	}
 	suite := Measurement{
@@ -136,7 +139,7 @@ func (s suiteWire) add(out []Measurement, framework string) ([]Measurement, erro
 		LowerIsBetter: s.LowerIsBetter == nil || *s.LowerIsBetter,
 	}
 	var err error
-	if s.Value != nil { // a suite of tests alone has none
+	if s.Value != nil { // a suite may have tests only
 		if out, err = suite.with(out, *s.Value, s.Replicates); err != nil {
 			return nil, err
 		}
@@ -157,17 +160,18 @@ func (s suiteWire) add(out []Measurement, framework string) ([]Measurement, erro
 	return out, nil
 }
 
-// with adds the measurement with its value.
+// with appends the measurement with its value, and checks the limits.
 func (m Measurement) with(out []Measurement, value float64, replicates []float64) ([]Measurement, error) {
 	m.Value, m.Replicates = value, replicates
 	switch {
 	case len(out) >= mostMeasurements:
 		return nil, malformed("more than %d values", mostMeasurements)
 	case len(m.Unit) > longestName:
-		return nil, malformed("%s: a unit of %d bytes", m.Name(), len(m.Unit))
+		return nil, malformed("%s: a unit of %d bytes, more than %d", m.Name(), len(m.Unit), longestName)
 	case len(replicates) > mostReplicates:
-		return nil, malformed("%s: %d replicates", m.Name(), len(replicates))
+		return nil, malformed("%s: %d replicates, more than %d", m.Name(), len(replicates), mostReplicates)
 	}
+	// NaN and infinities fail the same check; see sane.
 	for _, v := range append([]float64{value}, replicates...) {
 		if !sane(v) {
 			return nil, malformed("%s: value %v is beyond 1e12", m.Name(), v)
@@ -176,9 +180,9 @@ func (m Measurement) with(out []Measurement, value float64, replicates []float64
 	return append(out, m), nil
 }
 
-// ReadArtifact reads a file that a run left for Perfherder, perfherder-data-*.json, or
-// several one after the other, packed or not. What is no such data is job.ErrMalformed;
-// the values before it are returned.
+// ReadArtifact reads a file that a run uploaded for Perfherder, perfherder-data-*.json,
+// or several of them one after the other. The file may be compressed. Anything else in it
+// is job.ErrMalformed; the values before it are returned along with the error.
 func ReadArtifact(in io.Reader) ([]Measurement, error) {
 	text, done, err := unpacked(in)
 	defer done()
@@ -205,10 +209,12 @@ func ReadArtifact(in io.Reader) ([]Measurement, error) {
 	}
 }
 
-// mostFile bounds the files of one run together, once unpacked.
+// mostFile is the maximum size in bytes of the files of one run together, once
+// decompressed.
 const mostFile = 16 * mostData
 
-// readError tells data that is broken from what could not be read.
+// readError turns broken JSON into job.ErrMalformed, and leaves errors of reading as they
+// are: those may go away.
 func readError(err error) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -217,18 +223,22 @@ func readError(err error) error {
 	return err
 }
 
-// everyJobs are the frameworks of data that jobs of any sort leave in their logs: what
-// cloning took, and what the machine did. They are meant only where they are named.
+// everyJobs are the frameworks whose data jobs of any kind leave in their logs: how long
+// cloning took, and what the machine did. They count only when they are named.
 var everyJobs = []string{"vcs", "job_resource_usage"}
 
-// ofTests reports whether a measurement is what a performance job is there for.
+// ofTests reports whether a measurement comes from a performance test, and not from the
+// machinery around it.
 func (m Measurement) ofTests() bool { return !slices.Contains(everyJobs, m.Framework) }
 
-// Choose returns the measurement of that name: a suite, or a suite/test, with its options
-// or, where that is enough, without; a test alone is enough too. An empty name means the
-// only value that there is: the only one of a suite, if there are any. Of several of the
-// same name the first counts, as in Perfherder. One that is not there is
-// job.ErrNotFound; a name that means several is job.ErrInvalid, and the error lists them.
+// Choose returns the measurement with the given name. A name is a suite, or suite/test,
+// with the options or, where that is unambiguous, without; a test alone is enough too. An
+// empty name means the only value there is: the only summary value of a suite or, without
+// any, the only value of a test.
+//
+// When the same name occurs several times the first one counts, as in Perfherder. A name
+// that does not occur is job.ErrNotFound; one that means several values is
+// job.ErrInvalid, and the error lists them.
 func Choose(all []Measurement, name string) (Measurement, error) {
 	ways := []func(Measurement) bool{
 		func(m Measurement) bool { return m.Name() == name },
@@ -241,6 +251,8 @@ func Choose(all []Measurement, name string) (Measurement, error) {
 			Measurement.ofTests,
 		}
 	}
+	// The ways are tried from the strictest to the loosest; the first that finds anything
+	// decides.
 	for _, is := range ways {
 		var found []Measurement
 		for _, m := range all {
@@ -253,18 +265,18 @@ func Choose(all []Measurement, name string) (Measurement, error) {
 		case len(found) == 1:
 			return found[0], nil
 		case len(found) > 1:
-			return Measurement{}, fmt.Errorf("%w: the run measured %d values: name one of %s", job.ErrInvalid,
+			return Measurement{}, fmt.Errorf("%w: the run has %d values: name one of %s", job.ErrInvalid,
 				len(found), names(found))
 		}
 	}
 	if name == "" {
-		return Measurement{}, fmt.Errorf("%w: the run measured nothing", job.ErrNotFound)
+		return Measurement{}, fmt.Errorf("%w: the run has no values", job.ErrNotFound)
 	}
-	return Measurement{}, fmt.Errorf("%w: the run did not measure %q: it has %s", job.ErrNotFound, name,
+	return Measurement{}, fmt.Errorf("%w: the run has no value %q: it has %s", job.ErrNotFound, name,
 		cmp.Or(names(all), "no values"))
 }
 
-// names are those of measurements, as far as they can be shown.
+// names lists the names of measurements, at most 20, and how many more there are.
 func names(all []Measurement) string {
 	const most = 20
 	var out []string

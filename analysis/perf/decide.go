@@ -9,9 +9,9 @@ import (
 	"github.com/mozci/mozci/internal/suspect"
 )
 
-// Decide says what is believed and what to run next, at most k runs beside those
-// of running, pushes whose runs are under way. Rates of the decision are not used;
-// see [Search.Change].
+// Decide returns what the search believes and what to run next: at most k runs, beside
+// those that are under way on the pushes in running (one entry for each run). The Rates
+// of the decision are not used; see [Search.Change].
 func (s *Search) Decide(k int, running ...int) culprit.Decision {
 	d := s.state()
 	if d.Done || k < 1 {
@@ -24,8 +24,8 @@ func (s *Search) Decide(k int, running ...int) culprit.Decision {
 	return d
 }
 
-// Change is what happened to the value, if the most probable culprit changed it; ok is
-// false where no values are known.
+// Change returns how the value changed, assuming that the most probable culprit changed
+// it. ok is false when no values are known.
 func (s *Search) Change() (c Change, ok bool) {
 	if len(s.in.Index) < 2 {
 		return Change{}, false
@@ -40,7 +40,8 @@ func (s *Search) Change() (c Change, ok bool) {
 	}
 	f := p.fitAt(at)
 	if left, right := s.sides(at); at > 0 && len(left) > 0 && len(right) > 0 && p.drift <= 0.5 {
-		// The values themselves, next to the change: the fit's are drawn in.
+		// The means of the values themselves, next to the change: those of the fit come
+		// from values with outliers drawn in.
 		f.before = mean(left[max(0, len(left)-window):], f.sigma) - p.data.mid
 		f.after = mean(right[:min(window, len(right))], f.sigma) - p.data.mid
 	}
@@ -54,17 +55,17 @@ func (s *Search) Change() (c Change, ok bool) {
 	return c, true
 }
 
-// window is how many values on either side of a change say how large it is.
+// window is how many values on either side of a change are used to tell how large it is.
 const window = 20
 
-// state is what is believed, without choosing what is next.
+// state returns what the search believes, without choosing runs.
 func (s *Search) state() culprit.Decision {
 	s.setAside()
 	m := len(s.in.Index)
 	if m < 2 {
 		return culprit.Decision{
 			Done: true, Outcome: culprit.Undecided, Culprit: -1,
-			Why: fmt.Sprintf("%d pushes can be tested: a culprit needs two", m),
+			Why: fmt.Sprintf("pushes that can be tested: %d, and naming a culprit takes at least 2", m),
 		}
 	}
 	p := s.believe()
@@ -81,6 +82,8 @@ func (s *Search) state() culprit.Decision {
 	switch {
 	case math.IsNaN(d.Probability):
 		d.Done, d.Why = true, "the observations contradict every hypothesis"
+	// The order matters: with a short history, "older" and "nothing" are only believed
+	// together.
 	case s.enough(d.Older+d.Nothing, m) && len(s.o.Older) < fewOlder && len(s.lacking(nil)) == 0:
 		d.Done, d.Outcome = true, culprit.OlderOrNothing
 		d.Probability = d.Older + d.Nothing
@@ -90,7 +93,7 @@ func (s *Search) state() culprit.Decision {
 		d.Done, d.Outcome, d.Why = true, culprit.NotARegression, s.nothing(p)
 	case enough && best == 0:
 		d.Done, d.Outcome, d.Why = true, culprit.Older,
-			"it changed before the oldest push of the range that can be tested"
+			"it changed before the oldest push in the range that can be tested"
 	case enough && d.Confirmed:
 		d.Done, d.Outcome = true, culprit.Found
 		c, _ := s.Change()
@@ -105,21 +108,23 @@ func (s *Search) state() culprit.Decision {
 	return d
 }
 
-// fewOlder is how many values from before the range it takes to tell "older" and
-// "nothing" apart.
+// fewOlder is how many values from before the range it takes to tell "it changed before
+// the range" and "nothing changed it" apart.
 const fewOlder = 4
 
-// How much of the allowed error the stop uses where the model is not quite right: where
-// there are outliers, and for "nothing but a drift", as a step beside a drift looks much
-// like a greater drift.
+// The share of the allowed error that the stop may use where the model is not quite
+// right: where there are outliers; and for "nothing but a drift", because a step beside a
+// drift looks much like a larger drift.
 const (
 	outlierTrust = 0.4
 	driftTrust   = 0.2
 )
 
-// enough reports whether a hypothesis is believed with a probability.
+// enough reports whether a probability is high enough to believe the hypothesis h.
 func (s *Search) enough(prob float64, h int) bool {
 	p := s.believe()
+	// An allowed error of 0.05 with a trust of 0.4 becomes 0.02: the hypothesis needs a
+	// probability of 0.98.
 	trust := 1.0
 	switch {
 	case h == len(s.in.Index):
@@ -132,12 +137,12 @@ func (s *Search) enough(prob float64, h int) bool {
 	return prob >= 1-(1-s.o.Confidence)*trust
 }
 
-// fewNewest is how many values the newest push must have before it is believed that
-// nothing changed: somebody has seen a change on it.
+// fewNewest is how many values the newest push must have before the search believes that
+// nothing changed: an alert said that something did.
 const fewNewest = 3
 
-// lacking are the runs of the newest push that are missing for that, beside those under
-// way.
+// lacking returns the runs of the newest push that are missing for that, not counting
+// those under way: one entry for each.
 func (s *Search) lacking(busy []int) []int {
 	last := len(s.in.Index) - 1
 	have := len(s.values[last])
@@ -153,23 +158,25 @@ func (s *Search) lacking(busy []int) []int {
 	return want
 }
 
+// nothing says in words what explains the values if nothing changed.
 func (s *Search) nothing(p *posterior) string {
 	if p.nothing.drift > 0.5 {
-		return "the values drift: no push of the range changed them at once"
+		return "the values drift: no single push in the range changed them"
 	}
 	return fmt.Sprintf("one mean of %.6g, with a standard deviation of %.3g, explains all %d values",
 		p.data.mid+p.nothing.before, p.nothing.sigma, len(p.data.z))
 }
 
-// Ranks must be so many standard deviations apart before a culprit is named, where one
-// of the sides has few values.
+// agreed is how many standard deviations apart the ranks must be (see agree) before a
+// culprit is named, where one side has fewer than fewValues values.
 const (
 	agreed    = 2.3
 	fewValues = 8
 )
 
-// confirmed reports whether the push at a position and the one before it have
-// values, and enough of them.
+// confirmed reports whether the push at a position and the one before it have enough
+// values to name the former as the culprit, and whether the rank test agrees where values
+// are few.
 func (s *Search) confirmed(at int) bool {
 	if need := s.need(); len(s.values[at]) < need || len(s.values[at-1]) < need {
 		return false
@@ -181,8 +188,8 @@ func (s *Search) confirmed(at int) bool {
 	return math.Abs(agree(left, right)) >= agreed
 }
 
-// need is how many values the most probable push and the one before it must have: where
-// there are outliers, one may be one.
+// need returns how many values the most probable push and the one before it must have: 2
+// where outliers occur, because a single value may be one.
 func (s *Search) need() int {
 	if s.believe().data.drawn > 0 {
 		return 2
@@ -190,14 +197,14 @@ func (s *Search) need() int {
 	return 1
 }
 
-// sides are the values before a position and since.
+// sides returns the values before a position, and those from it on.
 func (s *Search) sides(at int) (left, right []float64) {
 	left = slices.Concat(s.o.Older, slices.Concat(s.values[:at]...))
 	right = slices.Concat(slices.Concat(s.values[at:]...), s.o.Newer)
 	return left, right
 }
 
-// next chooses runs: the confirmation of what is believed, else what tells most.
+// next chooses runs: those that confirm what is believed, else the most informative ones.
 func (s *Search) next(d *culprit.Decision, k int, running []int) {
 	if s.o.MaxRuns > 0 {
 		k = min(k, s.o.MaxRuns-s.bought)
@@ -227,23 +234,25 @@ func (s *Search) next(d *culprit.Decision, k int, running []int) {
 	switch {
 	case len(positions) > 0:
 		d.Next = s.in.Pushes(positions)
-		d.Why = fmt.Sprintf("tells most about the culprit: %.2f bits are left", d.Bits)
+		d.Why = fmt.Sprintf("most informative next run (%.1f bits of uncertainty left)", d.Bits)
 	case len(busy) > 0:
-		d.Why = "nothing can run beside what is under way"
+		d.Why = "waiting for the runs under way: nothing else can run beside them"
 	default:
 		d.Done = true
 		d.Outcome, d.Why = s.nowhere()
 	}
 }
 
-// confirm asks for values of the most probable push and the one before it: first where
-// there is none, then where there are fewer.
+// confirm chooses runs on the most probable push and the one before it: first where
+// values are lacking, then in turns, beginning on the side of the change that has fewer
+// values.
 func (s *Search) confirm(d *culprit.Decision, at, k int, busy []int) {
 	have := map[int]int{at: len(s.values[at]), at - 1: len(s.values[at-1])}
 	for _, x := range busy {
 		have[x]++
 	}
 	left, right := s.sides(at)
+	// few says that the right side, from the culprit on, has fewer values.
 	few, need := len(left) > len(right), s.need()
 	lacking := func() int {
 		for _, x := range []int{at, at - 1} {
@@ -252,7 +261,7 @@ func (s *Search) confirm(d *culprit.Decision, at, k int, busy []int) {
 			}
 		}
 		if len(s.values[at]) < need || len(s.values[at-1]) < need {
-			return -1 // it waits, or cannot be had
+			return -1 // the missing value is under way, or cannot be measured
 		}
 		order := []int{at - 1, at}
 		if few {
@@ -282,27 +291,27 @@ func (s *Search) confirm(d *culprit.Decision, at, k int, busy []int) {
 		d.Why = "the confirmation is under way"
 	default:
 		d.Done = true
-		d.Why = "it cannot be confirmed: of the most probable push and the one before it one can be run no more"
+		d.Why = "it cannot be confirmed: the most probable push or the one before it cannot be run any more"
 	}
 }
 
-// nowhere is how a search ends that cannot run anything any more, or for which no
-// run tells anything.
+// nowhere says how a search ends that has nothing left to run, or no run that would tell
+// anything.
 func (s *Search) nowhere() (o culprit.Outcome, why string) {
 	mute := true
 	for i := range s.in.Index {
 		if s.open(i) {
-			return culprit.Undecided, "more runs will not tell: none is expected to change what is believed"
+			return culprit.Undecided, "more runs will not help: none is expected to change what is believed"
 		}
 		mute = mute && s.infra[i] >= s.o.MaxInfra
 	}
 	if !mute {
-		return culprit.Undecided, "no push of the range can be run any more"
+		return culprit.Undecided, "no push in the range can be run any more"
 	}
 	return culprit.Infra, fmt.Sprintf("%d runs in a row gave no value, on every push", s.o.MaxInfra)
 }
 
-// credible is the smallest set with the confidence.
+// credible returns the smallest set of pushes whose probability reaches the confidence.
 func (s *Search) credible(p *posterior) []culprit.Candidate {
 	var out []culprit.Candidate
 	for push, share := range s.in.Credible(p.prob, s.o.Confidence) {
@@ -311,12 +320,13 @@ func (s *Search) credible(p *posterior) []culprit.Candidate {
 	return out
 }
 
+// warnings says in words why the probability may mislead.
 func (s *Search) warnings(p *posterior, best int) []string {
 	var out []string
 	if best > 0 && best < len(s.in.Index) {
 		if n := len(s.in.Class(best)); n > 1 {
-			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, since all but the newest of them cannot be "+
-				"tested", n))
+			out = append(out, fmt.Sprintf("%d pushes cannot be told apart, because all but the newest of them cannot "+
+				"be tested", n))
 		}
 	}
 	if p.drift > 0.5 {
@@ -329,6 +339,6 @@ func (s *Search) warnings(p *posterior, best int) []string {
 	return out
 }
 
-// Posterior is the probability of each push 0 to n: an untestable one has its
-// share of its class's, by the weights.
+// Posterior returns the probability of each push 0 to n to be the culprit. An untestable
+// push has its share of the probability of its class, by the weights.
 func (s *Search) Posterior() []float64 { return s.in.Posterior(s.believe().prob) }

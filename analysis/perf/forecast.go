@@ -7,10 +7,10 @@ import (
 	"github.com/mozci/mozci/internal/suspect"
 )
 
-// Forecast says how many runs more the search is expected to need with k at a time,
-// confirmation included: the bits that are left over what a run tells, and what it takes
-// to be sure in the end. The factors are fitted to the simulations of internal/bench
-// perf.
+// Forecast returns how many more runs the search is expected to need with k at a time,
+// with the confirmation: the uncertainty left in bits, divided by what a run tells, plus
+// what it takes to be sure in the end. The factors were fitted to the simulations of
+// internal/bench perf.
 func (s *Search) Forecast(k int) culprit.Forecast {
 	if len(s.in.Index) < 2 || s.state().Done {
 		return culprit.Forecast{}
@@ -28,17 +28,19 @@ func (s *Search) Forecast(k int) culprit.Forecast {
 	}
 	sure := math.Log2(1 / (1 - s.o.Confidence))
 	for h := 1; h < m; h++ {
+		// What a run tells in bits, taken as a binary symmetric channel that is right
+		// with the chance tell.
 		capacity := math.Max(1-suspect.Coin(p.fits[p.segment[h]].tell)/math.Ln2, 0.02)
 		runs += p.prob[h] / math.Max(mass, 1e-300) * (bits + 0.25*sure*(1-capacity)) / capacity
 	}
 	runs = math.Max(runs, float64(s.missing(suspect.BestCulprit(p.prob))))
 	k = max(1, k)
-	// Runs of a round cannot learn of each other.
+	// Runs of the same round cannot build on each other's results.
 	runs += 0.9 * float64(k-1)
 	return culprit.Forecast{Runs: runs, Rounds: math.Max(1, math.Ceil(runs/float64(k)-0.5))}
 }
 
-// missing is how many of the runs that confirm a culprit are missing.
+// missing returns how many of the runs that confirm a culprit at a position are missing.
 func (s *Search) missing(at int) int {
 	need := s.need()
 	return max(0, need-len(s.values[at])) + max(0, need-len(s.values[at-1]))

@@ -2,10 +2,10 @@ package perf
 
 import "math"
 
-// posterior is what is believed of a search.
+// posterior is what is believed after some observations.
 type posterior struct {
-	prob    []float64 // before, 1 to m-1, nothing
-	segment []int     // of each hypothesis but the last: between which tested pushes
+	prob    []float64 // by hypothesis: before the range, culprits 1 to m-1, nothing
+	segment []int     // by hypothesis, all but nothing: the tested pushes that it lies between
 	fits    []fit     // by segment
 	nothing fit
 	data    *series
@@ -13,54 +13,59 @@ type posterior struct {
 	drift float64
 }
 
-// fit is a hypothesis with its parameters summed out.
+// fit is a hypothesis about where the change is, with its unknown parameters integrated
+// out.
 type fit struct {
-	log           float64 // of the likelihood
-	before, after float64 // the mean values, relative to the series' middle
-	sigma         float64
-	tell          float64 // the chance that a run tells by its value on which side it is
-	flat          float64 // the chance that it looks changed where nothing changed
-	drift         float64 // the share in it of a drift
+	log           float64 // the log likelihood
+	before, after float64 // the mean values on either side, relative to the middle of the series
+	sigma         float64 // the standard deviation of single values
+	tell          float64 // the chance that the value of one run shows which side it is on
+	flat          float64 // the chance that a run seems to be after the change although nothing changed
+	drift         float64 // the probability that the values drift
 }
 
-// widths are those that a change may have, in standard deviations, and how likely
-// each is. The prior of a change d of width w is normal times (d/w)^2 (Johnson and
-// Rossell's moment prior, 2010): no change at all is no change, so that runs can tell that
-// there is none.
+// widths are the sizes that a change may have, in standard deviations, and how likely
+// each is. The prior of a change d of width w is normal times (d/w)^2: the moment prior
+// of Johnson and Rossell (2010). It is 0 at d = 0, so that runs can also show that there
+// is no change.
 var widths = []struct{ tau, share float64 }{{1.6, 0.3}, {4, 0.4}, {12, 0.25}, {100, 0.05}}
 
-// leastShape is how many values the scale of neighbours is worth, halved: it is a guess
-// of the variance.
+// leastShape is the shape of the inverse gamma prior of the variance: half the number of
+// values that the guess of the scale from neighbours is worth.
 const leastShape = 1.5
 
-// column is an effect: what each value has of it, taken off its mean.
+// column is an effect beside the change in question, as a column of the regression: what
+// each value has of it, minus its mean.
 type column struct {
-	from  []float64 // by index: the sum from there to the end
-	size  float64   // of its squares
-	cross float64   // with the values
-	mean  float64
-	inner float64 // what the range has of it
-	share float64 // how likely it is there, beside what else changes
+	from  []float64 // by index: the sum of the column from there to the end
+	size  float64   // the sum of its squares
+	cross float64   // its scalar product with the values
+	mean  float64   // what was subtracted
+	inner float64   // what the middle of the range has of it, before the mean is subtracted
+	share float64   // the prior probability of the effect
 	drift bool
 }
 
-// model evaluates hypotheses on a series.
+// model evaluates hypotheses on a series. It keeps sums from the end, so that each
+// hypothesis takes constant time for each effect and width.
 type model struct {
 	d       *series
 	right   []float64 // by index: the sum of the values from there to the end
-	total   float64   // the squares around the mean
+	total   float64   // the sum of squares around the mean
 	mean    float64
-	extras  []column // what else may be there: the first is nothing
-	nothing int      // how many of extras may be there if nothing in the range changed it
+	extras  []column // the effects that may come on top; the first is none
+	nothing int      // how many of extras apply if nothing in the range changed the value
 }
 
-// elsewhere is how likely the values changed outside of the range too, and drifts how
-// likely they drift.
+// elsewhere is the prior probability that the values also changed outside of the range,
+// drifts that they drift.
 const (
 	elsewhere = 0.1
 	drifts    = 0.05
 )
 
+// newModel computes the sums of a series, and the effects that may come on top of a
+// change: none, a drift, a change after the range and one before it.
 func newModel(d *series) *model {
 	m := &model{d: d, right: make([]float64, len(d.z)+1)}
 	n := float64(len(d.z))
@@ -90,7 +95,8 @@ func newModel(d *series) *model {
 	return m
 }
 
-// slope is the column of a drift from the first value to the last.
+// slope returns the column of a steady drift: 0 at the first value, 1 at the last, minus
+// the mean.
 func (m *model) slope() column {
 	d := m.d
 	n := len(d.z)
@@ -112,8 +118,8 @@ func (m *model) slope() column {
 	return c
 }
 
-// cut is the column of the change that explains most of those outside of the range,
-// at an index of lo to less than hi.
+// cut returns the column of a change outside of the range: of those at an index in [lo,
+// hi), the one that explains most.
 func (m *model) cut(lo, hi int) (column, bool) {
 	best, most := -1, 0.0
 	for i := lo; i < hi; i++ {
@@ -138,8 +144,8 @@ func (m *model) cut(lo, hi int) (column, bool) {
 	return c, true
 }
 
-// step is the size of the column of a change at an index, and its product with the
-// values.
+// step returns, for the column of a change at index i (0 before it, 1 from it on, minus
+// the mean), the sum of squares, i (n-i) / n, and the scalar product with the values.
 func (m *model) step(i int) (size, cross float64) {
 	n, right := float64(len(m.d.z)), float64(len(m.d.z)-i)
 	if n == 0 {
@@ -148,8 +154,8 @@ func (m *model) step(i int) (size, cross float64) {
 	return right * float64(i) / n, m.right[i] - float64(right*m.mean)
 }
 
-// at is the likelihood of a change at an index of the series, whatever else there
-// may be; a negative one is no change.
+// at returns the fit of a change at an index of the series, summed over what else may
+// have changed. A negative index means no change.
 func (m *model) at(i int) fit {
 	extras := m.extras
 	if i < 0 || i <= m.d.first && m.d.first > 0 && i < m.d.first {
@@ -162,9 +168,14 @@ func (m *model) at(i int) fit {
 	return all.fit()
 }
 
-// with adds a change at an index together with another effect.
+// with adds the fits of a change at index i together with one other effect: for each
+// width a ridge regression on the two columns, whose 2 by 2 system is solved in closed
+// form. a and d are its diagonal, s12 its other element; one and two are the estimated
+// change and effect. The variance is integrated out (normal-inverse-gamma), which leaves
+// -shape ln(rate + left/2).
 func (m *model) with(i int, e *column, all *mixture) {
 	n := float64(len(m.d.z))
+	// The variance's inverse gamma after n values around a free mean: shape and rate.
 	shape := leastShape + math.Max(0, n-1)/2
 	rate := leastShape * m.d.scale * m.d.scale
 	var s11, v1, mean1 float64
@@ -186,7 +197,10 @@ func (m *model) with(i int, e *column, all *mixture) {
 		one := (float64(d*v1) - float64(s12*e.cross)) / det
 		two := (float64(a*e.cross) - float64(s12*v1)) / det
 		left := math.Max(0, m.total-float64(one*v1)-float64(two*e.cross))
+		// left is the sum of squares that the two effects do not explain.
 		sigma2 := (rate + left/2) / shape
+		// The columns have a mean of 0; base is the mean before the change, in the middle
+		// of the range.
 		base := m.mean - float64(one*mean1) + float64(two*(e.inner-e.mean))
 		f := fit{
 			log:    math.Log(w.share*e.share) - 0.5*math.Log(det/float64(t*t)) - shape*math.Log(rate+left/2),
@@ -196,7 +210,11 @@ func (m *model) with(i int, e *column, all *mixture) {
 			f.drift = 1
 		}
 		if i >= 0 {
-			// The moment prior: its weight is the square of the change, in widths.
+			// The moment prior weighs each change by its square, in widths: the
+			// likelihood gains the posterior mean of that square. The size of the change
+			// is then sqrt(E d^4 / E d^2), by the moments of a normal distribution.
+			// E d^2 and E d^4 of a normal distribution with mean^2 mean2 and variance
+			// free, in units of sigma.
 			mean2, free := float64(one*one)/sigma2, d/det
 			second := mean2 + free
 			f.log += math.Log(second * t)
@@ -212,11 +230,14 @@ func (m *model) with(i int, e *column, all *mixture) {
 	}
 }
 
-// mixture sums fits by their likelihoods.
+// mixture averages fits, weighted by their likelihoods.
 type mixture struct{ parts []fit }
 
 func (m *mixture) add(f fit) { m.parts = append(m.parts, f) }
 
+// fit returns the mean of the fits, weighted by their likelihoods, with the sum of the
+// likelihoods as its own. Sums are relative to the largest, since the likelihoods
+// themselves may be too small for a float64.
 func (m *mixture) fit() fit {
 	most := math.Inf(-1)
 	for _, p := range m.parts {
@@ -243,7 +264,7 @@ func (m *mixture) fit() fit {
 	return out
 }
 
-// believe computes the posterior, or returns the one that is still right.
+// believe returns the posterior, and computes it if something was observed since.
 func (s *Search) believe() *posterior {
 	if s.post == nil {
 		s.post = s.compute()
@@ -251,12 +272,15 @@ func (s *Search) believe() *posterior {
 	return s.post
 }
 
+// compute computes the posterior over positions: 0 is "before the range", 1 to m-1 are
+// culprits, m is "nothing".
 func (s *Search) compute() *posterior {
 	m := len(s.in.Index)
 	d := s.series()
 	mo := newModel(d)
 	p := &posterior{data: d, prob: make([]float64, m+1), segment: make([]int, m), nothing: mo.at(-1)}
-	// A change at a position is one before the first value of the next tested one.
+	// A change at a position lies before the first value at or after it. Positions
+	// between two tested pushes therefore share one fit, as j counts them.
 	at := d.first
 	var logs []float64
 	for h, j := 0, -1; h < m; h++ {
@@ -294,8 +318,8 @@ func (s *Search) compute() *posterior {
 	return p
 }
 
-// olderThan is the hypothesis of a change before the range: with any of the older
-// values, or right after them.
+// olderThan returns the fit of a change before the range: at any of the older values from
+// fewOlder-1 on, or right after the last. Each place is as likely as any other.
 func (s *Search) olderThan(mo *model, here fit) fit {
 	all := mixture{}
 	n := mo.d.first
@@ -310,7 +334,7 @@ func (s *Search) olderThan(mo *model, here fit) fit {
 	return all.fit()
 }
 
-// fitAt is the fit of a hypothesis.
+// fitAt returns the fit of the hypothesis at a position.
 func (p *posterior) fitAt(h int) fit {
 	if h >= len(p.segment) {
 		return p.nothing

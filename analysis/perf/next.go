@@ -2,15 +2,14 @@ package perf
 
 import "github.com/mozci/mozci/internal/suspect"
 
-// To choose, a run is taken for a coin: its value is nearer to the mean since the
-// change or to the one before it, and tells rightly with the chance that its fit
-// says. Which run tells most is nearly the same as with the value itself.
+// To choose the next run, a run is treated as a coin: its value is closer to the mean
+// since the change or to the one before it, and that is right with the chance fit.tell.
+// The choice is nearly the same as with the values themselves, and far cheaper.
 
-// leastGain is the least information, in nats, for which it is worth to run anything.
+// leastGain is the minimum information, in nats, for which a run is worth making.
 const leastGain = 1e-6
 
-// batch chooses k positions for their joint information, after those that run
-// already.
+// batch chooses k positions for their joint information, beside those under way.
 func (s *Search) batch(k int, running []int) []int {
 	running = suspect.Thinned(running, max(1, suspect.MostAtOnce-k))
 	b := s.joint(k + len(running))
@@ -24,14 +23,15 @@ func (s *Search) batch(k int, running []int) []int {
 		b.Add(at)
 		out = append(out, b.At[at])
 	}
-	for i := 0; len(out) < k && len(out) > 0; i++ { // more than are looked at together: again
+	for i := 0; len(out) < k && len(out) > 0; i++ { // beyond what is chosen jointly: repeat
 		out = append(out, out[i])
 	}
 	return out
 }
 
-// joint is the joint distribution of the outcomes of no runs yet: its candidates are the
-// quantiles of what is believed, the most probable push and the ends.
+// joint returns the joint distribution to which batch adds runs, with none in it yet. Its
+// candidates are the quantiles of the posterior, the most probable push and the one
+// before it, and both ends of the range.
 func (s *Search) joint(k int) *suspect.Joint {
 	p := s.believe()
 	m := len(s.in.Index)

@@ -13,7 +13,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// unpacked is the text of a file that may be packed.
+// unpacked returns the text of a file that may be compressed. Call the function that it
+// returns when done, also after an error.
 func unpacked(in io.Reader) (io.Reader, func(), error) {
 	text, done, err := joblog.Unpacked(in)
 	if err != nil {
@@ -22,15 +23,17 @@ func unpacked(in io.Reader) (io.Reader, func(), error) {
 	return text, done, nil
 }
 
-// mark is what the data stands behind, in a line of a log.
+// mark stands before the data in a line of a log.
 var mark = []byte("PERFHERDER_DATA:")
 
-// mostLog bounds a log, once unpacked.
+// mostLog is the maximum size in bytes of a log, once decompressed; what lies behind is
+// not read.
 const mostLog = 4 << 30
 
-// ReadLog reads the values that a plain log has: those of its lines with PERFHERDER_DATA
-// and JSON behind it, whatever stands before. The log may be packed. A line that is torn,
-// or no such data, is job.ErrMalformed beside the values of the others.
+// ReadLog reads the values from a plain log: from each line with "PERFHERDER_DATA:" and
+// JSON behind it, whatever stands before. The log may be compressed. When a line is cut
+// off, or its data is wrong, ReadLog returns job.ErrMalformed along with the values of
+// all other lines.
 func ReadLog(ctx context.Context, in io.Reader) ([]Measurement, error) {
 	text, done, err := unpacked(in)
 	defer done()
@@ -65,29 +68,30 @@ func ReadLog(ctx context.Context, in io.Reader) ([]Measurement, error) {
 	}
 }
 
-// ofLine reads what stands behind the mark, from the first brace to the last: colours may
-// follow.
+// ofLine reads what stands behind the mark, from the first brace to the last, since
+// escape sequences for colours may follow.
 func ofLine(rest []byte, long bool) ([]Measurement, error) {
 	from, to := bytes.IndexByte(rest, '{'), bytes.LastIndexByte(rest, '}')
 	switch {
 	case long:
-		return nil, malformed("a line of more than %d bytes", mostData)
+		return nil, malformed("a line is longer than %d bytes", mostData)
 	case from < 0 || len(bytes.TrimSpace(rest[:from])) > 0:
-		return nil, nil // somebody speaks of it
+		return nil, nil // the line only mentions the mark
 	case to < from:
-		return nil, malformed("a line that is torn")
+		return nil, malformed("a line is cut off")
 	}
 	return parse(rest[from : to+1])
 }
 
-// nextLine is the next line, as far as it may be long. The slice is good until the next
-// call.
+// nextLine returns the next line, cut off at its maximum length; long says that it was.
+// The slice is valid until the next call.
 func nextLine(r *bufio.Reader) (line []byte, long bool, err error) {
 	line, err = r.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		return line, false, err
 	}
-	// The data can stand anywhere in it: it is kept as far as it may be long.
+	// The data can stand anywhere in the line, so all of it is kept, up to mostData bytes
+	// and some room for what stands before the data.
 	kept := bytes.Clone(line)
 	for errors.Is(err, bufio.ErrBufferFull) {
 		line, err = r.ReadSlice('\n')
@@ -99,9 +103,9 @@ func nextLine(r *bufio.Reader) (line []byte, long bool, err error) {
 	return kept, long, err
 }
 
-// ReadRun reads the values of a run: from the files that it left for Perfherder, where
+// ReadRun reads the values of a run: from the files that it uploaded for Perfherder, if
 // the CI can open them, else from its log. A run that has neither, or no values in them,
-// gives job.ErrNotFound; a CI without logs errors.ErrUnsupported.
+// gives job.ErrNotFound; a CI without logs gives errors.ErrUnsupported.
 func ReadRun(ctx context.Context, ci job.Scheduler, run job.Job) ([]Measurement, error) {
 	const op = "perf.read"
 	files, err := readKind(ctx, ci, run, job.LogPerf)
@@ -115,7 +119,7 @@ func ReadRun(ctx context.Context, ci job.Scheduler, run job.Job) ([]Measurement,
 	found, bad := readKind(ctx, ci, run, job.LogText)
 	switch {
 	case len(found)+len(files) > 0 && (bad == nil || errors.Is(bad, job.ErrMalformed)):
-		return append(files, found...), nil // a line that is torn takes nothing from the others
+		return append(files, found...), nil // a broken line does not take the values of the others away
 	case bad == nil && errors.Is(err, job.ErrMalformed):
 		bad = err
 	case bad == nil:
@@ -124,7 +128,7 @@ func ReadRun(ctx context.Context, ci job.Scheduler, run job.Job) ([]Measurement,
 	return nil, job.Wrap(op, run.ID(), bad)
 }
 
-// readKind reads one sort of files of a run.
+// readKind reads one kind of file of a run.
 func readKind(ctx context.Context, ci job.Scheduler, run job.Job, which job.LogKind) ([]Measurement, error) {
 	in, err := job.OpenLog(ctx, ci, run, which)
 	if err != nil {

@@ -148,7 +148,7 @@ func TestChoose(t *testing.T) {
 		{"163.com", "tp5o/163.com e10s stylo", ""},
 		{"clone", "clone m3.xlarge", ""},
 		{"", "tp5o e10s stylo", ""}, // the only suite with a value, besides what each job has
-		{"tp6", "", `not found: the run did not measure "tp6": it has clone m3.xlarge, overall, tp5o e10s stylo,`},
+		{"tp6", "", `not found: the run has no value "tp6": it has clone m3.xlarge, overall, tp5o e10s stylo,`},
 	} {
 		got, err := perf.Choose(talosValues, c.name)
 		switch {
@@ -160,7 +160,7 @@ func TestChoose(t *testing.T) {
 	}
 	two := []perf.Measurement{{Suite: "a", Value: 1}, {Suite: "a", Value: 2}, {Suite: "b", Value: 3}}
 	_, err := perf.Choose(two, "")
-	if want := "invalid: the run measured 2 values: name one of a, b"; err == nil || err.Error() != want {
+	if want := "invalid: the run has 2 values: name one of a, b"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if got, err := perf.Choose(two, "a"); err != nil || got.Value != 1 {

@@ -2,9 +2,9 @@ package perf
 
 import "github.com/mozci/mozci/analysis/culprit"
 
-// Rehearse plays a search to its end: run is called for each run that it asks for, in
-// order, up to k in a round, and returns its value; ok is false where it has none. It
-// returns the last decision. each, if not nil, sees every decision.
+// Rehearse plays a search to its end. It calls run for each run that the search chooses,
+// in order, up to k in a round; run returns the value, and ok is false when the run has
+// none. Rehearse returns the last decision. each, if not nil, gets every decision.
 func Rehearse(
 	s *Search, k int, run func(push int) (value float64, ok bool), each func(culprit.Decision),
 ) (culprit.Decision, error) {

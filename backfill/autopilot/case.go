@@ -6,14 +6,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// State says how far a case is.
+// State says how far a case has come.
 type State string
 
-// The states.
+// The states. A case goes back and forth between Waiting and Searching until it has Ended.
 const (
-	Waiting   State = "waiting"   // for a person, for runs under way, or for a queue
-	Searching State = "searching" // runs are triggered, and waited for
-	Ended     State = "ended"
+	Waiting   State = "waiting"   // for a person, a run under way, or a queue
+	Searching State = "searching" // runs were triggered, and it waits for their results
+	Ended     State = "ended"     // it has a Report
 )
 
 // Outcome says how a case ended.
@@ -21,27 +21,27 @@ type Outcome string
 
 // The outcomes.
 const (
-	Culprit      Outcome = "culprit"          // one push, or several that cannot be told apart
-	Undecided    Outcome = "undecided"        // the runs it may have are spent, or nothing more can be run
-	Intermittent Outcome = "not_a_regression" // it fails at times, before and after; not reported
-	NeverGreen   Outcome = "never_good"       // no green run is known; nothing was triggered
+	Culprit      Outcome = "culprit"          // one push broke it, or several that cannot be told apart
+	Undecided    Outcome = "undecided"        // the case has used up its runs, or no further run can tell more
+	Intermittent Outcome = "not_a_regression" // the failure is intermittent: it happens before and after; not reported
+	NeverGreen   Outcome = "never_good"       // no green run is known, so nothing was triggered
 	BackedOut    Outcome = "backed_out"       // a push that can have caused it was backed out
 	Classified   Outcome = "classified"       // a person classified the failure
-	Cancelled    Outcome = "cancelled"        // a person cancelled a run, or stopped the robot
-	OverBudget   Outcome = "over_budget"      // a budget was spent before or during the search
+	Cancelled    Outcome = "cancelled"        // a person cancelled a run or stopped the robot
+	OverBudget   Outcome = "over_budget"      // a budget was used up before or during the search
 	Infra        Outcome = "infra"            // infrastructure ended the runs
-	CouldNotSee  Outcome = "could_not_see"    // a source that is needed did not answer for long
-	Proposed     Outcome = "proposed"         // a dry run: Why says what would have been triggered
-	Joined       Outcome = "joined"           // another case is about the same; not reported
+	CouldNotSee  Outcome = "could_not_see"    // a source that is needed did not answer for about an hour
+	Proposed     Outcome = "proposed"         // a dry run; Report.Why says what would have been triggered
+	Joined       Outcome = "joined"           // an earlier case has the same failure; not reported
 )
 
-// Chance is a push with the probability that it is the culprit.
+// Chance is a push with the probability, 0 to 1, that it is the culprit.
 type Chance struct {
 	Push        job.PushRef `json:"push"`
 	Probability float64     `json:"probability"`
 }
 
-// Report is how a case ended, for people: its JSON is the body of the webhook.
+// Report says how a case ended. Its JSON is the body of the webhook.
 type Report struct {
 	Repo      string       `json:"repo"`
 	Label     string       `json:"label"`
@@ -49,72 +49,73 @@ type Report struct {
 	Outcome   Outcome      `json:"outcome"`
 	FirstBad  *job.PushRef `json:"first_bad"`
 	Culprit   *job.PushRef `json:"culprit"`
-	Credible  []Chance     `json:"credible"` // the most probable first; never null
-	Runs      int          `json:"runs"`     // triggered, builds and followed repositories included
-	RedRuns   int          `json:"red_runs"` // of those, the ones that ended red
+	Credible  []Chance     `json:"credible"` // the most probable first; never null in JSON
+	Runs      int          `json:"runs"`     // triggered, with builds and with runs in repositories of merges
+	RedRuns   int          `json:"red_runs"` // how many of Runs ended red
 	Why       string       `json:"why"`
 }
 
-// Cost is what was triggered for a case, or on a day.
+// Cost is what was triggered for one case, or in one day.
 type Cost struct {
 	Runs    int     `json:"runs"`
 	RedRuns int     `json:"red_runs"`
-	Minutes float64 `json:"minutes"` // of machines
+	Minutes float64 `json:"minutes"` // machine time
 }
 
-// Case is one new failure and what the robot made of it.
+// Case is one new failure, and what the robot does about it.
 type Case struct {
-	Key string // names it, also in addresses: short, of letters and digits
-	// Repo, Label and Signature are what failed first. Labels are all labels with the
-	// failure, and Signatures all that are new on the push.
+	Key string // its name, also in addresses: short, only letters and digits
+	// Repo, Label and Signature are those of the failure that opened the case. Labels and
+	// Signatures are all that the case is about by now.
 	Repo, Label string
 	Labels      []string
 	Signature   string
 	Signatures  []string
-	Test        string // the test, as its harness names it; empty where none is named
+	Test        string // the test by its harness's name; empty when the log names none
 	Kind        job.Kind
-	Run         string // the failed run's id
-	Page        string // where people look at that run; empty where the CI does not say
+	Run         string // the id of the failed run
+	Page        string // the page of that run; empty when the CI has none
 
-	Push     job.Push  // on which it failed, as far back as that was known when it was opened
-	LastGood *job.Push // nil where none is known
-	Start    job.Push  // on which the failed run is that was heard of first
+	Push     job.Push  // the first push known to be bad when the case was opened
+	LastGood *job.Push // the last good push then; nil when none was known
+	Start    job.Push  // the push of the failed run that the robot heard of first
 
 	State   State
-	Mode    Mode   // as it was when it was opened
-	Rule    Rule   // that let it through or, in a dry run, would stop it
-	Why     string // in words, as decided then
-	Doing   string // what it does or waits for now, for people
+	Mode    Mode   // the robot's mode when the case was opened
+	Rule    Rule   // RuleOpened or, in a dry run, the rule that would have stopped it
+	Why     string // why the case was opened, in words
+	Doing   string // what it does or waits for now, in words
 	Opened  time.Time
-	Ended   time.Time // zero while it is open
-	Blind   int       // how often in a row a source that it needs did not answer
-	BlindAt time.Time // the last time
-	Takes   float64   // minutes that a run of the label takes
-	// Blocked says why pushes cannot be run, by repository and id.
+	Ended   time.Time // zero until the case has ended
+	Blind   int       // how many times in a row a needed source did not answer
+	BlindAt time.Time // the last of these times
+	Takes   float64   // minutes that a run of the label usually takes
+	// Blocked says why no run can be triggered on some pushes. Keys are the repository and the
+	// push's id.
 	Blocked map[string]string
 	Cost    Cost
-	Report  *Report // nil until it has ended
-	Told    bool    // the report was delivered; always, in the end, unless the outcome is not reported
+	Report  *Report // nil until the case has ended
+	Told    bool    // whether the report was delivered; never true for an outcome that is not reported
 
-	// People is what people did about it later.
+	// People is what people did about the case afterwards.
 	People People
 }
 
-// Answer is whether a case's answer was right.
+// Answer says whether the culprit of a case was right.
 type Answer string
 
 // The answers.
 const (
-	Unknown Answer = ""
+	Unknown Answer = ""      // people have not acted yet
 	Right   Answer = "right" // the culprit was backed out
-	Wrong   Answer = "wrong" // another push was backed out, or a person said so
+	Wrong   Answer = "wrong" // another suspect was backed out, or a person said that it was wrong
 )
 
 // People is what people did about a case.
 type People struct {
 	Answer  Answer       `json:"answer"`
-	By      string       `json:"by,omitempty"`      // who said so; empty where a backout did
-	Note    string       `json:"note,omitempty"`    // what they said
-	Backout *job.PushRef `json:"backout,omitempty"` // that undid the culprit, or another push
+	By      string       `json:"by,omitempty"`      // who said so; empty when a backout told
+	Note    string       `json:"note,omitempty"`    // what they wrote
+	Backout *job.PushRef `json:"backout,omitempty"` // the push that undid the culprit, or another suspect
 	At      time.Time    `json:"at,omitzero"`
 }

@@ -5,63 +5,67 @@ import "time"
 // Mode says what the robot may do.
 type Mode string
 
-// The modes.
+// The modes, each allowing more than the one before.
 const (
-	Off    Mode = "off"     // look at nothing
+	Off    Mode = "off"     // do nothing
 	DryRun Mode = "dry_run" // decide and report, trigger nothing
-	Act    Mode = "act"
+	Act    Mode = "act"     // decide, report and trigger
 )
 
-// Config is the autopilot's file. [ParseConfig] reads one, checks it and fills in the defaults.
+// Config is the content of the autopilot's file. [ParseConfig] reads one, checks it and sets the
+// defaults.
 type Config struct {
-	// Repositories are the names of the repositories to look after; globs of package path.
+	// Repositories are the repositories to watch, as globs of package path.
 	Repositories []string
-	// Labels are globs of the labels to look after, in which a star matches slashes too.
-	// Default all.
+	// Labels are the labels to watch, as globs in which * also matches slashes. Default: all
+	// labels.
 	Labels []string
 	// Mode is what the robot may do. Default DryRun.
 	Mode    Mode
 	Budgets Budgets
-	// Quiet is how long a person has, after a failed run, to classify it or to back out.
-	// Default 10 minutes: 90% of classifications come within 11.
+	// Quiet is how long people have, after a failed run, to classify it or to back out a push
+	// before the robot acts. Default 10 minutes: 90% of classifications come within 11 minutes.
 	Quiet time.Duration
-	// KnownDays is for how many days a signature that was seen counts as known. Default 21.
+	// KnownDays is how many days a signature counts as known after it was seen. Default 21.
 	KnownDays int
-	// MaxAge is how old a push may be when its failure is looked at. Default 6 hours.
+	// MaxAge is the maximum age of a push when the robot hears of its failure. Default 6 hours.
 	MaxAge time.Duration
-	// MaxRuns is how many runs one case may trigger, builds included. Default 40.
+	// MaxRuns is the maximum number of runs that one case may trigger, including builds. Default
+	// 40.
 	MaxRuns int
-	// MaxRevisions is how many pushes before the first bad one are searched. Default 40.
+	// MaxRevisions is the maximum number of pushes before the first bad one that are searched.
+	// Default 40.
 	MaxRevisions int
-	// Queue is how many runs may be waiting in a label's queue before the robot waits with
-	// its own. Default 100.
+	// Queue is the maximum number of runs waiting in a label's queue. While there are more, the
+	// robot waits. Default 100.
 	Queue int
-	// Together is how many new signatures on one push are cases of their own; with more,
-	// they are one. Default 10.
+	// Together is the number of new signatures on one push up to which each gets its own case. When
+	// there are more, one case is about all of them. Default 10.
 	Together int
-	// Cases is how many cases are open at first; the number follows success. Default 4.
+	// Cases is how many cases may be open at first; see Window for how that changes. Default 4.
 	Cases int
-	// Undecided is after how many undecided cases in a row the robot falls back to DryRun.
-	// Default 5.
+	// Undecided is the number of undecided cases in a row after which the robot falls back to
+	// DryRun. Default 5.
 	Undecided int
-	// Webhook gets each report as a POST; empty for none.
+	// Webhook is the URL to which each report is POSTed; empty for none.
 	Webhook string
-	// OffFile is a file that stops the robot while it exists; empty for none.
+	// OffFile names a file that stops the robot while it exists; empty for none.
 	OffFile string
 }
 
-// Budgets limit what the robot triggers in any 24 hours. Zero fields of the file are nothing, and
-// missing ones the default; -1 is no limit.
+// Budgets limit what the robot triggers in any 24 hours. In the file, a missing field means the
+// default, 0 means nothing and -1 means no limit.
 type Budgets struct {
-	RunsDay    int // runs, builds included; default 200
-	RedRunsDay int // runs that ended red, which a person must classify, and those that have not ended; default 60
-	MinutesDay int // minutes of machines, as the label usually takes; default 12000
+	RunsDay    int // runs, including builds; default 200
+	RedRunsDay int // runs that ended red, which a person must classify, plus those that have not ended; default 60
+	MinutesDay int // minutes of machine time, as the label usually takes; default 12000
 	LabelDay   int // runs of one label; default 40
-	// Pools limit the runs of all labels that match a glob, together. A label may be in several.
+	// Pools limit the runs of all labels that match a glob, taken together. A label may be in
+	// several pools.
 	Pools map[string]int
-	// PoolDay limits the runs of each platform, which is what a label has before its
-	// first slash. Default no limit.
+	// PoolDay limits the runs of each platform; that is the part of a label before its first slash.
+	// Default: no limit.
 	PoolDay int
-	// Kinds limit the runs of each kind: build, test, perf, other. Default no limit.
+	// Kinds limit the runs of each kind: build, test, perf, other. Default: no limit.
 	Kinds map[string]int
 }

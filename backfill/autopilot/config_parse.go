@@ -17,7 +17,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Defaults is the Config of a file that names nothing.
+// Defaults returns the Config of an empty file.
 func Defaults() Config {
 	return Config{
 		Mode: DryRun, Budgets: Budgets{RunsDay: 200, RedRunsDay: 60, MinutesDay: 12000, LabelDay: 40, PoolDay: -1},
@@ -26,10 +26,11 @@ func Defaults() Config {
 	}
 }
 
-// ParseConfig reads the autopilot's file, in JSON: an object with the names of the fields of Config and
-// Budgets in snake_case. Durations are seconds, or text such as "10m". Budgets.Pools and
-// PoolDay are both "pool": an object, or a number. An unknown or repeated name, and a value that
-// makes no sense, is an error that wraps job.ErrInvalid and names the field.
+// ParseConfig reads the autopilot's file, a JSON object. Its names are those of the fields of
+// Config and Budgets in snake_case, except that "kind" is Budgets.Kinds, and "pool" is
+// Budgets.Pools when it is an object and Budgets.PoolDay when it is a number. Durations are
+// seconds, or text such as "10m". An unknown or repeated name, or a value that makes no sense,
+// gives an error that wraps job.ErrInvalid and names the field.
 func ParseConfig(text []byte) (Config, error) {
 	c := Defaults()
 	err := c.read(text)
@@ -39,29 +40,29 @@ func ParseConfig(text []byte) (Config, error) {
 	return c, job.Wrap("autopilot.config", "", err)
 }
 
-// Check returns an error that wraps job.ErrInvalid and names the field that makes no sense.
+// Check returns an error that wraps job.ErrInvalid and names the first field that makes no sense.
 func (c Config) Check() error {
 	bad := func(field, format string, args ...any) error {
 		return fmt.Errorf("%w: %s: %s", job.ErrInvalid, field, fmt.Sprintf(format, args...))
 	}
 	switch {
 	case len(c.Repositories) == 0 && c.Mode != Off:
-		return bad("repositories", "none is named; name at least one")
+		return bad("repositories", "the list is empty; name at least one repository")
 	case c.Mode != Off && c.Mode != DryRun && c.Mode != Act:
-		return bad("mode", "%q, expected off, dry_run or act", c.Mode)
+		return bad("mode", "%q is not a mode; expected off, dry_run or act", c.Mode)
 	}
 	for field, globs := range map[string][]string{
 		"repositories": c.Repositories, "labels": c.Labels, "budgets.pool": slices.Collect(maps.Keys(c.Budgets.Pools)),
 	} {
 		for _, g := range globs {
 			if _, err := path.Match(g, ""); err != nil || strings.TrimSpace(g) == "" {
-				return bad(field, "%q is no pattern", g)
+				return bad(field, "%q is not a valid glob pattern", g)
 			}
 		}
 	}
 	for kind := range c.Budgets.Kinds {
 		if _, err := job.ParseKind(kind); err != nil {
-			return bad("budgets.kind", "%q, expected build, test, perf or other", kind)
+			return bad("budgets.kind", "%q is not a kind; expected build, test, perf or other", kind)
 		}
 	}
 	for _, n := range []struct {
@@ -82,7 +83,7 @@ func (c Config) Check() error {
 		{"budgets.pool", c.Budgets.PoolDay, -1},
 	} {
 		if n.v < n.low || n.v > 1e6 {
-			return bad(n.field, "%d, expected %d to 1000000", n.v, n.low)
+			return bad(n.field, "%d is out of range; expected %d to 1000000", n.v, n.low)
 		}
 	}
 	for field, limits := range map[string]map[string]int{
@@ -91,22 +92,22 @@ func (c Config) Check() error {
 	} {
 		for name, v := range limits {
 			if v < -1 || v > 1e6 {
-				return bad(field+" "+name, "%d, expected -1 to 1000000", v)
+				return bad(field+" "+name, "%d is out of range; expected -1 to 1000000", v)
 			}
 		}
 	}
 	return c.checkTimes(bad)
 }
 
-// checkTimes checks the durations, and the webhook.
+// checkTimes checks the durations and the webhook.
 func (c Config) checkTimes(bad func(field, format string, args ...any) error) error {
 	switch {
 	case c.Quiet < 0 || c.Quiet > day:
-		return bad("quiet", "%s, expected 0 to 24h", c.Quiet)
+		return bad("quiet", "%s is out of range; expected 0 to 24h", c.Quiet)
 	case c.MaxAge <= c.Quiet || c.MaxAge > 30*day:
-		return bad("max_age", "%s, expected more than quiet, which is %s, and at most 30 days", c.MaxAge, c.Quiet)
+		return bad("max_age", "%s is out of range; expected more than quiet (%s) and at most 30 days", c.MaxAge, c.Quiet)
 	case c.KnownDays > 366:
-		return bad("known_days", "%d, expected 1 to 366", c.KnownDays)
+		return bad("known_days", "%d is out of range; expected 1 to 366", c.KnownDays)
 	}
 	if c.Webhook != "" {
 		u, err := url.Parse(c.Webhook)
@@ -117,7 +118,7 @@ func (c Config) checkTimes(bad func(field, format string, args ...any) error) er
 	return nil
 }
 
-// fields are the file's names, with where each goes.
+// fields maps the names in the file to the fields.
 func (c *Config) fields() map[string]any {
 	return map[string]any{
 		"repositories": &c.Repositories, "labels": &c.Labels, "mode": &c.Mode, "budgets": &c.Budgets, "quiet": &c.Quiet,
@@ -161,11 +162,11 @@ func (b *Budgets) read(text []byte) error {
 }
 
 func unknown(name string, known []string) error {
-	return fmt.Errorf("%w: %s: there is no such field; the fields are %s", job.ErrInvalid, job.Visible(name),
+	return fmt.Errorf("%w: %s: unknown field; the fields are %s", job.ErrInvalid, job.Visible(name),
 		strings.Join(known, ", "))
 }
 
-// object calls each with the members of a JSON object, of which every name may be there once.
+// object calls each for every member of a JSON object. A repeated name is an error.
 func object(text []byte, prefix string, each func(name string, raw json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	malformed := func(err error) error {
@@ -193,7 +194,7 @@ func object(text []byte, prefix string, each func(name string, raw json.RawMessa
 			return malformed(err)
 		}
 		if seen[name] {
-			return fmt.Errorf("%w: %s%s is there twice", job.ErrInvalid, prefix, job.Visible(name))
+			return fmt.Errorf("%w: %s%s appears twice", job.ErrInvalid, prefix, job.Visible(name))
 		}
 		seen[name] = true
 		if err := each(name, raw); err != nil {
@@ -204,7 +205,7 @@ func object(text []byte, prefix string, each func(name string, raw json.RawMessa
 		return malformed(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return malformed(errors.New("there is more after the object"))
+		return malformed(errors.New("unexpected text after the object"))
 	}
 	return nil
 }
@@ -230,7 +231,7 @@ func value(field string, raw json.RawMessage, to any) error {
 	return nil
 }
 
-// plain says in words what a field wants.
+// plain says in words which type a field has.
 func plain(to any) string {
 	switch to.(type) {
 	case *[]string:
@@ -243,12 +244,12 @@ func plain(to any) string {
 	return "a text"
 }
 
-// duration reads seconds, or text such as "10m".
+// duration reads a duration: seconds, or text such as "10m".
 func duration(field string, raw json.RawMessage, to *time.Duration) error {
 	var n float64
 	if json.Unmarshal(raw, &n) == nil && !bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		if math.Abs(n) > 1e9 {
-			return fmt.Errorf("%w: %s: %g seconds is too much", job.ErrInvalid, field, n)
+			return fmt.Errorf("%w: %s: %g seconds is too long", job.ErrInvalid, field, n)
 		}
 		*to = time.Duration(n * float64(time.Second))
 		return nil

@@ -2,23 +2,23 @@ package autopilot
 
 import "time"
 
-// Day is what the robot did on one day, in UTC, for a page.
+// Day is what the robot did on one day (UTC), for a page.
 type Day struct {
-	Date     time.Time // midnight
-	Mode     Mode      // now: what it may do
-	Why      string    // why no more than that; empty for Act
-	Switch   Switch    // now
-	SwitchOK bool      // the switch could be read; while it cannot, nothing is triggered
-	Window   Window    // now
+	Date     time.Time // midnight UTC
+	Mode     Mode      // what the robot may do now
+	Why      string    // why it may do no more than that; empty for Act
+	Switch   Switch    // as it is now
+	SwitchOK bool      // whether the switch could be read; while it cannot, nothing is triggered
+	Window   Window    // as it is now
 
-	Cases []Case     // opened on that day, newest first
-	Left  []Decision // what was left alone, newest first
-	Known int        // failed runs that were left alone since their signature is known
+	Cases []Case     // opened on that day, the newest first
+	Left  []Decision // failures left alone on that day, the newest first
+	Known int        // number of failed runs that were left alone because their signature is known
 
-	New      int // cases opened
-	Culprits int // of those, with a named culprit
+	New      int // number of cases opened
+	Culprits int // number of these cases that named a culprit
 	Cost     Cost
-	Budgets  []Bar    // limits and what is spent of them now, in the last 24 hours
+	Budgets  []Bar    // limits, and what the last 24 hours used of them
 	Accuracy Accuracy // over the last 28 days
 }
 
@@ -26,27 +26,28 @@ type Day struct {
 type Bar struct {
 	Name  string // "runs", "red runs", "minutes", "label linux64/opt/xpcshell-1", "pool linux*", "kind build"
 	Used  int
-	Limit int // negative for no limit
+	Limit int // negative: no limit
 }
 
-// Accuracy compares what the robot said with what people did later.
+// Accuracy compares the culprits that the robot named with what people did later.
 type Accuracy struct {
-	Right, Wrong int // a backout or a person tells
-	Open         int // named, and nobody has done anything yet
+	Right, Wrong int // as a backout or a person says
+	Open         int // named, and people have not acted yet
 	Undecided    int
 }
 
-// Window is how many cases may be open at once, which follows success.
+// Window says how many cases may be open at the same time. It grows slowly and shrinks fast, as
+// TCP's congestion window does: the robot earns trust with right answers.
 type Window struct {
-	Size      int // starts at Config.Cases, one more after a right answer, half after a wrong or undecided one
-	Open      int // cases that are open now
-	Undecided int // in a row
+	Size      int // Config.Cases at first; plus 1 after a right answer, halved after a wrong or undecided one
+	Open      int // number of cases that are open now
+	Undecided int // number of undecided cases in a row
 }
 
-// Switch is what people, or the robot itself, set the mode to. What it may do is the lesser
-// of this and Config.Mode.
+// Switch is the mode that people set, or that the robot fell back to. The robot may do what both
+// the Switch and Config.Mode allow.
 type Switch struct {
-	Mode Mode // Act where nobody stopped it
+	Mode Mode // Act until somebody stops the robot
 	By   string
 	Why  string
 	At   time.Time

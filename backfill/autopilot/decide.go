@@ -10,33 +10,34 @@ import (
 // spot is what is known of one push in a search.
 type spot struct {
 	push       job.Push
-	label      string // the chunk that runs there what the case is about
+	label      string // the chunk that runs the case's test on this push
 	bad, good  int
 	running    int
-	counted    int  // runs that count towards a total
-	unclear    int  // ended without saying anything
-	ours       int  // of the runs, those that the case triggered
-	untestable bool // nothing can run on it, or the CI said no
+	counted    int  // number of runs that count towards a total; see job.Status
+	unclear    int  // number of runs that ended without telling anything
+	ours       int  // number of runs that the case triggered
+	untestable bool // nothing can run on it, or the CI refused
 	cancelled  bool // a person cancelled a run on it
 }
 
-// can reports whether a run on the push could tell something new. What ended twice without
-// saying anything is left alone.
+// can reports whether another run on the push could tell something new. After two runs that ended
+// without telling anything the push is left alone.
 func (s spot) can() bool {
 	return s.bad == 0 && s.good == 0 && s.running == 0 && s.unclear < 2 && s.ours < 2 && s.again()
 }
 
-// again reports whether a push that has a result can be run once more.
+// again reports whether a push with a result can be run once more.
 func (s spot) again() bool { return !s.untestable && !s.cancelled }
 
-// line is the pushes of a search, oldest first: from the last good one to the first bad one. In a
-// repository that a merge brought, bad is behind the last one: the merge itself is bad.
+// line holds the pushes of a search, oldest first, from the last good to the first bad one. In a
+// repository that a merge came from, bad is len(spots), one past the last push: there the merge
+// itself is the bad push.
 type line struct {
 	spots []spot
 	bad   int
 }
 
-// gap are the pushes between the last good one and the first bad one that a run would tell about.
+// gap returns the indices of the pushes strictly between good and bad that a run would tell about.
 func (l line) gap() (can []int) {
 	for i := 1; i < l.bad; i++ {
 		if l.spots[i].can() {
@@ -46,7 +47,7 @@ func (l line) gap() (can []int) {
 	return can
 }
 
-// running are the pushes of the gap on which something is under way.
+// running returns the pushes of the gap that have a run under way.
 func (l line) running() (out []job.Push) {
 	for i := 1; i < l.bad; i++ {
 		if l.spots[i].running > 0 {
@@ -56,18 +57,20 @@ func (l line) running() (out []job.Push) {
 	return out
 }
 
-// suspects are the pushes after the last good one, up to the first bad one.
+// suspects returns the pushes that can be the culprit: after the last good one, up to and including
+// the first bad one.
 func (l line) suspects() (out []job.Push) {
 	for i := 1; i <= l.bad && i < len(l.spots); i++ {
-		if l.spots[i].push.Testable() { // one that has no changesets left broke nothing
+		if l.spots[i].push.Testable() { // a push without changesets broke nothing
 			out = append(out, l.spots[i].push)
 		}
 	}
 	return out
 }
 
-// thirds are one or two pushes of those that divide them best. Two at a time need a quarter more runs
-// than one, and two thirds of the rounds.
+// thirds returns one or two pushes that divide the gap best: of 1 or 2 candidates one, of more the
+// two at one and two thirds. Two runs at a time need a quarter more runs than one, but only two
+// thirds of the rounds, and a round takes hours.
 func thirds(can []int) []int {
 	switch n := len(can); n {
 	case 0, 1, 2:
@@ -77,35 +80,35 @@ func thirds(can []int) []int {
 	}
 }
 
-// view is everything that decides what a case does next.
+// view is all that decides what a case does next.
 type view struct {
 	line     line
-	nameless bool // no test is named: the red push is run once more before anything else
-	flaky    bool // the label failed before the last good push too, or passed and failed on one push
-	// reds are the pushes that are red from the first bad one on, and greens the green runs on it and
-	// since.
+	nameless bool // the log names no test, so the red push is run once more before anything else
+	flaky    bool // the label failed before the last good push too, or passed and failed on the same push
+	// reds is the number of red pushes from the first bad one on. greens is the number of green
+	// runs on the first bad push and on newer ones.
 	reds, greens int
-	failed       int // red runs on all of them
-	redRuns      int // and on the first bad push
-	pushed       int // pushes after the start, and newer of them have a result
+	failed       int // number of red runs on all these pushes
+	redRuns      int // number of red runs on the first bad push
+	pushed       int // number of pushes newer than the start that have a result
 	newer        int
-	newerRunning []job.Push // and those that will have one soon
-	spent        int        // runs that the case triggered
-	left         int        // runs that it may still trigger
+	newerRunning []job.Push // pushes newer than the start that will soon have a result
+	spent        int        // number of runs that the case has triggered
+	left         int        // number of runs that the case may still trigger
 	age          time.Duration
 	maxAge       time.Duration
 	dry          bool
 }
 
-// move is what to do next.
+// move is what a case does next: run something, wait, or end.
 type move struct {
-	run  []int // spots to run once more each
+	run  []int // indices of the pushes to run once more each
 	wait string
 	end  Outcome
 	why  string
 }
 
-// decide says what a case does next. It is pure.
+// decide says what a case does next. It is a pure function.
 func decide(v view) move {
 	first := v.line.bad
 	inner := first >= len(v.line.spots)
@@ -116,7 +119,7 @@ func decide(v view) move {
 		return move{wait: fmt.Sprintf("for another run on push %d", v.line.spots[first].push.ID)}
 	}
 	if v.nameless && !inner && v.redRuns < 2 && v.greens == 0 && v.once() {
-		return v.buy([]int{first}, "no test is named, so the red push is run once more before anything else")
+		return v.buy([]int{first}, "the log names no test, so the red push is run once more before anything else")
 	}
 	if over := v.over(); over != nil {
 		return *over
@@ -128,7 +131,7 @@ func decide(v view) move {
 	return v.conclude(inner)
 }
 
-// over ends a search of what turns out to be intermittent: nothing more is bought for it.
+// over ends a search whose failure turns out to be intermittent, before it triggers any more runs.
 func (v view) over() *move {
 	if v.reds > 1 || v.greens == 0 {
 		return nil
@@ -140,15 +143,16 @@ func (v view) over() *move {
 	return nil
 }
 
-// enoughGreens are how many green runs, on a push that was red once and on newer ones, make it
-// intermittent.
+// enoughGreens is the number of green runs, on a push that was red once and on newer pushes, that
+// make a failure intermittent.
 const enoughGreens = 3
 
-// enoughReds are how many red runs make a culprit, without any more on its account.
+// enoughReds is the number of red runs that confirm a culprit, so that it needs no run of its own.
 const enoughReds = 3
 
-// conclude ends a search in which nothing is left to be tested between good and bad, or waits for what comes by
-// itself: a run on a newer push costs nothing.
+// conclude ends a search when no push between good and bad is left to run. Where the evidence is
+// thin it first waits for runs on newer pushes, which come anyway and cost nothing, or runs the
+// first bad push once more.
 func (v view) conclude(inner bool) move {
 	first := v.line.bad
 	class := len(v.line.suspects())
@@ -185,7 +189,7 @@ func (v view) once() bool {
 	return s.again() && s.ours < enoughReds-1
 }
 
-// doubtful is a search with results that contradict each other: pushes since the first bad one passed.
+// doubtful handles contradicting results: pushes since the first bad one passed.
 func (v view) doubtful() move {
 	if v.age < v.maxAge && v.reds == 1 && v.pushed > 0 {
 		return move{wait: "for more runs on newer pushes: it passed since it failed"}
@@ -194,13 +198,14 @@ func (v view) doubtful() move {
 		count(v.greens, "time"))}
 }
 
-// buy triggers a run on each of the spots, within what the case may trigger.
+// buy triggers a run on each of these spots, within what the case may still trigger.
 func (v view) buy(run []int, why string) move {
 	switch {
 	case v.dry:
 		return move{end: Proposed, run: run, why: why}
 	case v.left <= 0:
-		return move{end: Undecided, why: fmt.Sprintf("the %s that a case may trigger are spent", count(v.spent, "run"))}
+		return move{end: Undecided, why: fmt.Sprintf("the case has used up the %s that it may trigger",
+			count(v.spent, "run"))}
 	case len(run) > v.left:
 		run = run[:v.left]
 	}

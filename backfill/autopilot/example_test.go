@@ -25,5 +25,5 @@ func Example() {
 	fmt.Println(no.Why)
 	// Output:
 	// dry_run true age
-	// the push was 9 hours old when it failed, more than 6 hours: people have dealt with it
+	// the push was 9 hours old when it failed, more than 6 hours; people have dealt with it
 }

@@ -10,63 +10,63 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Stage says how much of Facts is known. Each stage costs more than the one before.
+// Stage says which Facts are known. Each stage costs more than the one before.
 type Stage int
 
 // The stages.
 const (
-	StageHeard   Stage = iota // what was heard, and the file: costs nothing
-	StageStore                // what people set: one question to the store
-	StageRuns                 // the label's runs on the push: one request to the CI
-	StageLog                  // the log, and what is known of its signatures
+	StageHeard   Stage = iota // the event and the file; costs nothing
+	StageStore                // what people set; one query to the store
+	StageRuns                 // the label's runs on the push; one request to the CI
+	StageLog                  // the run's log, and what is known of its signatures
 	StageHistory              // older and newer pushes
 	StagePeople               // classifications and backouts
 	StageCosts                // the queue and the budgets
-	StageAll
+	StageAll                  // everything, before a run is triggered
 )
 
-// Facts are what is known of a failure when the gates are asked: values, so that a gate can be
-// tested alone.
+// Facts are what is known of a failure when the gates decide. They are plain values, so each gate
+// can be tested alone.
 type Facts struct {
 	Config   Config
-	Now      time.Time // by the store's clock, as all moments that are compared with it
+	Now      time.Time // by the store's clock, as are all times that are compared with it
 	Failure  Failure
-	NoLine   error  // why the repository has no line of pushes; nil where it has
-	OptedOut string // who opted the push out
+	NoLine   error  // why the repository has no line of pushes; nil when it has one
+	OptedOut string // who opted the push out; empty for none
 
 	// Of the label on the push:
-	Runs      analysis.Runs // by their status
-	Offspring bool          // every failed run was triggered after the push
-	By        string        // by whom, where that is known
-	Broken    string        // a build that it needs, and that failed
+	Runs      analysis.Runs // counts by status
+	Offspring bool          // every failed run was triggered after the push, not with it
+	By        string        // who triggered the run, when known
+	Broken    string        // a build that the label needs and that failed; empty for none
 
 	// Of the log:
-	Unread   error           // why it could not be read
-	LastSeen map[string]Seen // of each signature, on an older push
-	Case     string          // of the failure on the push where it was seen last, if there is one
-	Many     int             // new signatures on the push, of all labels
+	Unread   error           // why the log could not be read; nil when it could
+	LastSeen map[string]Seen // when each signature was last seen, on an older push
+	Case     string          // the key of the case about the failure where it was seen last; empty for none
+	Many     int             // number of new signatures on the push, of all labels
 
 	// Of the history:
 	LastGood *job.Push
 	FirstBad job.Push
-	Older    int        // pushes before it that were looked at
-	Ran      int        // of those, the ones on which the label ran
-	Gap      int        // pushes between the last good one and the first bad one that can still be run
-	Running  []job.Push // pushes on which a run that decides is under way
-	Newer    []Newer    // pushes after the failure that ran the label, oldest first
+	Older    int        // number of older pushes that were checked
+	Ran      int        // number of these on which the label ran
+	Gap      int        // number of pushes between last good and first bad on which it can still run
+	Running  []job.Push // pushes on which a run under way will decide
+	Newer    []Newer    // newer pushes on which the label ran, oldest first
 
 	// Of people:
 	Class     job.Classification
-	Blind     error     // a source that did not answer
-	BackedOut *job.Push // a push that can have caused it, and was backed out since it was red last
-	Backout   *job.Push // the push that did so
-	Suspects  int       // pushes that can have caused it
+	Blind     error     // the error of a source that did not answer; nil for none
+	BackedOut *job.Push // a suspect that was backed out since the failure was last seen; nil for none
+	Backout   *job.Push // the push that backed it out
+	Suspects  int       // number of pushes that can have caused the failure
 	Settled   bool      // the label has run since the backout, and was not red
 
 	// Of costs:
 	Queue   job.QueueDepth
-	Over    string // the limit that is spent
-	OverMax int    // and what it is
+	Over    string // the limit that is used up; empty for none
+	OverMax int    // the value of that limit
 }
 
 // Newer is what the label did on a push after the failure.
@@ -75,13 +75,13 @@ type Newer struct {
 	Verdict analysis.Verdict
 }
 
-// gate is one question.
+// gate is one question about the facts.
 type gate struct {
 	stage Stage
 	ask   func(Facts) *Refusal
 }
 
-// gates are asked in this order, the cheapest first.
+// gates are in the order in which they are asked, the cheapest first.
 var gates = []gate{
 	{StageHeard, unnamed},
 	{StageHeard, try},
@@ -107,8 +107,8 @@ var gates = []gate{
 	{StageCosts, budget},
 }
 
-// Gate asks the gates whose facts are known at a stage, in the order of their price. It returns the first
-// refusal, or false where none of them refuses. The facts of later stages are not looked at.
+// Gate asks the gates whose facts are known at a stage, the cheapest first. It returns the first
+// refusal and true, or false when no gate refuses. It does not read facts of later stages.
 func Gate(f Facts, known Stage) (Refusal, bool) {
 	for _, g := range gates {
 		if g.stage > known {
@@ -125,7 +125,7 @@ func refuse(rule Rule, format string, args ...any) *Refusal {
 	return &Refusal{Rule: rule, Why: fmt.Sprintf(format, args...)}
 }
 
-// later is a refusal for now.
+// later is a refusal that is not final: look again after wait.
 func later(rule Rule, wait time.Duration, format string, args ...any) *Refusal {
 	return &Refusal{Rule: rule, Wait: max(wait, time.Second), Why: fmt.Sprintf(format, args...)}
 }
@@ -149,7 +149,9 @@ func try(f Facts) *Refusal {
 			"another one's failure", f.Failure.Push.Repo)
 }
 
-// age: what was heard of too late is left to people. What then waits for its turn is not older for that, within reason.
+// age leaves failures of old pushes to people. The push's age counts from when the robot heard of
+// the failure, so waiting for its turn does not make a failure too old, unless that takes longer
+// than patience.
 func age(f Facts) *Refusal {
 	if f.Failure.Push.Time.IsZero() {
 		return nil
@@ -157,7 +159,7 @@ func age(f Facts) *Refusal {
 	old, waited := f.Failure.Heard.Sub(f.Failure.Push.Time), f.Now.Sub(f.Failure.Heard)
 	switch {
 	case old > f.Config.MaxAge:
-		return refuse(RuleAge, "the push was %s old when it failed, more than %s: people have dealt with it", span(old),
+		return refuse(RuleAge, "the push was %s old when it failed, more than %s; people have dealt with it", span(old),
 			span(f.Config.MaxAge))
 	case waited > patience:
 		return refuse(RuleAge, "it waited for %s, and the push is too old by now", span(waited))
@@ -225,8 +227,8 @@ func unread(f Facts) *Refusal {
 	return refuse(RuleNoSign, "its log could not be read %s in a row: %v", count(f.Failure.Blind+1, "time"), f.Unread)
 }
 
-// known: the signature was seen on an older push, and not a moment ago. A red streak that goes on is
-// looked at again: it may be inherited.
+// known leaves a failure alone when its signature was seen on an older push, some time ago. A
+// streak of red runs that goes on is not refused here: inherited decides about that.
 func known(f Facts) *Refusal {
 	if len(f.Failure.New) > 0 || len(f.Failure.Signatures) == 0 {
 		return nil
@@ -241,7 +243,7 @@ func known(f Facts) *Refusal {
 		last.Push.ID, count(f.Config.KnownDays, "day"))
 }
 
-// last is when one of the signatures was seen last.
+// last returns when and where one of the signatures was seen last.
 func (f Facts) last() Seen {
 	var out Seen
 	for _, s := range f.LastSeen {
@@ -252,8 +254,9 @@ func (f Facts) last() Seen {
 	return out
 }
 
-// green: newer pushes say that it is over. A single red run after untested pushes, with one green run
-// since, may be the first sight of a new intermittent, of which that green one says little.
+// green leaves a failure alone when newer pushes passed. One red run after untested pushes with a
+// single green run since then is not enough: that may be the first sight of a new intermittent
+// failure, about which one green run says little.
 func green(f Facts) *Refusal {
 	n := len(f.Newer)
 	if n == 0 || f.Newer[n-1].Verdict != analysis.Good {
@@ -273,7 +276,8 @@ func caseExists(f Facts) *Refusal {
 	return refuse(RuleCase, "case %s is about it", f.Case)
 }
 
-// inherited: an older push is red in the same way, and it was looked at when that was heard.
+// inherited leaves a failure alone when an older push failed in the same way, because the robot
+// looked at that one when it heard of it.
 func inherited(f Facts) *Refusal {
 	if len(f.Failure.New) > 0 || len(f.Failure.Signatures) == 0 {
 		return nil
@@ -281,7 +285,7 @@ func inherited(f Facts) *Refusal {
 	last := f.last()
 	if f.LastGood == nil || place(*f.LastGood) < place(last.Push) {
 		if f.LastGood == nil {
-			return nil // never green
+			return nil // the gate never_green decides
 		}
 		return refuse(RuleInherited, "push %d, which is older, failed in the same way", last.Push.ID)
 	}
@@ -312,8 +316,9 @@ func classified(f Facts) *Refusal {
 	return refuse(RuleClassified, "a person classified it as %s", strings.ReplaceAll(string(f.Class.Kind), "_", " "))
 }
 
-// backedOut: a person has acted, so nothing is triggered. Where that was about one of several suspects, a run since the
-// backout tells whether it was about this failure: if it is red, the search goes on. A case waits for that.
+// backedOut leaves a failure alone when a suspect was backed out: a person has acted. When there
+// were several suspects, the backout may have been about something else. Then a case waits for the
+// next run since the backout: if that is red, the search goes on.
 func backedOut(f Facts) *Refusal {
 	if f.BackedOut == nil || f.doubted() {
 		return nil
@@ -322,7 +327,7 @@ func backedOut(f Facts) *Refusal {
 		f.Backout.ID)
 }
 
-// doubted reports whether a backout may have been about something else.
+// doubted reports whether the backout may have been about something else.
 func (f Facts) doubted() bool { return f.Suspects > 1 && !f.Settled }
 
 func blind(f Facts) *Refusal {
@@ -330,7 +335,7 @@ func blind(f Facts) *Refusal {
 		return nil
 	}
 	if f.Failure.Blind < blindMost {
-		return later(RuleBlind, blindWait(f.Failure.Blind), "what people said and did could not be seen: %v", f.Blind)
+		return later(RuleBlind, blindWait(f.Failure.Blind), "could not see what people said and did: %v", f.Blind)
 	}
 	return refuse(RuleBlind, "could not see what people said and did, %s in a row: %v",
 		count(f.Failure.Blind+1, "time"),
@@ -349,7 +354,7 @@ func running(f Facts) *Refusal {
 	if len(f.Running) == 0 || f.Now.Sub(f.Failure.Heard) > longWait {
 		return nil
 	}
-	return later(RuleRunning, shortWait, "a run on push %d is under way, and decides", f.Running[0].ID)
+	return later(RuleRunning, shortWait, "a run on push %d is under way and will decide", f.Running[0].ID)
 }
 
 func queue(f Facts) *Refusal {
@@ -364,24 +369,25 @@ func budget(f Facts) *Refusal {
 	if f.Over == "" {
 		return nil
 	}
-	return refuse(RuleBudget, "the budget of %d %s in 24 hours is spent", f.OverMax, f.Over)
+	return refuse(RuleBudget, "the budget of %d %s in 24 hours is used up", f.OverMax, f.Over)
 }
 
 const (
-	// shortWait is after how long something is looked at again that events tell of.
+	// shortWait is how long to wait before looking again at what events would tell of.
 	shortWait = 5 * time.Minute
-	// longWait is how long runs under way are waited for.
+	// longWait is how long to wait for runs that are under way.
 	longWait = 2 * time.Hour
-	// blindMost is how often in a row a source may not answer: the waits make about an hour.
+	// blindMost is how many times in a row a source may fail to answer. The waits add up to about
+	// an hour.
 	blindMost = 8
 )
 
-// blindWait is how long to wait for a source that did not answer so often before.
+// blindWait is how long to wait for a source that has failed to answer before times in a row.
 func blindWait(before int) time.Duration {
 	return min(time.Minute<<min(before, 10), 10*time.Minute)
 }
 
-// count is a number with its noun.
+// count is a number with its noun: "1 push", "2 pushes".
 func count(n int, noun string) string {
 	switch {
 	case n == 1:
@@ -392,7 +398,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// span is a duration for people.
+// span is a duration in words.
 func span(d time.Duration) string {
 	switch {
 	case d >= 2*day:
@@ -405,7 +411,7 @@ func span(d time.Duration) string {
 	return count(int(max(d, 0)/time.Second), "second")
 }
 
-// fresh are the signatures that were not seen on an older push.
+// fresh returns the signatures that were not seen on an older push.
 func fresh(signatures []string, seen map[string]Seen) []string {
 	return slices.DeleteFunc(slices.Clone(signatures), func(s string) bool { _, ok := seen[s]; return ok })
 }

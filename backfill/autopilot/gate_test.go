@@ -62,7 +62,7 @@ var gateCases = []struct {
 	},
 	{
 		"an old push", func(f *autopilot.Facts) { f.Failure.Push.Time = f.Now.Add(-7 * time.Hour) }, "age", true,
-		"the push was 6 hours old when it failed, more than 6 hours: people have dealt with it",
+		"the push was 6 hours old when it failed, more than 6 hours; people have dealt with it",
 	},
 	{
 		"a push of six hours",
@@ -179,7 +179,7 @@ var gateCases = []struct {
 	}, "backout", true, "push 1, which can have caused it, was backed out by push 5"},
 	{
 		"people not seen", func(f *autopilot.Facts) { f.Blind = errors.New("HTTP 503") }, "blind", false,
-		"what people said and did could not be seen: HTTP 503",
+		"could not see what people said and did: HTTP 503",
 	},
 	{"people not seen for long", func(f *autopilot.Facts) {
 		f.Blind, f.Failure.Blind = errors.New("HTTP 503"),
@@ -191,7 +191,7 @@ var gateCases = []struct {
 	},
 	{
 		"one runs", func(f *autopilot.Facts) { f.Running = []job.Push{other} }, "running", false,
-		"a run on push 5 is under way, and decides",
+		"a run on push 5 is under way and will decide",
 	},
 	{"one runs for hours", func(f *autopilot.Facts) {
 		f.Running, f.Failure.Heard = []job.Push{other}, f.Now.Add(-3*time.Hour)
@@ -203,7 +203,7 @@ var gateCases = []struct {
 	{"a queue at the limit", func(f *autopilot.Facts) { f.Queue.Pending = 100 }, "", false, ""},
 	{
 		"a budget", func(f *autopilot.Facts) { f.Over, f.OverMax = "red runs", 60 }, "budget", true,
-		"the budget of 60 red runs in 24 hours is spent",
+		"the budget of 60 red runs in 24 hours is used up",
 	},
 }
 

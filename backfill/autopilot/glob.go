@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// matches reports whether a name is one of the globs. A star matches slashes too.
+// matches reports whether a name matches one of the globs. A star matches slashes too.
 func matches(globs []string, name string) bool {
 	for _, g := range globs {
 		if ok, err := path.Match(flat(g), flat(name)); err == nil && ok {
@@ -15,16 +15,17 @@ func matches(globs []string, name string) bool {
 	return false
 }
 
-// flat is a text in which path.Match sees no slash.
+// flat replaces the slashes of a text, at which a star of path.Match would stop.
 func flat(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 
-// names reports whether the file names a repository and a label.
+// names reports whether the file covers a repository and a label.
 func (c Config) names(repo, label string) bool {
 	return matches(c.Repositories, repo) && (len(c.Labels) == 0 || matches(c.Labels, label))
 }
 
-// variant is a label without its chunk: tests move between the chunks of one suite, and another
-// platform or configuration is another variant.
+// variant is a label without its chunk number: "linux64/opt/xpcshell-3" has the variant
+// "linux64/opt/xpcshell". Tests move between the chunks of a suite, so a signature is known for all
+// of them. Another platform or build type is another variant.
 func variant(label string) string {
 	i := strings.LastIndexByte(label, '-')
 	if i <= 0 || i == len(label)-1 || len(label)-i > 5 {
@@ -38,7 +39,7 @@ func variant(label string) string {
 	return label[:i]
 }
 
-// platform is what a label has before its first slash.
+// platform is the part of a label before its first slash.
 func platform(label string) string {
 	p, _, _ := strings.Cut(label, "/")
 	return p

@@ -9,14 +9,14 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// guard is the CI as a case may use it: before every single request it looks again whether the robot may
-// act, and takes what the request costs out of the budgets.
+// guard is the CI as a case sees it. Before every request it checks again whether the robot may
+// act, and takes the request's cost out of the budgets.
 type guard struct {
 	job.Scheduler
 	r    *Robot
 	c    *Case
 	look func(ctx context.Context, req job.Request) (*stop, error)
-	with map[string]int // builds that the CI makes with a request, by its key
+	with map[string]int // number of builds that the CI makes along with a request, by its key
 
 	mu      sync.Mutex
 	stopped *stop
@@ -24,12 +24,13 @@ type guard struct {
 
 // stop says why a case may not go on.
 type stop struct {
-	end  Outcome // empty: it waits
+	end  Outcome // empty: the case waits and does not end
 	rule Rule
 	why  string
 }
 
-// errStopped is what a guard answers in place of the CI. It is a refusal: nothing was triggered.
+// errStopped is the guard's answer when the robot may not act. It is a refusal: nothing was sent to
+// the CI.
 var errStopped = fmt.Errorf("%w: the autopilot may not go on", job.ErrRefused)
 
 // Unwrap keeps the abilities of the CI.
@@ -42,7 +43,7 @@ func (g *guard) Trigger(ctx context.Context, req job.Request) (job.Receipt, erro
 		return job.Receipt{}, job.Wrap(op, req.Label, fmt.Errorf("%w: %s", errStopped, why.why))
 	}
 	why, err := g.look(ctx, req)
-	if err != nil { // what cannot be seen might say stop
+	if err != nil { // what cannot be read might say stop
 		return job.Receipt{}, job.Wrap(op, req.Label, fmt.Errorf("%w: %w", errStopped, err))
 	}
 	if why == nil {
@@ -63,20 +64,21 @@ func (g *guard) Trigger(ctx context.Context, req job.Request) (job.Receipt, erro
 		late, stop := lastly(ctx)
 		defer stop()
 		if back := g.r.store.GiveBack(late, req.Key); back != nil {
-			g.r.log.WarnContext(ctx, "what was not spent could not be given back", "key", req.Key, "err", back)
+			g.r.log.WarnContext(ctx, "a cost that did not arise could not be given back", "key", req.Key, "err", back)
 		}
 	}
 	return receipt, err
 }
 
-// why is why the guard has stopped; nil while it has not.
+// why returns why the guard stopped the case; nil while it has not.
 func (g *guard) why() *stop {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.stopped
 }
 
-// pay takes the cost of a request out of the budgets.
+// pay takes the cost of a request out of the budgets. A request that fails for certain gets its
+// cost back.
 func (g *guard) pay(ctx context.Context, req job.Request) (*stop, error) {
 	s := g.r.spend(*g.c, req.Key, req.Label, req.Count+g.with[req.Key])
 	limits := g.r.limits(s)
@@ -90,5 +92,5 @@ func (g *guard) pay(ctx context.Context, req job.Request) (*stop, error) {
 			break
 		}
 	}
-	return &stop{OverBudget, RuleBudget, fmt.Sprintf("the budget of %s in 24 hours is spent", over)}, nil
+	return &stop{OverBudget, RuleBudget, fmt.Sprintf("the budget of %s in 24 hours is used up", over)}, nil
 }

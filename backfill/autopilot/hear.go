@@ -10,7 +10,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// listen stores the failures that events tell of, and wakes what they concern.
+// listen stores the failures that events tell of, and wakes the cases that an event concerns.
 func (r *Robot) listen(ctx context.Context) {
 	for failed := 0; ctx.Err() == nil; {
 		var last error
@@ -27,7 +27,7 @@ func (r *Robot) listen(ctx context.Context) {
 		}
 		failed++
 		wait := backoff(failed)
-		r.log.WarnContext(ctx, "no events, looking every so often instead", "wait", wait, "err", last)
+		r.log.WarnContext(ctx, "no events arrive, reading the CI at intervals instead", "wait", wait, "err", last)
 		if pause.For(ctx, wait) != nil {
 			return
 		}
@@ -35,8 +35,8 @@ func (r *Robot) listen(ctx context.Context) {
 	}
 }
 
-// heard stores what an event tells, before the next one is taken: while the store does not
-// answer, events wait where they come from.
+// heard stores what an event tells before it takes the next one. While the store does not answer,
+// events wait at their source.
 func (r *Robot) heard(ctx context.Context, e job.Event) {
 	for failed := 1; ctx.Err() == nil; failed++ {
 		err := r.note(ctx, e)
@@ -64,7 +64,7 @@ func (r *Robot) note(ctx context.Context, e job.Event) error {
 		_, err = r.store.Wake(ctx, "", "")
 		r.wake()
 		return err
-	case e.Job == nil && e.Push != nil: // it may back something out
+	case e.Job == nil && e.Push != nil: // the push may back something out
 		_, err := r.store.Wake(ctx, e.Push.Repo, "")
 		r.wake()
 		return err
@@ -80,11 +80,12 @@ func (r *Robot) note(ctx context.Context, e job.Event) error {
 	label := e.Job.Name()
 	switch {
 	case e.Job.Kind() == job.KindBuild:
-		label = "" // it may be what a test waits for
+		label = "" // a case may wait for this build
 	case len(r.cfg.Labels) > 0 && !matches(r.cfg.Labels, label):
 		return nil
 	}
-	// What a search triggered in a repository that a merge brought has the label, and another repository.
+	// Searches in a repository that a merge came from concern cases of another repository, so wake
+	// the label in all of them.
 	for _, repo := range []string{repo, ""} {
 		n, err := r.store.Wake(ctx, repo, label)
 		if err != nil {
@@ -101,12 +102,13 @@ func (r *Robot) note(ctx context.Context, e job.Event) error {
 	return nil
 }
 
-// failureKey names a label on a push.
+// failureKey identifies a label on a push.
 func failureKey(p job.Push, label string) string {
 	return "f-" + keyOf(p.Repo, strconv.FormatInt(p.ID, 10), p.Revision, label)
 }
 
-// hear stores a run that failed. What the file does not name is told once a day, not for each run.
+// hear stores a run that failed. When the file does not cover a repository or label, that is
+// recorded once a day and not for each run.
 func (r *Robot) hear(ctx context.Context, j job.Job) error {
 	p := j.Push()
 	f := Failure{
@@ -133,10 +135,10 @@ func (r *Robot) hear(ctx context.Context, j job.Job) error {
 	return err
 }
 
-// mostSwept is how many of a repository's newest pushes are looked through at most.
+// mostSwept is the maximum number of a repository's newest pushes that sweep reads.
 const mostSwept = 100
 
-// sweep looks through the recent pushes of each repository for failures that no event told of, and for
+// sweep reads the recent pushes of each repository. It finds failures that no event told of, and
 // what people did about earlier cases.
 func (r *Robot) sweep(ctx context.Context, now time.Time) error {
 	for _, name := range r.places.Repositories {
@@ -144,7 +146,7 @@ func (r *Robot) sweep(ctx context.Context, now time.Time) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			r.log.WarnContext(ctx, "recent pushes could not be looked through", "repo", name, "err", err)
+			r.log.WarnContext(ctx, "the recent pushes of a repository could not be read", "repo", name, "err", err)
 		}
 	}
 	if err := r.review(ctx, now); err != nil {
@@ -154,10 +156,10 @@ func (r *Robot) sweep(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// keptFor is for how long cases, decisions and spends are kept.
+// keptFor is how long cases, decisions and spends are kept.
 const keptFor = 90 * day
 
-// through stores the failures of a repository's pushes since a moment.
+// through stores the failures on a repository's pushes since a time.
 func (r *Robot) through(ctx context.Context, name string, since time.Time) error {
 	repo, err := r.places.Repository(name)
 	if err != nil {
@@ -168,7 +170,7 @@ func (r *Robot) through(ctx context.Context, name string, since time.Time) error
 	}
 	recent, err := repo.Pushes(ctx, job.Around("tip", mostSwept-1, 0))
 	if errors.Is(err, job.ErrNotFound) {
-		return nil // it has no push yet
+		return nil // the repository has no push yet
 	}
 	if err != nil {
 		return err

@@ -15,8 +15,8 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// look decides about a failure: it asks the gates as far as each price goes, and opens a case for
-// what passes.
+// look decides about a failure. It gathers the facts stage by stage, asks the gates after each, and
+// opens a case when none refuses. It returns after how long to look again; 0 when that is decided.
 func (r *Robot) look(ctx context.Context, f *Failure) (again time.Duration, err error) {
 	l := &looking{r: r, f: Facts{Config: r.cfg, Failure: *f}}
 	defer func() { l.keep(f) }()
@@ -31,23 +31,24 @@ func (r *Robot) look(ctx context.Context, f *Failure) (again time.Duration, err 
 	return l.open(ctx, f)
 }
 
-// looking gathers the facts of one failure.
+// looking gathers the facts about one failure.
 type looking struct {
 	r     *Robot
 	f     Facts
 	repo  job.Repository
-	jobs  []job.Job // of the label on the push
-	first job.Job   // a failed run, which came with the push where there is one
+	jobs  []job.Job // all runs of the label on the push
+	first job.Job   // a failed run, preferably one that came with the push
 	find  backfill.FindResult
 }
 
-// keep writes what was learnt of the failure, whatever came of it.
+// keep writes into the failure what was learnt, whatever the decision.
 func (l *looking) keep(f *Failure) {
 	g := l.f.Failure
 	f.Read, f.Signatures, f.Tests, f.New = g.Read, g.Signatures, g.Tests, g.New
 }
 
-// refused writes a gate's refusal down. Some final ones are told: they make a case that has ended.
+// refused records a gate's refusal. Some final refusals are reported: they become a case that has
+// ended already.
 func (l *looking) refused(ctx context.Context, f *Failure, no Refusal) (time.Duration, error) {
 	f.Rule, f.Why = no.Rule, no.Why
 	f.Blind, f.BlindAt = again(no.Rule == RuleBlind, f.Blind, f.BlindAt, l.f.Now)
@@ -70,7 +71,7 @@ func (l *looking) refused(ctx context.Context, f *Failure, no Refusal) (time.Dur
 		}
 		f.Case = made.Key
 		if !fresh {
-			f.Rule, f.Why = RuleCase, fmt.Sprintf("case %s is about it", made.Key)
+			f.Rule, f.Why = RuleCase, fmt.Sprintf("case %s is about the same failure", made.Key)
 		}
 	}
 	l.remember(ctx, no.Rule)
@@ -81,8 +82,9 @@ func (l *looking) refused(ctx context.Context, f *Failure, no Refusal) (time.Dur
 	return 0, nil
 }
 
-// remember stores the signatures of a failure that was left alone before its log was read: the next time they
-// are known. It is tried once: what cannot be read looks new then.
+// remember stores the signatures of a failure that was left alone before its log was read, so that
+// they are known the next time. It tries once; a signature that cannot be read now will look new
+// then.
 func (l *looking) remember(ctx context.Context, rule Rule) {
 	if l.f.Failure.Read || rule != RuleMixed && rule != RuleAge && rule != RuleCancelled {
 		return
@@ -102,7 +104,7 @@ func (l *looking) remember(ctx context.Context, rule Rule) {
 	}
 }
 
-// gather learns the facts of a stage.
+// gather reads the facts of a stage.
 func (l *looking) gather(ctx context.Context, s Stage) error {
 	switch s {
 	case StageHeard:
@@ -168,13 +170,13 @@ func (l *looking) runs(ctx context.Context) (err error) {
 		}
 	}
 	if l.f.Offspring {
-		l.f.By, _ = job.RequesterOf(ctx, l.r.ci, l.first) // for people; nothing depends on it
+		l.f.By, _ = job.RequesterOf(ctx, l.r.ci, l.first) // only for people; no decision depends on it
 	}
 	return l.builds(ctx)
 }
 
-// added reports whether a run was triggered after its push. Where the CI cannot tell, the ledger knows of
-// the runs that programs triggered.
+// added reports whether a run was triggered after its push. When the CI cannot tell, the ledger
+// knows the runs that mozci triggered.
 func (r *Robot) added(ctx context.Context, all []job.Job, j job.Job, label string) (bool, error) {
 	added, err := job.WasAdded(ctx, r.ci, j)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -183,7 +185,8 @@ func (r *Robot) added(ctx context.Context, all []job.Job, j job.Job, label strin
 	return added, err
 }
 
-// builds looks for a build that the label needs and that failed: a test that did not get its files.
+// builds looks for a failed build that the label needs: such a test failed because it did not get
+// its files.
 func (l *looking) builds(ctx context.Context) error {
 	if l.first == nil || l.first.Status() != job.StatusBusted || l.first.Kind() == job.KindBuild {
 		return nil
@@ -197,7 +200,7 @@ func (l *looking) builds(ctx context.Context) error {
 	}
 	e, err := job.Lookup(entries, l.f.Failure.Label)
 	if err != nil || len(e.Upstreams) == 0 {
-		return nil //nolint:nilerr // it is not in the catalog, which says nothing about its builds
+		return nil //nolint:nilerr // the label is not in the catalog, so its builds are unknown
 	}
 	jobs, err := l.r.ci.Jobs(ctx, l.f.Failure.Push, e.Upstreams...)
 	if err != nil {
@@ -215,7 +218,7 @@ func (l *looking) builds(ctx context.Context) error {
 	return nil
 }
 
-// history finds the last good push, and reads what newer pushes say.
+// history finds the last good push, and reads the newer pushes.
 func (l *looking) history(ctx context.Context) error {
 	f := l.f.Failure
 	judge, err := l.r.judge(ctx, f)
@@ -226,7 +229,7 @@ func (l *looking) history(ctx context.Context) error {
 	l.find, err = backfill.Find(ctx, l.repo, l.r.ci, f.Label, f.Push.Revision, &backfill.FindOptions{
 		MaxRevisions: l.r.cfg.MaxRevisions, Judge: judge, Logger: l.r.log,
 	})
-	if errors.Is(err, backfill.ErrNotBad) { // its log says that of another run
+	if errors.Is(err, backfill.ErrNotBad) { // its log says that this run did not fail in the test
 		l.f.Unread = err
 		return nil
 	}
@@ -247,7 +250,7 @@ func (l *looking) history(ctx context.Context) error {
 	return l.newer(ctx, judge)
 }
 
-// newerMost is how many pushes after a failure are looked at.
+// newerMost is the number of pushes after a failure that are read.
 const newerMost = 10
 
 func (l *looking) newer(ctx context.Context, judge analysis.Judge) error {
@@ -268,11 +271,11 @@ func (l *looking) newer(ctx context.Context, judge analysis.Judge) error {
 	return nil
 }
 
-// laterPush is what the label did on a push that is newer than a failure.
+// laterPush is what the label did on a push newer than a failure.
 type laterPush struct {
 	push      job.Push
 	runs      analysis.Runs
-	requested time.Time // the first of the runs that are under way
+	requested time.Time // when the first of its runs under way was requested
 }
 
 // newer reads what the label did on the pushes after one, oldest first.
@@ -309,7 +312,7 @@ func (r *Robot) newer(
 	return out, ctx.Err()
 }
 
-// people reads what people said of the failed runs, and what they backed out.
+// people reads how people classified the failed runs, and what they backed out.
 func (l *looking) people(ctx context.Context) error {
 	for _, j := range l.jobs {
 		if !j.Status().Failed() {
@@ -353,8 +356,8 @@ func (f Facts) newestRed() job.Push {
 	return red
 }
 
-// backouts looks for a suspect that was backed out after the newest red push: one that was undone before
-// it cannot have caused what is red there.
+// backouts looks for a suspect that was backed out after the newest red push. One that was backed
+// out before that push cannot have caused its failure.
 func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, red job.Push) (undone, by *job.Push,
 	err error,
 ) {
@@ -378,7 +381,7 @@ func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, red
 	return nil, nil, nil
 }
 
-// costs reads how busy the label's queue is, and whether a budget has anything left.
+// costs reads how busy the label's queue is, and which budgets are left.
 func (l *looking) costs(ctx context.Context) error {
 	depth, err := job.QueueDepthOf(ctx, l.r.ci, l.f.Failure.Label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -386,7 +389,7 @@ func (l *looking) costs(ctx context.Context) error {
 	}
 	l.f.Queue = depth
 	if mode, _ := l.r.mode(ctx); mode != Act {
-		return nil // nothing is spent
+		return nil // a dry run spends nothing
 	}
 	over, err := l.r.over(ctx, l.r.spend(l.newCase(), "", l.f.Failure.Label, 1))
 	if over != nil {
@@ -395,7 +398,7 @@ func (l *looking) costs(ctx context.Context) error {
 	return err
 }
 
-// spans are the pushes that can have caused the failure.
+// spans returns the ranges of pushes that can have caused the failure.
 func (l *looking) spans() []Span {
 	s := Span{Repo: l.f.Failure.Push.Repo, High: place(l.f.FirstBad)}
 	if l.f.LastGood != nil {
@@ -404,7 +407,7 @@ func (l *looking) spans() []Span {
 	return []Span{s}
 }
 
-// newCase is the case that the failure would be.
+// newCase is the case that this failure would open.
 func (l *looking) newCase() Case {
 	f := l.f.Failure
 	signs := f.New
@@ -439,10 +442,10 @@ func (l *looking) newCase() Case {
 	return c
 }
 
-// usualMinutes is what a run takes where nobody knows.
+// usualMinutes is how long a run is assumed to take when no duration is known.
 const usualMinutes = 30
 
-// test is the test that a signature is about; empty where none is named.
+// test returns the test that a signature is about; empty when it names none.
 func (f Failure) test(signature string) string {
 	if i := slices.Index(f.Signatures, signature); i >= 0 && i < len(f.Tests) {
 		return f.Tests[i]
@@ -450,7 +453,7 @@ func (f Failure) test(signature string) string {
 	return ""
 }
 
-// open makes the failure a case, or part of one that is there.
+// open opens a case for the failure, or adds it to one that exists.
 func (l *looking) open(ctx context.Context, f *Failure) (time.Duration, error) {
 	w, err := l.r.store.Window(ctx, l.r.cfg.Cases)
 	if err != nil {
@@ -459,7 +462,7 @@ func (l *looking) open(ctx context.Context, f *Failure) (time.Duration, error) {
 	made, fresh, err := l.r.store.Open(ctx, l.newCase(), l.spans(), w.Size)
 	if errors.Is(err, ErrFull) {
 		f.Rule = RuleCases
-		f.Why = fmt.Sprintf("%s open, as many as may be", count(w.Open, "case"))
+		f.Why = fmt.Sprintf("%s open, which is the maximum now", count(w.Open, "case"))
 		return shortWait, nil
 	}
 	if err != nil {
@@ -467,7 +470,7 @@ func (l *looking) open(ctx context.Context, f *Failure) (time.Duration, error) {
 	}
 	f.Decided, f.Case, f.Rule, f.Why = true, made.Key, RuleOpened, made.Why
 	if !fresh {
-		f.Rule, f.Why = RuleCase, fmt.Sprintf("case %s is about it", made.Key)
+		f.Rule, f.Why = RuleCase, fmt.Sprintf("case %s is about the same failure", made.Key)
 	}
 	l.r.log.InfoContext(ctx, "a case", "key", made.Key, "new", fresh, "repo", f.Push.Repo, "push", f.Push.ID, "label",
 		f.Label,
@@ -476,8 +479,8 @@ func (l *looking) open(ctx context.Context, f *Failure) (time.Duration, error) {
 	return 0, nil
 }
 
-// again counts how often in a row a source did not answer. Events may make the robot look much
-// sooner than it waits, which does not count.
+// again counts how many times in a row a source did not answer. An event may make the robot look
+// again long before the wait is over; such an early look does not count.
 func again(blind bool, n int, at, now time.Time) (int, time.Time) {
 	switch {
 	case !blind:

@@ -12,7 +12,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Memory is a Store that lives as long as the process; NewMemory makes one.
+// Memory is a Store that lives as long as the process. NewMemory makes one.
 type Memory struct {
 	now func() time.Time
 
@@ -20,11 +20,11 @@ type Memory struct {
 	rows     map[string]*row
 	last     int
 	spans    []heldSpan
-	seen     []Seen // each of one signature
+	seen     []Seen // one signature each
 	spends   []*Spend
 	sw       Switch
-	optedOut map[string]string // by repository and revision
-	window   Window            // of size 0 before the first lesson
+	optedOut map[string]string // from repository and revision to who did it
+	window   Window            // Size is 0 until the first lesson
 	learnt   map[string]bool
 }
 
@@ -40,7 +40,7 @@ type row struct {
 	body   []byte
 	isCase bool
 	done   bool
-	open   bool // of a case: it has not ended
+	open   bool // for a case: it has not ended
 	repo   string
 	labels []string
 	due    time.Time
@@ -52,7 +52,8 @@ type row struct {
 
 var _ Store = (*Memory)(nil)
 
-// NewMemory returns a Store in memory with a clock, such as jobtest.CI's Now; nil for the real one.
+// NewMemory returns a Store in memory. now is its clock, such as jobtest.CI's Now; nil means the
+// real one.
 func NewMemory(now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now
@@ -63,7 +64,7 @@ func NewMemory(now func() time.Time) *Memory {
 	}
 }
 
-// lock locks the store for a caller whose context is not done.
+// lock locks the store, unless the caller's context is done.
 func (m *Memory) lock(ctx context.Context, op, key string) (unlock func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap(op, key, err)
@@ -109,7 +110,7 @@ func (m *Memory) insert(key string, r *row) {
 	m.rows[key] = r
 }
 
-// put writes a failure or case into its row, or nothing.
+// put stores a failure or case in its row; on an error it changes nothing.
 func (r *row) put(c Claimed) error {
 	body, err := encoded(c)
 	if err != nil {
@@ -124,7 +125,7 @@ func (r *row) put(c Claimed) error {
 	return nil
 }
 
-// encoded is a failure or case as it is stored: what people did of it is stored beside it.
+// encoded is the stored form of a failure or case, without People, which are stored beside it.
 func encoded(c Claimed) (string, error) {
 	var v any
 	if c.Case != nil {
@@ -144,7 +145,7 @@ func encoded(c Claimed) (string, error) {
 	return string(b), nil
 }
 
-// decoded is what encoded has written.
+// decoded reads what encoded wrote.
 func decoded(body []byte, isCase bool) (c Claimed, err error) {
 	var v any
 	if isCase {
@@ -168,7 +169,7 @@ func (r *row) get() (Claimed, error) {
 	return c, err
 }
 
-// clash is the earliest case that has one of the signatures in a span that overlaps.
+// clash returns the earliest case that has one of the signatures in an overlapping span.
 func (m *Memory) clash(but string, signatures []string, spans []Span) string {
 	found, order := "", 0
 	for _, h := range m.spans {
@@ -287,7 +288,7 @@ func (m *Memory) Extend(ctx context.Context, key string, spans []Span) (Case, er
 	return Case{}, nil
 }
 
-// from is when the row can be claimed.
+// from is the time from which on the row can be claimed.
 func (r *row) from() time.Time {
 	if r.leased.After(r.due) {
 		return r.leased
@@ -295,7 +296,7 @@ func (r *row) from() time.Time {
 	return r.due
 }
 
-// ready are the rows that can be claimed once they are due, in the order of Claim.
+// ready returns the rows that can be claimed now or later, in Claim's order.
 func (m *Memory) ready() []*row {
 	var out []*row
 	for _, r := range m.rows {
@@ -343,7 +344,7 @@ func (m *Memory) Claim(ctx context.Context, holder string, lease time.Duration, 
 	return out, nil
 }
 
-// held is the row of what was claimed, or ErrLost.
+// held returns the row of something claimed, or ErrLost.
 func (m *Memory) held(c Claimed) (*row, error) {
 	r := m.rows[c.key()]
 	switch {
@@ -397,8 +398,8 @@ func (m *Memory) Save(ctx context.Context, c Claimed, again time.Duration) error
 	return nil
 }
 
-// merged is what is stored of a claimed failure or case, over what was stored before: what others
-// added meanwhile stays, and moments are the store's.
+// merged returns what Save stores: the claimed state, with what others added to the row meanwhile,
+// and with times by the store's clock.
 func (c Claimed) merged(was Claimed, now time.Time) Claimed {
 	if c.Case != nil {
 		n := *c.Case
@@ -460,7 +461,7 @@ func (m *Memory) Next(ctx context.Context) (time.Duration, bool, error) {
 	return max(0, first.Sub(m.now())), true, nil
 }
 
-// newest are the rows of one sort, the newest first.
+// newest returns the cases or the failures, the newest first.
 func (m *Memory) newest(cases bool) []*row {
 	var out []*row
 	for _, r := range m.rows {

@@ -83,7 +83,7 @@ func (m *Memory) Spend(ctx context.Context, s Spend, limits []Limit) (string, er
 	return "", nil
 }
 
-// of is how much of a spend the limit counts.
+// of is how much of a spend counts towards the limit.
 func (l Limit) of(s Spend) float64 {
 	switch {
 	case l.Meter == MeterRed:
@@ -240,7 +240,7 @@ func (m *Memory) windowFrom(start int) Window {
 	return w
 }
 
-// counted is the window with the open cases.
+// counted is the window with the number of open cases.
 func (m *Memory) counted(start int) Window {
 	w := m.windowFrom(start)
 	w.Open = 0
@@ -290,7 +290,7 @@ func (m *Memory) Prune(ctx context.Context, keep, signatures time.Duration) (int
 	return n, nil
 }
 
-// ended is when nothing more was to be done about it.
+// ended is the time after which nothing more was to be done about it.
 func (c Claimed) ended() time.Time {
 	if c.Case != nil {
 		return c.Case.Ended
@@ -298,6 +298,6 @@ func (c Claimed) ended() time.Time {
 	return c.Failure.At
 }
 
-// LeastKept is the shortest time for which a store remembers: budgets count a day, and a page shows
-// the day before.
+// LeastKept is the shortest time that a store may keep things: budgets count 24 hours, and a page
+// shows the day before.
 const LeastKept = 48 * time.Hour

@@ -2,12 +2,13 @@ package autopilot
 
 import "github.com/mozci/mozci/internal/database"
 
-// ErrNewer says that a newer version of this library made the tables.
+// ErrNewer says that the tables were made by a newer version of this library.
 var ErrNewer = database.ErrNewer
 
 // migrations bring the tables from version i to i+1. Times are microseconds since 1970 by the
-// database's clock; seen.at is when a run ended. Lists are texts in which each part has the separator
-// before and after it. num is the order in which rows were added.
+// database's clock, except seen.at, which is when a run ended. A list is one text with the
+// separator before, between and after its parts: "\x1fa\x1fb\x1f" holds a and b. num is the order
+// in which rows were added.
 var migrations = []string{
 	`CREATE TABLE mozci_autopilot_work (
 		key TEXT PRIMARY KEY, num BIGINT NOT NULL, is_case INTEGER NOT NULL, repo TEXT NOT NULL, push BIGINT NOT NULL,
@@ -41,5 +42,5 @@ var migrations = []string{
 		PRIMARY KEY (repo, revision))`,
 }
 
-// ready is when a row can be claimed.
+// ready is the SQL for the time from which on a row can be claimed.
 const ready = `(CASE WHEN leased > due THEN leased ELSE due END)`

@@ -8,7 +8,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// reviewed is for how long people are watched for what they do about a culprit.
+// reviewed is how long the robot watches what people do about a culprit that it named.
 const reviewed = 14 * day
 
 // review compares the culprits that were named with what was backed out since.
@@ -26,7 +26,7 @@ func (r *Robot) review(ctx context.Context, now time.Time) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			r.log.InfoContext(ctx, "what people did about a case could not be seen", "key", c.Key, "err", err)
+			r.log.InfoContext(ctx, "could not see what people did about a case", "key", c.Key, "err", err)
 			continue
 		}
 		if p.Answer == Unknown {
@@ -44,8 +44,9 @@ func (r *Robot) review(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// did is what people did about the culprits of a case: backing one out says that the answer was right,
-// backing another suspect out that it was wrong. Of a class one is enough.
+// did returns what people did about the culprits of a case. When one was backed out, the answer was
+// right; when another suspect was, it was wrong. Of several culprits that could not be told apart,
+// one backout is enough.
 func (r *Robot) did(ctx context.Context, c Case) (People, error) {
 	named := map[job.PushKey]bool{}
 	if c.Report.Culprit != nil {
@@ -73,7 +74,7 @@ func (r *Robot) did(ctx context.Context, c Case) (People, error) {
 	return answer, nil
 }
 
-// candidates are the pushes that could have caused a case's failure.
+// candidates returns the pushes that could have caused a case's failure.
 func (r *Robot) candidates(ctx context.Context, c Case) (out []job.Push) {
 	seen := map[job.PushKey]bool{}
 	add := func(p job.Push) {
@@ -107,7 +108,7 @@ func (r *Robot) candidates(ctx context.Context, c Case) (out []job.Push) {
 	return out
 }
 
-// undone looks whether a push was backed out after the failure was there.
+// undone reports whether a push was backed out after the failure, and by which push.
 func (r *Robot) undone(ctx context.Context, p job.Push, c Case) (bool, job.Push, error) {
 	repo, err := r.places.Repository(p.Repo)
 	if err != nil {
@@ -125,7 +126,7 @@ func (r *Robot) undone(ctx context.Context, p job.Push, c Case) (bool, job.Push,
 	return false, job.Push{}, err
 }
 
-// Wrong stores that a person says a case's answer was wrong.
+// Wrong records that a person says that a case's answer was wrong.
 func (r *Robot) Wrong(ctx context.Context, key, who, note string) error {
 	if err := r.store.Tell(ctx, key, People{Answer: Wrong, By: who, Note: note}); err != nil {
 		return err
@@ -134,7 +135,7 @@ func (r *Robot) Wrong(ctx context.Context, key, who, note string) error {
 	return err
 }
 
-// Case returns a case by its key; job.ErrNotFound where there is none.
+// Case returns a case by its key; job.ErrNotFound when there is none.
 func (r *Robot) Case(ctx context.Context, key string) (Case, error) {
 	found, err := r.store.Cases(ctx, CaseQuery{Key: key})
 	if err == nil && len(found) == 0 {

@@ -9,11 +9,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// spend is what a request of so many runs of a label costs a case.
+// spend is what a request for a number of runs of a label costs a case.
 func (r *Robot) spend(c Case, key, label string, runs int) Spend {
 	kind := c.Kind
 	if variant(label) != variant(c.Label) {
-		kind = job.KindBuild // all else that a case triggers are the builds it needs
+		kind = job.KindBuild // everything else that a case triggers is a build that it needs
 	}
 	s := Spend{
 		Key: key, Case: c.Key, Repo: c.Repo, Label: label, Kind: kind.String(), Runs: runs,
@@ -30,10 +30,11 @@ func (r *Robot) spend(c Case, key, label string, runs int) Spend {
 	return s
 }
 
-// platformPool begins the names of pools that are made of a label's platform: no glob looks like it.
+// platformPool is the prefix of the pools of platforms. A label has no space, so no glob of
+// Budgets.Pools is taken for one.
 const platformPool = "platform "
 
-// limits are those that a spend has to respect.
+// limits returns the limits that a spend must respect.
 func (r *Robot) limits(s Spend) []Limit {
 	b := r.cfg.Budgets
 	out := []Limit{
@@ -55,7 +56,7 @@ func (r *Robot) limits(s Spend) []Limit {
 	return slices.DeleteFunc(out, func(l Limit) bool { return l.Most < 0 })
 }
 
-// over is the first limit that a spend would exceed; nil where it fits.
+// over returns the first limit that a spend would exceed; nil when it fits.
 func (r *Robot) over(ctx context.Context, s Spend) (*Limit, error) {
 	now, err := r.store.Now(ctx)
 	if err != nil {
@@ -74,7 +75,7 @@ func (r *Robot) over(ctx context.Context, s Spend) (*Limit, error) {
 	return nil, nil
 }
 
-// used is how much of a limit is spent.
+// used is how much of a limit is used up.
 func used(l Limit, spends []Spend) (n float64) {
 	for _, s := range spends {
 		n += l.of(s)
@@ -82,7 +83,7 @@ func used(l Limit, spends []Spend) (n float64) {
 	return n
 }
 
-// account finds out what became of the runs that a case triggered, and writes it down.
+// account reads how the runs that a case triggered ended, and records it in the budgets.
 func (r *Robot) account(ctx context.Context, c *Case) error {
 	spends, err := r.store.Spends(ctx, c.Key, c.Opened)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// report is how the case ended, with what it cost.
+// report is how the case ended, and what it cost.
 func (c Case) report(o Outcome, bad job.Push, credible []Chance, why string) *Report {
 	r := &Report{
 		Repo: c.Repo, Label: c.Label, Signature: c.Signature, Outcome: o, Credible: credible, Runs: c.Cost.Runs,
@@ -36,10 +36,11 @@ func (c Case) report(o Outcome, bad job.Push, credible []Chance, why string) *Re
 	return r
 }
 
-// Reported reports whether people are told of an outcome: intermittent failures need nobody.
+// Reported reports whether people are told of an outcome. An intermittent failure needs no action.
 func (o Outcome) Reported() bool { return o != Intermittent && o != Joined }
 
-// end ends a case with a report. run are the spots that a dry run would have triggered.
+// end ends a case with a report. run are the indices of the pushes on which a dry run would have
+// triggered a run.
 func (s *searching) end(ctx context.Context, o Outcome, why string, run []int) error {
 	c := s.c
 	if err := s.r.account(ctx, c); err != nil {
@@ -86,8 +87,8 @@ func (s *searching) proposal(why string, run []int) string {
 		strings.Join(on, " and "), why)
 }
 
-// chances are the probabilities of the suspects, by all the runs that are known; even ones where they cannot
-// be told.
+// chances returns the probabilities of the suspects, computed from all known runs. When they cannot
+// be computed, every suspect gets the same.
 func (s *searching) chances(ctx context.Context, bad job.Push, suspects []job.Push) []Chance {
 	known := map[job.PushKey]float64{}
 	repo, rev := s.repo, s.c.Start.Revision
@@ -105,7 +106,7 @@ func (s *searching) chances(ctx context.Context, bad job.Push, suspects []job.Pu
 			DryRun: true, Approve: func(float64, int) bool { return true }, Logger: s.r.log,
 		})
 		if err != nil {
-			s.r.log.InfoContext(ctx, "the probabilities could not be told", "key", s.c.Key, "err", err)
+			s.r.log.InfoContext(ctx, "the probabilities could not be computed", "key", s.c.Key, "err", err)
 		}
 		for _, t := range res.Pushes {
 			known[t.Push.Key()] = t.Probability
@@ -124,8 +125,8 @@ func (s *searching) chances(ctx context.Context, bad job.Push, suspects []job.Pu
 	return out[:min(len(out), most)]
 }
 
-// learn changes how many cases may be open, and falls back to a dry run after too many that were
-// not decided.
+// learn changes how many cases may be open. After too many undecided ones in a row it falls back to
+// a dry run.
 func (s *searching) learn(ctx context.Context, o Outcome) error {
 	lesson, ok := map[Outcome]Lesson{
 		Culprit: LessonRight, Undecided: LessonUndecided, Infra: LessonUndecided, Intermittent: LessonDecided,
@@ -137,7 +138,7 @@ func (s *searching) learn(ctx context.Context, o Outcome) error {
 	if err != nil || lesson != LessonUndecided || w.Undecided < s.r.cfg.Undecided {
 		return err
 	}
-	why := fmt.Sprintf("%s in a row were not decided", count(w.Undecided, "case"))
+	why := fmt.Sprintf("%s in a row were undecided", count(w.Undecided, "case"))
 	sw, err := s.r.store.Switch(ctx)
 	if err != nil || sw.Mode != Act {
 		return err
@@ -165,21 +166,22 @@ func (r *Robot) tell(ctx context.Context, c *Case) (time.Duration, error) {
 	}
 	c.Blind++
 	r.log.WarnContext(ctx, "a report could not be delivered, trying again", "key", c.Key, "times", c.Blind, "err", err)
-	if c.Blind >= mostTold { // the page has it
+	if c.Blind >= mostTold { // the page still shows the report
 		c.Told = true
 	}
 	return min(time.Second<<min(c.Blind, 20), time.Hour), nil
 }
 
 const (
-	// mostTold is how often a report is tried: for about a day and a half.
+	// mostTold is how often the delivery of a report is tried, which takes about a day and a half.
 	mostTold = 46
-	// webhookTime bounds one request of a webhook.
+	// webhookTime is the maximum time for one request to the webhook.
 	webhookTime = 30 * time.Second
 )
 
-// post sends a report to the webhook, whose path or query is often a secret: no error shows it. The case's
-// key is the request's Idempotency-Key: after a crash the same report may come twice.
+// post sends a report to the webhook. Its path or query often is a secret, so no error contains the
+// URL. The case's key is the request's Idempotency-Key: after a crash the same report may be sent
+// twice.
 func (r *Robot) post(ctx context.Context, c *Case) error {
 	const op = "autopilot.webhook"
 	ctx, stop := context.WithTimeout(ctx, webhookTime)
@@ -202,7 +204,7 @@ func (r *Robot) post(ctx context.Context, c *Case) error {
 	res, err := client.Do(req)
 	if err != nil {
 		var failed *url.Error
-		if errors.As(err, &failed) { // it has the URL in it
+		if errors.As(err, &failed) { // its text contains the URL
 			err = failed.Err
 		}
 		return job.Wrap(op, req.URL.Host, fmt.Errorf("%w: %w", job.ErrUnavailable, err))

@@ -22,44 +22,49 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// Places are what a Robot reads and acts on.
+// Places are what a Robot reads from and acts on.
 type Places struct {
-	// CI says what ran, and triggers. It should be a job.LogOpener. The robot uses a job.Watcher,
-	// AddedChecker, Classifier, QueueMeter, Cataloger, RequesterFinder and PageLinker where it is one.
+	// CI tells which runs there are, and triggers more. It should be a job.LogOpener. The robot
+	// also uses a job.Watcher, AddedChecker, Classifier, QueueMeter, Cataloger, RequesterFinder and
+	// PageLinker if the CI is one.
 	CI job.Scheduler
-	// Repository opens a repository by name. The robot uses a job.BackoutFinder and OriginFinder.
+	// Repository opens a repository by its name. The robot uses a job.BackoutFinder and
+	// OriginFinder if the repository is one.
 	Repository func(name string) (job.Repository, error)
-	// Repositories are the names of those that the robot looks through on its own, when events may
-	// be missing; without any, the patterns of the file that have no wildcard.
+	// Repositories are the names of those that the robot reads at intervals, as events may get
+	// lost. Default: the patterns of the file that have no wildcard.
 	Repositories []string
 	// Ledger remembers what was triggered. Keep it as long as the Store.
 	Ledger ledger.Ledger
 }
 
-// Options change how a Robot works; nil is zero options.
+// Options configure a Robot. Nil is zero options.
 type Options struct {
-	// Who is the owner of what the robot triggers, in the ledger. Default "autopilot"; instances that share a
-	// store must have the same.
+	// Who is the robot's name in the ledger. Default "autopilot". Instances that share a store need
+	// the same name.
 	Who string
-	// Lease is for how long a failure or case is an instance's own, without a renewal. Default 2
-	// minutes.
+	// Lease is how long a failure or case stays with an instance that does not renew the lease.
+	// Default 2 minutes.
 	Lease time.Duration
-	// Poll is how often the robot looks at what it waits for, where no event tells. Default 5 minutes.
-	// Sweep is how often it looks through recent pushes for failures that no event told of.
-	// Default 10 minutes, 5 without events.
+	// Poll is how often the robot looks at what it waits for when no event tells of it. Default 5
+	// minutes. Sweep is how often it reads recent pushes for failures that no event told of.
+	// Default 10 minutes, or 5 when the CI has no events.
 	Poll, Sweep time.Duration
-	// Width is how many failures and cases it looks at side by side. Default 8.
+	// Width is the maximum number of failures and cases that it works on at the same time. Default
+	// 8.
 	Width int
-	// OnReport gets each report, with its case, before the webhook does. The same case may be told
-	// twice after a crash: its key says so. An error is tried again. Optional.
+	// OnReport gets each report, with its case, before the webhook does. After an error it is
+	// called again, and after a crash it may get the same case twice, which the case's key shows.
+	// Optional.
 	OnReport func(ctx context.Context, c Case) error
-	// Client posts to the webhook. Default one of the robot's own.
+	// Client sends the reports to the webhook. Default: one of the robot's own.
 	Client *http.Client
-	// Logger gets what was decided and done. Nil discards.
+	// Logger gets what is decided and done. Nil discards.
 	Logger *slog.Logger
 }
 
-// Robot is the autopilot; New makes one. It is safe for concurrent use; Run once.
+// Robot is the autopilot. New makes one. It is safe for concurrent use, but Run may be called only
+// once.
 type Robot struct {
 	places Places
 	ci     job.Scheduler
@@ -72,12 +77,12 @@ type Robot struct {
 	judges *flight.Cache[string, analysis.Judge]
 
 	mu    sync.Mutex
-	busy  map[string]bool  // what is being looked at
-	lines map[string]error // why a repository has no line; nil where it has
+	busy  map[string]bool  // keys of what is being looked at now
+	lines map[string]error // why a repository has no line of pushes; nil when it has one
 }
 
-// New returns a Robot over the places and a store. Errors wrap job.ErrInvalid: a Config that makes no
-// sense, or a place that is missing. It asks nobody anything.
+// New returns a Robot. A Config that makes no sense, or a missing place, gives an error that wraps
+// job.ErrInvalid. New does no I/O.
 func New(p Places, s Store, c Config, opts *Options) (*Robot, error) {
 	const op = "autopilot.new"
 	if err := c.Check(); err != nil {
@@ -130,18 +135,19 @@ func New(p Places, s Store, c Config, opts *Options) (*Robot, error) {
 	return r, nil
 }
 
-// mostJudges is how many cases' and failures' judges are kept, with what they read of logs.
+// mostJudges is the number of judges that are kept, with the logs that they have read.
 const mostJudges = 200
 
-// Waiter is a CI that has a clock of its own which moves when it is waited on, such as jobtest.CI.
+// Waiter is a CI with a clock of its own that moves when somebody waits, such as jobtest.CI.
 type Waiter interface {
-	// Wait waits until something changes, or d has passed by the CI's clock.
+	// Wait waits until something changes, or until d has passed by the CI's clock. more is false
+	// when nothing can happen any more.
 	Wait(ctx context.Context, d time.Duration) (changed, more bool, err error)
 }
 
-// Run watches and works until ctx is done, whose error it returns. What goes wrong with the CI or the store
-// is logged and tried again. Only a store that can never work ends it earlier, such as one of a
-// newer version.
+// Run watches and works until ctx is done, and returns ctx's error. Errors of the CI and the store
+// are logged and tried again. Only a store that can never work ends Run earlier, such as one with
+// tables of a newer version.
 func (r *Robot) Run(ctx context.Context) error {
 	if r.cfg.Mode == Off {
 		<-ctx.Done()
@@ -182,13 +188,13 @@ func (r *Robot) Run(ctx context.Context) error {
 	}
 }
 
-// backoff is how long to wait after so many failures in a row.
+// backoff is how long to wait after failed failures in a row.
 func backoff(failed int) time.Duration {
 	const first, most = time.Second, time.Minute
 	return min(first<<min(failed-1, 10), most)
 }
 
-// sleep waits until something is due, or somebody wakes the robot.
+// sleep waits until something is due or the robot is woken.
 func (r *Robot) sleep(ctx context.Context, d time.Duration) {
 	over, stop := context.WithCancel(ctx)
 	defer stop()
@@ -216,13 +222,14 @@ func (r *Robot) wake() {
 	}
 }
 
-// round looks at all that is due, each in a place of its own, and says after how long the next one is.
+// round starts to look at everything that is due, within the free places, and returns after how
+// long the next one is due.
 func (r *Robot) round(ctx context.Context, places chan struct{}, all *sync.WaitGroup) (time.Duration, error) {
 	_, virtual := job.As[Waiter](r.ci)
 	for {
 		free := cap(places) - len(places)
 		if free == 0 {
-			return r.opts.Poll, nil // whoever is done wakes the robot
+			return r.opts.Poll, nil // all places are taken; whichever gets free wakes the robot
 		}
 		claimed, err := r.store.Claim(ctx, r.holder, r.opts.Lease, free)
 		if err != nil {
@@ -232,10 +239,10 @@ func (r *Robot) round(ctx context.Context, places chan struct{}, all *sync.WaitG
 			break
 		}
 		for _, c := range claimed {
-			if !r.take(c.key()) { // its lease was over while it was being looked at
+			if !r.take(c.key()) { // still being looked at: its lease ended meanwhile
 				continue
 			}
-			if virtual && c.Failure != nil { // a CI in memory tells the same story each time
+			if virtual && c.Failure != nil { // one after the other: a CI in memory must play the same each time
 				r.one(ctx, c)
 				r.leave(c.key())
 				continue
@@ -272,7 +279,7 @@ func (r *Robot) leave(key string) {
 	delete(r.busy, key)
 }
 
-// one looks at a failure or a case that is leased to this instance.
+// one looks at a failure or case that is leased to this instance.
 func (r *Robot) one(ctx context.Context, c Claimed) {
 	held, release := lease.Hold(ctx, r.opts.Lease, func(ctx context.Context) bool {
 		return errors.Is(r.store.Renew(ctx, c, r.opts.Lease), ErrLost)
@@ -289,17 +296,17 @@ func (r *Robot) one(ctx context.Context, c Claimed) {
 	case ctx.Err() != nil, lost:
 		return
 	case err != nil:
-		r.log.WarnContext(ctx, "not looked at, trying again", "key", c.key(), "err", err)
+		r.log.WarnContext(ctx, "a failure or case could not be looked at, trying again", "key", c.key(), "err", err)
 		again = time.Minute
 	}
 	late, stop := lastly(ctx)
 	defer stop()
-	for failed := 1; ; failed++ { // what was decided must not be forgotten
+	for failed := 1; ; failed++ { // a decision must not be lost
 		err := r.store.Save(late, c, again)
 		if err == nil || errors.Is(err, ErrLost) || errors.Is(err, job.ErrNotFound) || failed > saveTries ||
 			pause.For(late, backoff(failed)) != nil {
 			if err != nil {
-				r.log.WarnContext(ctx, "what was decided could not be stored; it is decided again", "key", c.key(),
+				r.log.WarnContext(ctx, "a decision could not be stored, and will be made again", "key", c.key(),
 					"err", err)
 			}
 			return
@@ -309,14 +316,14 @@ func (r *Robot) one(ctx context.Context, c Claimed) {
 
 const saveTries = 3
 
-// lastly is for what is written down although ctx is done.
+// lastly returns a context for what must be stored although ctx is done.
 func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
 	const most = 10 * time.Second
 	return context.WithTimeout(context.WithoutCancel(ctx), most)
 }
 
-// line says why a repository's pushes do not follow each other, in lineErr; err is that it could
-// not be found out.
+// line returns in lineErr why a repository's pushes do not follow each other. err says that this
+// could not be found out.
 func (r *Robot) line(ctx context.Context, repo job.Repository) (lineErr, err error) {
 	r.mu.Lock()
 	known, ok := r.lines[repo.Name()]
@@ -334,7 +341,7 @@ func (r *Robot) line(ctx context.Context, repo job.Repository) (lineErr, err err
 	return lineErr, nil
 }
 
-// keyOf is a short name for what the parts say.
+// keyOf is a short key for what the parts say.
 func keyOf(parts ...string) string {
 	h := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	const digits = 12

@@ -12,7 +12,8 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// byIDs are the jobs with the ids or, without any, those that are younger than the first seen ones.
+// byIDs returns the jobs with these ids or, without any ids, those that are newer than the first
+// seen jobs.
 func byIDs(jobs []job.Job, ids []string, seen, count int) []job.Job {
 	if len(ids) > 0 {
 		return slices.DeleteFunc(slices.Clone(jobs), func(j job.Job) bool { return !slices.Contains(ids, j.ID()) })
@@ -23,12 +24,12 @@ func byIDs(jobs []job.Job, ids []string, seen, count int) []job.Job {
 	return jobs[:min(count, len(jobs))]
 }
 
-// see makes the view of a case of what was read.
+// see makes the case's view from what was read.
 func (s *searching) see(ctx context.Context) error {
 	c, find := s.c, s.find
 	l := line{bad: -1}
 	history := slices.Clone(find.History)
-	slices.Reverse(history) // oldest first
+	slices.Reverse(history) // oldest first from here on
 	for _, sight := range history {
 		if find.LastGood != nil && sight.Push.Compare(*find.LastGood) < 0 {
 			continue
@@ -72,7 +73,7 @@ func (v *view) count(sp spot) {
 	}
 }
 
-// spot is what is known of a push.
+// spot returns what is known of a push.
 func (s *searching) spot(ctx context.Context, sight backfill.Sighting) (spot, error) {
 	r, label := sight.Runs, cmp.Or(sight.Label, s.c.Label)
 	sp := spot{
@@ -124,8 +125,8 @@ func (s *searching) newer(ctx context.Context, v *view) error {
 	return nil
 }
 
-// older looks whether the label failed before the last good push, in whatever way: it is flaky then. Find
-// has looked at a few pushes, and knows of the same failure alone.
+// older looks whether the label failed before the last good push in any way, which makes it flaky.
+// Find has read only a few of these pushes, and counts only the same failure.
 func (s *searching) older(ctx context.Context, v *view) error {
 	if v.flaky {
 		return nil
@@ -142,7 +143,7 @@ func (s *searching) older(ctx context.Context, v *view) error {
 	return nil
 }
 
-// follow goes on in the repository that a merge brought its pushes from, once the merge alone is
+// follow goes on in the repository that a merge brought its pushes from, once only the merge is
 // suspected.
 func (s *searching) follow(ctx context.Context) error {
 	suspects := s.view.line.suspects()
@@ -177,7 +178,7 @@ func (s *searching) follow(ctx context.Context) error {
 			s.view.count(l.spots[i])
 		}
 		if d.LastGood != nil && len(l.spots) == 1 {
-			continue // all that it brought is good: another merge, or the merge itself
+			continue // everything that it brought is good, so it is another merge, or the merge itself
 		}
 		s.view.line, s.inner = l, &d
 		return s.extend(ctx, d, l)
@@ -201,7 +202,7 @@ func (s *searching) extend(ctx context.Context, d backfill.Followed, l line) err
 	return err
 }
 
-// joinedError says that another case is about the same.
+// joinedError says that another case is about the same failure.
 type joinedError struct{ key string }
 
-func (e *joinedError) Error() string { return fmt.Sprintf("case %s is about it", e.key) }
+func (e *joinedError) Error() string { return fmt.Sprintf("case %s is about the same failure", e.key) }

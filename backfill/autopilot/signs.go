@@ -14,8 +14,9 @@ import (
 // nameless is the signature of a run whose log does not say what failed.
 const nameless = "the log does not say what failed"
 
-// signsOf reads the signatures of what failed in a run, as joblog.Report.Signatures has them, and the test of
-// each, empty where none is named. Of a run that infrastructure ended alone there is none.
+// signsOf reads from a run's log the signatures of what failed (see joblog.Report.Signatures), and
+// the test of each, empty when it names none. A run that only infrastructure ended has no
+// signatures.
 func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, err error) {
 	opener, ok := job.As[job.LogOpener](r.ci)
 	if !ok {
@@ -37,7 +38,7 @@ func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, 
 	return signs, tests, nil
 }
 
-// log reads the log of the failed run, and what is known of its signatures.
+// log reads the failed run's log, and what is known of its signatures.
 func (l *looking) log(ctx context.Context) error {
 	f := &l.f.Failure
 	if !f.Read {
@@ -68,7 +69,7 @@ func (l *looking) log(ctx context.Context) error {
 	return l.many(ctx)
 }
 
-// knownCase looks for the case of the failure on the push where a signature was seen last.
+// knownCase looks for the case about the failure on the push where a signature was seen last.
 func (l *looking) knownCase(ctx context.Context) error {
 	last := l.f.last()
 	if last.Push.Repo == "" {
@@ -105,8 +106,9 @@ func (l *looking) many(ctx context.Context) error {
 	return nil
 }
 
-// judge says what a run means for a failure: bad is one that failed in the same test or, where no test is
-// named, with one of the same signatures. One that failed otherwise says nothing about it.
+// judge returns the judge for a failure. A run is bad when it failed in the same test or, when no
+// test is named, with one of the same signatures. A run that failed in another way tells nothing
+// about this failure.
 func (r *Robot) judge(ctx context.Context, f Failure) (analysis.Judge, error) {
 	signs, test := f.New, ""
 	if len(signs) == 0 {

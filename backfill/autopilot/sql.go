@@ -13,33 +13,34 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Dialect is a sort of SQL database.
+// Dialect is a kind of SQL database.
 type Dialect = database.Dialect
 
-// The dialects that a store can speak.
+// The dialects that SQL speaks.
 const (
 	SQLite     = database.SQLite     // 3.38 or newer
 	PostgreSQL = database.PostgreSQL // 9.5 or newer
 )
 
-// NewSQL returns a Store in a database that the caller has opened, with the driver of its choice, and
-// closes. It does no I/O: the tables, whose names begin with mozci_autopilot, are made or checked by the
-// first call.
+// NewSQL returns a Store in a database, which the caller opens, with a driver of its choice, and
+// closes. NewSQL does no I/O: the first call makes or checks the tables, whose names begin with
+// mozci_autopilot.
 //
-// Processes may share one database. With SQLite the caller should set a busy timeout, and WAL mode where
-// several processes write. Where the database does not answer, errors wrap job.ErrUnavailable.
+// Several processes may share one database. With SQLite the caller should set a busy timeout, and
+// use WAL mode when several processes write. When the database does not answer, errors wrap
+// job.ErrUnavailable.
 func NewSQL(db *sql.DB, d Dialect) *SQL {
 	return &SQL{tables: database.Tables{
 		DB: db, Dialect: d, Store: "the autopilot's store", Name: "mozci_autopilot", Steps: migrations,
 	}}
 }
 
-// SQL is a Store in a database; NewSQL makes one.
+// SQL is a Store in a database. NewSQL makes one.
 type SQL struct{ tables database.Tables }
 
 var _ Store = (*SQL)(nil)
 
-// executor runs statements: the database, or one transaction in it.
+// executor runs statements: a database, or a transaction in one.
 type executor interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -52,7 +53,7 @@ func (s *SQL) clock() string { return s.tables.Dialect.Now() }
 
 func (s *SQL) bind(query string) string { return s.tables.Dialect.Bind(query) }
 
-// in opens the tables, runs f, and returns its error as the Store's.
+// in opens the tables, runs f, and turns its error into one of the Store.
 func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 	err := ctx.Err()
 	if err == nil {
@@ -64,7 +65,8 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 	return failure(ctx, op, key, err)
 }
 
-// alone runs f in a transaction that no other one of this method runs beside.
+// alone runs f in a transaction. No other transaction of alone runs at the same time, in any
+// process: all of them lock the same row first.
 func (s *SQL) alone(ctx context.Context, op, key string, f func(tx *sql.Tx) error) error {
 	return s.in(ctx, op, key, func() error {
 		lock := `UPDATE mozci_autopilot_state SET body = body WHERE name = 'lock'`
@@ -80,14 +82,14 @@ func (s *SQL) alone(ctx context.Context, op, key string, f func(tx *sql.Tx) erro
 	})
 }
 
-// failure is an error as the Store returns it: what the database itself says, or does not say, is
+// failure turns an error into one of the Store: a failure of the database itself becomes
 // job.ErrUnavailable.
 func failure(ctx context.Context, op, key string, err error) error {
 	return job.Wrap(op, key, database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable,
 		ErrLost, ErrFull, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
-// separator is between the parts of a list, before the first and after the last.
+// separator stands before, between and after the parts of a list; see migrations.
 const separator = "\x1f"
 
 func listed(parts []string) string {
@@ -104,7 +106,7 @@ func unlisted(list string) []string {
 	return strings.Split(strings.Trim(list, separator), separator)
 }
 
-// has is the condition that a column's list has a part, which is one argument.
+// has is the condition that a column's list contains a part, which is one argument.
 func (s *SQL) has(column string) string {
 	if s.tables.Dialect == PostgreSQL {
 		return `strpos(` + column + `, ?) > 0`
@@ -112,7 +114,8 @@ func (s *SQL) has(column string) string {
 	return `instr(` + column + `, ?) > 0`
 }
 
-// among is the condition that a column is one of several texts, which are one argument: a list in JSON.
+// among is the condition that a column equals one of several texts. These are one argument, a JSON
+// list, so that the statement is the same for any number.
 func (s *SQL) among(column string, texts []string) (string, string, error) {
 	list, err := json.Marshal(texts)
 	elements := `SELECT value FROM json_each(?)`
@@ -138,7 +141,7 @@ func (s *SQL) Now(ctx context.Context) (at time.Time, err error) {
 	return at, err
 }
 
-// micro is a moment as it is stored: 0 for none.
+// micro is a time as it is stored: microseconds since 1970, and 0 for the zero time.
 func micro(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -146,7 +149,7 @@ func micro(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
-// insert writes a failure or case, unless its key is known.
+// insert stores a failure or case, unless its key exists.
 func (s *SQL) insert(ctx context.Context, x executor, c Claimed, since, due time.Time) (bool, error) {
 	body, err := encoded(c)
 	if err != nil {
@@ -167,7 +170,7 @@ func (s *SQL) insert(ctx context.Context, x executor, c Claimed, since, due time
 	return n > 0, err
 }
 
-// columns are what is stored of a failure or case beside its body.
+// columns are what is stored of a failure or case beside its body, for use in conditions.
 type columns struct {
 	isCase, done, open int
 	repo, labels, rule string
@@ -192,7 +195,7 @@ func (c Claimed) columns() columns {
 	return v
 }
 
-// update writes a failure or case over what is there; set is more of the statement.
+// update overwrites a failure or case. set adds more assignments to the statement.
 func (s *SQL) update(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
 	body, err := encoded(c)
 	if err != nil {
@@ -213,7 +216,7 @@ type stored struct {
 	woken int64
 }
 
-// read runs a statement that returns body, people, is_case, num and woken.
+// read runs a statement that returns readColumns.
 func (s *SQL) read(ctx context.Context, x executor, query string, args ...any) (out []stored, err error) {
 	rows, err := x.QueryContext(ctx, s.bind(query), args...)
 	if err != nil {
@@ -242,7 +245,7 @@ func (s *SQL) read(ctx context.Context, x executor, query string, args ...any) (
 
 const readColumns = `SELECT body, people, is_case, num, woken FROM mozci_autopilot_work `
 
-// row reads one row by its key.
+// row reads the row with a key.
 func (s *SQL) row(ctx context.Context, x executor, key string) (stored, error) {
 	rows, err := s.read(ctx, x, readColumns+`WHERE key = ?`, key)
 	if err == nil && len(rows) == 0 {

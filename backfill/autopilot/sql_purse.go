@@ -78,7 +78,7 @@ func (s *SQL) each(ctx context.Context, query string, args []any, f func(*sql.Ro
 	return rows.Err()
 }
 
-// column is what a limit sums up, and the condition of which spends.
+// column returns the expression that a limit sums up, and the condition for the spends that count.
 func (s *SQL) column(l Limit) (sum, where string, args []any) {
 	switch l.Meter {
 	case MeterRed:
@@ -95,7 +95,8 @@ func (s *SQL) column(l Limit) (sum, where string, args []any) {
 	return `runs`, `TRUE`, nil
 }
 
-// Spend implements Store: the limits are compared and the spend is written in one statement.
+// Spend implements Store. One statement compares the limits and writes the spend, so that two
+// processes cannot both take the last of a budget.
 func (s *SQL) Spend(ctx context.Context, sp Spend, limits []Limit) (over string, err error) {
 	sp.Red, sp.Open = 0, sp.Runs
 	err = s.alone(ctx, "autopilot.spend", sp.Key, func(tx *sql.Tx) error {
@@ -128,14 +129,15 @@ func (s *SQL) Spend(ctx context.Context, sp Spend, limits []Limit) (over string,
 	return over, err
 }
 
-// total is the sum of what was spent within a day.
+// total is the SQL for the sum of what was spent within the last 24 hours.
 func (s *SQL) total(sum, where string) string {
 	return fmt.Sprintf(`(SELECT COALESCE(SUM(%s), 0) FROM mozci_autopilot_spend WHERE %s AND at > %s - %d)`, sum,
 		where, s.clock(),
 		day.Microseconds())
 }
 
-// why is the limit that kept a spend from being written; empty where it was written before.
+// why returns the limit that kept a spend from being written; empty when the spend had been written
+// before.
 func (s *SQL) why(ctx context.Context, tx *sql.Tx, sp Spend, limits []Limit) (string, error) {
 	n := 0
 	err := tx.QueryRowContext(ctx, s.bind(`SELECT COUNT(*) FROM mozci_autopilot_spend WHERE key = ?`), sp.Key).Scan(&n)
@@ -201,7 +203,7 @@ func (s *SQL) Spends(ctx context.Context, caseKey string, since time.Time) (out 
 	return out, err
 }
 
-// state reads a state into a value, which stays as it is where nothing is stored.
+// state reads a state into to, which stays unchanged when nothing is stored.
 func (s *SQL) state(ctx context.Context, x executor, name string, to any) error {
 	var body string
 	err := x.QueryRowContext(ctx, s.bind(`SELECT body FROM mozci_autopilot_state WHERE name = ?`), name).Scan(&body)

@@ -29,8 +29,8 @@ func (s *SQL) Hear(ctx context.Context, f Failure, after time.Duration) (fresh b
 	return fresh, err
 }
 
-// clash is the earliest case but one that has one of the signatures in a span that overlaps; empty for
-// none.
+// clash returns the earliest case, other than but, that has one of the signatures in an overlapping
+// span; empty for none.
 func (s *SQL) clash(ctx context.Context, x executor, but string, signatures []string, spans []Span) (key string,
 	err error,
 ) {
@@ -50,7 +50,7 @@ func (s *SQL) clash(ctx context.Context, x executor, but string, signatures []st
 		args = append(args, sp.Repo, sp.High, sp.Low)
 	}
 	err = x.QueryRowContext(ctx, s.bind(fmt.Sprintf(query, among, strings.Join(overlaps, " OR "))), args...).Scan(&key)
-	if err == sql.ErrNoRows { //nolint:errorlint // QueryRow returns it as it is
+	if err == sql.ErrNoRows { //nolint:errorlint // QueryRow returns it unwrapped
 		return "", nil
 	}
 	return key, err
@@ -165,7 +165,7 @@ func (s *SQL) Extend(ctx context.Context, key string, spans []Span) (earlier Cas
 	return earlier, err
 }
 
-// Claim implements Store: one statement, of which several can be under way.
+// Claim implements Store with one statement, so that several instances can claim at the same time.
 func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n int) (out []Claimed, err error) {
 	if n < 1 {
 		return nil, job.Wrap("autopilot.claim", "", ctx.Err())
@@ -196,7 +196,8 @@ func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n i
 	return out, nil
 }
 
-// owned makes sure that what was claimed is still its holder's: it changes nothing, but takes the row.
+// owned checks that what was claimed still is its holder's. It writes the row, so that no other
+// holder can take it before the transaction ends.
 func (s *SQL) owned(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
 	if c.Holder == "" {
 		return ErrLost
@@ -226,7 +227,7 @@ func (s *SQL) Renew(ctx context.Context, c Claimed, lease time.Duration) error {
 func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration) error {
 	return s.in(ctx, "autopilot.save", c.key(), func() error {
 		return s.tables.Within(ctx, func(tx *sql.Tx) error {
-			if err := s.owned(ctx, tx, c, `woken = woken`); err != nil { // takes the row: Open may add to it
+			if err := s.owned(ctx, tx, c, `woken = woken`); err != nil { // locks the row, because Open may add to it
 				return err
 			}
 			was, err := s.row(ctx, tx, c.key())
@@ -281,7 +282,7 @@ func (s *SQL) Next(ctx context.Context) (after time.Duration, some bool, err err
 	return after, some, err
 }
 
-// selecting is a statement that reads rows of one sort, with the conditions that are not empty.
+// selecting builds a statement that reads cases or failures, with the conditions that are set.
 type selecting struct {
 	where []string
 	args  []any
@@ -300,7 +301,7 @@ func (s *SQL) rows(ctx context.Context, q selecting, limit int) ([]stored, error
 	return s.read(ctx, s.db(), query, q.args...)
 }
 
-// common are the conditions that failures and cases share.
+// common adds the conditions that failures and cases share.
 func (s *SQL) common(q *selecting, repo, label string, since, until time.Time) {
 	if repo != "" {
 		q.and(`repo = ?`, repo)

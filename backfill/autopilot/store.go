@@ -8,12 +8,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Store keeps what the robot knows and decided. Implementations are safe for concurrent use, and by
-// several processes where they outlive one. The kit is autopilottest.CheckStore.
+// Store keeps what the robot knows and has decided. Implementations are safe for concurrent use,
+// and those that outlive a process are safe for use by several processes. autopilottest.CheckStore
+// is the kit that each must pass.
 //
-// Laws: errors are of type *job.Error. A context that is done gives its error and writes nothing.
-// What a method has returned is written. Times are by the store's own clock, but for the times of
-// runs and pushes. What a method returns is the caller's.
+// Laws: Errors are of type *job.Error. A call whose context is done returns the context's error and
+// writes nothing. When a method returns without an error, its change is stored. Times are by the
+// store's own clock, except those of runs and pushes. The caller owns the returned values and may
+// change them.
 type Store interface {
 	WorkStore
 	SignatureStore
@@ -21,133 +23,141 @@ type Store interface {
 	PeopleStore
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)
-	// Prune forgets what ended, was seen or was spent longer ago than keep, which must be 48 hours
-	// at least, and signatures that were seen longer ago than signatures.
+	// Prune deletes what ended, or was spent, longer than keep ago, and the signatures that were
+	// seen longer than signatures ago. keep must be at least LeastKept. It returns how many things
+	// it deleted.
 	Prune(ctx context.Context, keep, signatures time.Duration) (int, error)
 }
 
-// WorkStore keeps failures and cases, and gives each to one instance at a time.
+// WorkStore keeps failures and cases, and leases each to one instance at a time.
 type WorkStore interface {
-	// Hear stores a failure, due after so long, with Heard set to the store's clock. It reports
-	// false, and changes nothing, where the key is known. One that is decided already is stored
-	// as such.
+	// Hear stores a failure that becomes due after the duration after. Heard is set to the store's
+	// clock. When its key exists already, Hear changes nothing and returns false. A failure that is
+	// decided already is stored as decided.
 	Hear(ctx context.Context, f Failure, after time.Duration) (fresh bool, err error)
-	// Open gives a case out once, in one step: it stores the case, due at once, unless an earlier one
-	// has one of its signatures in a span that overlaps one of its spans. That one is returned then,
-	// with the case's labels, signatures and spans added to it. With as many cases open as most,
-	// nothing is stored and the error is ErrFull; a case that has ended is always stored.
-	// Opened is set to the store's clock, and Ended where the case has ended.
+	// Open stores a case, due at once, and returns it and true. Instead, if an earlier case has one
+	// of its signatures in a span that overlaps one of spans, Open adds the case's labels,
+	// signatures and spans to that one and returns it and false. This happens in one step, so that
+	// a failure never gets two cases. When most cases are open already, nothing is stored and the
+	// error is ErrFull; a case that has ended is stored always. Opened is set to the store's clock,
+	// and so is Ended when the case has ended.
 	Open(ctx context.Context, c Case, spans []Span, most int) (Case, bool, error)
-	// Extend adds spans to a case that is open, unless an earlier case has one of its signatures in a
-	// span that overlaps: that one is returned then, and nothing is added. The zero Case is for
-	// none.
+	// Extend adds spans to an open case. If an earlier case has one of its signatures in an
+	// overlapping span, Extend adds nothing and returns that case; otherwise it returns the zero
+	// Case.
 	Extend(ctx context.Context, key string, spans []Span) (earlier Case, err error)
-	// Claim leases up to n failures and cases to the holder that are due, that nobody holds, and that
-	// are not done: failures that are not decided, and cases that have not ended or are not told. Cases
-	// come first, then the longest due.
+	// Claim leases up to n failures and cases to the holder. They must be due, not leased to
+	// anybody, and not done: a failure is done when it is decided, a case when it has ended and its
+	// report was delivered. Cases come first, and then what has been due longest.
 	Claim(ctx context.Context, holder string, lease time.Duration, n int) ([]Claimed, error)
-	// Renew makes the lease last for so long from now on. ErrLost as for Save.
+	// Renew extends the lease to lease from now. Its errors are those of Save.
 	Renew(ctx context.Context, c Claimed, lease time.Duration) error
-	// Save writes what became of a claimed failure or case, and gives it back: it is due again after
-	// so long, or at once where it was woken since it was claimed. Labels and signatures that were
-	// added by Open stay, and so does People. Ended is set to the store's clock when a case ends.
-	// ErrLost, with nothing written, where the lease was over and another holder has claimed it since,
-	// or it was given back; job.ErrNotFound where there is no such thing.
+	// Save writes a claimed failure or case and ends its lease. It becomes due after again, or at
+	// once when Wake has met it since it was claimed. Labels and signatures that Open added
+	// meanwhile stay, and so does People. When a case ends, Ended is set to the store's clock. The
+	// error is ErrLost, with nothing written, when the lease had ended and another holder claimed
+	// it, or when it was given back already; it is job.ErrNotFound when it does not exist.
 	Save(ctx context.Context, c Claimed, again time.Duration) error
-	// Wake makes failures and cases due now that are not done: those of a label in a repository; of
-	// every label for an empty one, of every repository for an empty one. What is held is
-	// due when it is given back. It returns how many.
+	// Wake makes failures and cases due now that are not done and have this repository and label.
+	// An empty label means every label, an empty repo every repository. What is leased becomes due
+	// when it is given back. It returns how many there were.
 	Wake(ctx context.Context, repo, label string) (int, error)
-	// Next is after how long the next failure or case that could be claimed is due: 0 for now, and
-	// false where there is none. Those that others hold count, from the end of their leases.
+	// Next returns after how long the next failure or case can be claimed: 0 for now. some is false
+	// when there is none. What others have leased counts from the end of the lease.
 	Next(ctx context.Context) (after time.Duration, some bool, err error)
-	// Cases returns those that the query selects, the newest first.
+	// Cases returns the cases that the query selects, the newest first.
 	Cases(ctx context.Context, q CaseQuery) ([]Case, error)
-	// Failures returns those that the query selects, the newest first.
+	// Failures returns the failures that the query selects, the newest first.
 	Failures(ctx context.Context, q FailureQuery) ([]Failure, error)
 }
 
-// SignatureStore knows when which signature was seen.
+// SignatureStore knows when each signature was seen.
 type SignatureStore interface {
-	// See stores that signatures were seen on a push, in a label's variant; once each.
+	// See records that signatures were seen on a push, in a label's variant. Recording the same
+	// twice changes nothing.
 	See(ctx context.Context, s Seen) error
-	// LastSeen returns, for each of the signatures that was seen in the repository and variant from
-	// the moment since on and on a push that is older than before, the last time that it was.
+	// LastSeen returns where and when each of the signatures was last seen in the repository and
+	// variant: at since or later, and on a push older than before. Signatures that were not seen
+	// are left out.
 	LastSeen(ctx context.Context, repo, variant string, signatures []string, before job.Push, since time.Time) (
 		map[string]Seen, error)
 }
 
 // PurseStore knows what was spent.
 type PurseStore interface {
-	// Spend takes a spend out of the budgets of the last 24 hours, in one step, and reports which limit
-	// it would exceed; empty when it was taken. The same key is taken once.
+	// Spend takes a spend out of the budgets of the last 24 hours, if it exceeds none of the
+	// limits, in one step. Otherwise it returns the limit that it would exceed; empty means that it
+	// was taken. The same key is taken only once.
 	Spend(ctx context.Context, s Spend, limits []Limit) (over string, err error)
-	// GiveBack undoes a spend, when nothing came of it. An unknown key is no error.
+	// GiveBack undoes a spend when its request made no run. An unknown key is not an error.
 	GiveBack(ctx context.Context, key string) error
-	// Account writes what became of a spend: how many of its runs ended red, how many have not ended,
-	// and the minutes that they took or are expected to take. An unknown key is no error.
+	// Account updates a spend: how many of its runs ended red, how many have not ended, and the
+	// minutes that they took or are expected to take. An unknown key is not an error.
 	Account(ctx context.Context, key string, red, open int, minutes float64) error
-	// Spends returns the spends of a case or, without a key, those since the moment; in their order.
+	// Spends returns the spends of a case or, when caseKey is empty, all those since a time; in the
+	// order in which they were taken.
 	Spends(ctx context.Context, caseKey string, since time.Time) ([]Spend, error)
 }
 
-// PeopleStore keeps what people, and the outcome of cases, set.
+// PeopleStore keeps what people set, and what the outcomes of cases changed.
 type PeopleStore interface {
-	// Switch returns the switch: Act where nobody has set it yet.
+	// Switch returns the switch; Act when it was never set.
 	Switch(ctx context.Context) (Switch, error)
-	// SetSwitch sets it. At is set to the store's clock.
+	// SetSwitch sets the switch. Its At is set to the store's clock.
 	SetSwitch(ctx context.Context, s Switch) error
-	// OptOut keeps the robot away from a push, named by repository and revision; or, with out false, lets
-	// it back.
+	// OptOut keeps the robot away from a push, named by repository and revision. With out false it
+	// ends that.
 	OptOut(ctx context.Context, repo, revision, who string, out bool) error
-	// OptedOut returns who opted the push out, by any of its hashes; empty where nobody did.
+	// OptedOut returns who opted the push out, by any of its hashes; empty when none is.
 	OptedOut(ctx context.Context, p job.Push) (who string, err error)
-	// Tell writes what people did about a case. At is set to the store's clock.
+	// Tell records what people did about a case. Its At is set to the store's clock.
 	Tell(ctx context.Context, key string, p People) error
-	// Learn changes the window by how a case ended, once for each key, and returns it. Its size is
-	// start at first.
+	// Learn changes the window after a case ended, once for each key, and returns it. start is its
+	// size before the first lesson.
 	Learn(ctx context.Context, key string, l Lesson, start int) (Window, error)
-	// Window returns it as it is.
+	// Window returns the window. start is its size before the first lesson.
 	Window(ctx context.Context, start int) (Window, error)
 }
 
 // Failure is a label that failed on a push: what the robot has to decide about.
 type Failure struct {
-	Key      string // of the repository, the push and the label
-	Run      string // the id of the run that was heard of first
+	Key      string // made of the repository, the push and the label
+	Run      string // the id of the run that the robot heard of first
 	Label    string
 	Push     job.Push
 	Kind     job.Kind
-	Finished time.Time // of the run
+	Finished time.Time // when the run ended
 	Heard    time.Time
 
-	// Signatures are what its log says, once it was read, Tests the tests that they are about, each of
-	// one, and New those that are new.
+	// Signatures are what the log says, once Read is true. Tests are the tests that these are
+	// about, one for each signature, and New the signatures that are new.
 	Read       bool
 	Signatures []string
 	Tests      []string
 	New        []string
 
-	// Rule and Why are what was decided, or what it waits for; empty before it was looked at.
+	// Rule and Why are the decision, or what the failure waits for; empty before the robot has
+	// looked.
 	Rule    Rule
 	Why     string
 	Decided bool
 	At      time.Time // when it was decided, by the store's clock
-	Case    string    // the case that it is part of
-	Blind   int       // how often in a row a source did not answer
-	BlindAt time.Time // the last time
-	Count   int       // how many runs it stands for; 0 for one
+	Case    string    // the key of its case; empty for none
+	Blind   int       // how many times in a row a source did not answer
+	BlindAt time.Time // the last of these times
+	Count   int       // number of runs that this entry stands for; 0 means 1
 }
 
-// Claimed is a failure or a case that is leased to a holder.
+// Claimed is a failure or a case that is leased to a holder: exactly one of Failure and Case is
+// set.
 type Claimed struct {
 	Failure *Failure
-	Case    *Case // nil where it is a failure
+	Case    *Case // nil when it is a failure
 	Holder  string
-	Woken   int64 // how often it had been woken when it was claimed
+	Woken   int64 // how often Wake had met it when it was claimed
 }
 
-// key is that of what was claimed.
+// key is the key of the failure or case.
 func (c Claimed) key() string {
 	if c.Case != nil {
 		return c.Case.Key
@@ -155,7 +165,7 @@ func (c Claimed) key() string {
 	return c.Failure.Key
 }
 
-// done reports whether nobody needs to claim it any more.
+// done reports whether nothing is left to do, so that it is not claimed any more.
 func (c Claimed) done() bool {
 	if c.Case != nil {
 		return c.Case.State == Ended && c.Case.Told
@@ -163,8 +173,9 @@ func (c Claimed) done() bool {
 	return c.Failure.Decided
 }
 
-// Span is a range of pushes of one repository that can have caused a failure, by their places in its
-// order: after Low, up to High.
+// Span is a range of pushes of one repository that can have caused a failure, by their place in the
+// repository's order: those after Low, up to and including High. Low 17 and High 20 are the pushes
+// 18, 19 and 20.
 type Span struct {
 	Repo      string
 	Low, High int64
@@ -178,31 +189,31 @@ func place(p job.Push) int64 {
 	return p.ID
 }
 
-// overlaps reports whether some push can be in both.
+// overlaps reports whether a push can be in both spans. (17, 20] and (20, 25] share none.
 func (s Span) overlaps(o Span) bool { return s.Repo == o.Repo && s.Low < o.High && o.Low < s.High }
 
-// CaseQuery selects cases: those that fit every field which is set.
+// CaseQuery selects the cases that match every field that is set.
 type CaseQuery struct {
 	Key          string
 	Repo, Label  string
-	Open         bool // not ended
+	Open         bool // only those that have not ended
 	Since, Until time.Time
-	Limit        int // the newest so many
+	Limit        int // at most this many, the newest ones
 }
 
-// FailureQuery selects failures: those that fit every field which is set.
+// FailureQuery selects the failures that match every field that is set.
 type FailureQuery struct {
 	Repo, Label  string
-	Push         *job.Push // by its revision
-	Waiting      bool      // not decided
+	Push         *job.Push // its repository and ID count
+	Waiting      bool      // only those that are not decided
 	Rule         Rule
-	Since, Until time.Time // heard; Until is not included
-	Limit        int       // the newest so many
+	Since, Until time.Time // heard at Since or later, and before Until
+	Limit        int       // at most this many, the newest ones
 }
 
-// Seen is a signature, or several, on a push.
+// Seen says that signatures were seen on a push.
 type Seen struct {
-	Repo, Variant string // the variant is the label without its chunk
+	Repo, Variant string // the variant is the label without its chunk number
 	Signatures    []string
 	Push          job.Push
 	At            time.Time // when the run ended
@@ -210,41 +221,41 @@ type Seen struct {
 
 // Spend is what one request costs.
 type Spend struct {
-	Key   string // the request's
+	Key   string // the key of the request
 	Case  string
 	Repo  string
 	Label string
 	Pools []string
 	Kind  string
 	Runs  int
-	Red   int // of those, the ones that ended red
-	Open  int // and those that have not ended
-	// Minutes of machines: expected, then as they were.
+	Red   int // how many of Runs ended red
+	Open  int // how many of Runs have not ended
+	// Minutes is the machine time: expected at first, then what it really was.
 	Minutes float64
 	At      time.Time
 }
 
-// Meter is what a limit counts.
+// Meter says what a limit counts.
 type Meter string
 
 // The meters.
 const (
-	MeterRuns    Meter = "runs"
-	MeterRed     Meter = "red runs" // those that ended red, and those that have not ended
-	MeterMinutes Meter = "minutes"
-	MeterLabel   Meter = "label" // runs of the label Name in repository Repo
-	MeterPool    Meter = "pool"  // runs in the pool Name
-	MeterKind    Meter = "kind"  // runs of the kind Name
+	MeterRuns    Meter = "runs"     // runs, including builds
+	MeterRed     Meter = "red runs" // runs that ended red, and runs that have not ended
+	MeterMinutes Meter = "minutes"  // minutes of machine time
+	MeterLabel   Meter = "label"    // runs of the label Name in repository Repo
+	MeterPool    Meter = "pool"     // runs in the pool Name
+	MeterKind    Meter = "kind"     // runs of the kind Name
 )
 
-// Limit is how much of something may be spent in 24 hours; without negative ones.
+// Limit is how much may be spent in 24 hours. A Most below 0 means no limit.
 type Limit struct {
 	Meter      Meter
 	Repo, Name string
 	Most       int
 }
 
-// String is what the limit counts.
+// String says what the limit counts.
 func (l Limit) String() string {
 	if l.Name == "" {
 		return string(l.Meter)
@@ -252,16 +263,16 @@ func (l Limit) String() string {
 	return string(l.Meter) + " " + l.Name
 }
 
-// Lesson is how a case ended, for the number of cases that may be open.
+// Lesson is what the end of a case teaches about how many cases may be open.
 type Lesson string
 
 // The lessons.
 const (
-	LessonRight     Lesson = "right"     // one more
-	LessonWrong     Lesson = "wrong"     // half
-	LessonUndecided Lesson = "undecided" // half, and one more in a row
-	LessonDecided   Lesson = "decided"   // an answer that names no push: ends the row of undecided ones
-	LessonReset     Lesson = "reset"     // a person starts it anew: no undecided ones in a row
+	LessonRight     Lesson = "right"     // one more may be open
+	LessonWrong     Lesson = "wrong"     // half as many may be open
+	LessonUndecided Lesson = "undecided" // half as many may be open; counts towards Config.Undecided
+	LessonDecided   Lesson = "decided"   // an answer that names no push: ends a row of undecided ones
+	LessonReset     Lesson = "reset"     // a person lets the robot act again: ends a row of undecided ones
 )
 
 // taught is the window after a lesson.
@@ -282,8 +293,8 @@ func (w Window) taught(l Lesson) Window {
 var (
 	// ErrLost says that another instance has claimed the failure or case since.
 	ErrLost = errors.New("another instance has taken it over")
-	// ErrFull says that as many cases are open as may be.
-	ErrFull = errors.New("as many cases are open as may be")
+	// ErrFull says that the maximum number of cases is open.
+	ErrFull = errors.New("the maximum number of cases is open")
 )
 
 const day = 24 * time.Hour

@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// mode is what the robot may do now, and why no more than that. A switch that cannot be read means
-// stop: the mode is Off then.
+// mode returns what the robot may do now, and why it may do no more than that. A switch that cannot
+// be read means Off.
 func (r *Robot) mode(ctx context.Context) (Mode, string) {
 	if r.cfg.OffFile != "" {
 		_, err := os.Stat(r.cfg.OffFile)
@@ -17,21 +17,21 @@ func (r *Robot) mode(ctx context.Context) (Mode, string) {
 		case err == nil:
 			return Off, fmt.Sprintf("the file %s stops the autopilot", r.cfg.OffFile)
 		case !errors.Is(err, fs.ErrNotExist):
-			return Off, fmt.Sprintf("the switch cannot be read: %v", err)
+			return Off, fmt.Sprintf("mozci cannot read the switch: %v", err)
 		}
 	}
 	s, err := r.store.Switch(ctx)
 	switch {
 	case err != nil:
-		return Off, fmt.Sprintf("the switch cannot be read: %v", err)
+		return Off, fmt.Sprintf("mozci cannot read the switch: %v", err)
 	case s.Mode == Off:
 		return Off, fmt.Sprintf("%s stopped the autopilot%s", s.By, reason(s.Why))
 	case r.cfg.Mode == Off:
-		return Off, "the autopilot's file has it off"
+		return Off, "the autopilot's file says off"
 	case s.Mode == DryRun:
 		return DryRun, fmt.Sprintf("%s set the autopilot to a dry run%s", s.By, reason(s.Why))
 	case r.cfg.Mode == DryRun:
-		return DryRun, "the autopilot's file has it in a dry run"
+		return DryRun, "the autopilot's file says dry run"
 	}
 	return Act, ""
 }
@@ -43,22 +43,22 @@ func reason(why string) string {
 	return ": " + why
 }
 
-// Switch returns what people, or the robot itself, set the mode to; and Mode what it may do now, with the
-// reason where that is less than the file says.
+// Switch returns the switch, as people or the robot itself set it. Mode returns what the robot may
+// do by the switch and the file together.
 func (r *Robot) Switch(ctx context.Context) (Switch, error) { return r.store.Switch(ctx) }
 
-// Mode returns what the robot may do now, and why no more than that.
+// Mode returns what the robot may do now, and why it may do no more than that.
 func (r *Robot) Mode(ctx context.Context) (Mode, string) { return r.mode(ctx) }
 
-// Stop sets the switch: Off stops the robot before its next request, DryRun lets it look on. Who asks needs the
-// authority that acting needs, which the caller checks.
+// Stop sets the switch. Off stops the robot before its next request; with DryRun it goes on
+// deciding and reporting, but triggers nothing. The caller must check that who has the right to.
 func (r *Robot) Stop(ctx context.Context, m Mode, who, why string) error {
 	err := r.store.SetSwitch(ctx, Switch{Mode: m, By: who, Why: why})
 	r.wake()
 	return err
 }
 
-// Resume lets the robot do what the file says again, also after it has fallen back to a dry run.
+// Resume lets the robot do again what the file allows, also after it fell back to a dry run.
 func (r *Robot) Resume(ctx context.Context, who string) error {
 	if err := r.store.SetSwitch(ctx, Switch{Mode: Act, By: who}); err != nil {
 		return err
@@ -75,8 +75,8 @@ func (r *Robot) Resume(ctx context.Context, who string) error {
 	return err
 }
 
-// OptOut keeps the robot away from a push, or with out false lets it back. What it has triggered there runs
-// on.
+// OptOut keeps the robot away from a push or, with out false, lets it act there again. Runs that it
+// has triggered there go on.
 func (r *Robot) OptOut(ctx context.Context, repo, revision, who string, out bool) error {
 	place, err := r.places.Repository(repo)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Day returns what the robot did on the day of a moment, in UTC, and what it has left to spend now.
+// Day returns what the robot did on the UTC day of a time, and what its budgets have left now.
 func (r *Robot) Day(ctx context.Context, of time.Time) (Day, error) {
 	now, err := r.store.Now(ctx)
 	if err != nil {
@@ -52,10 +52,10 @@ func (r *Robot) opened(ctx context.Context, d *Day) (err error) {
 	return err
 }
 
-// mostLeft is how many decisions a page shows.
+// mostLeft is the number of decisions that a page shows.
 const mostLeft = 200
 
-// left are the decisions of the day.
+// left reads the failures that were left alone on the day.
 func (r *Robot) left(ctx context.Context, d *Day) error {
 	all, err := r.store.Failures(ctx, FailureQuery{Since: d.Date, Until: d.Date.Add(day)})
 	for _, f := range all {
@@ -85,7 +85,7 @@ func (f Failure) decision() Decision {
 	return d
 }
 
-// spent are the budgets, and what is spent of them in the last 24 hours.
+// spent returns the budgets, and what the last 24 hours used of them.
 func (r *Robot) spent(ctx context.Context, d *Day, now time.Time) error {
 	spends, err := r.store.Spends(ctx, "", now.Add(-day))
 	if err != nil {
@@ -125,7 +125,7 @@ func (r *Robot) spent(ctx context.Context, d *Day, now time.Time) error {
 	return nil
 }
 
-// accuracyOver is the time over which answers are compared with what people did.
+// accuracyOver is the period for which answers are compared with what people did.
 const accuracyOver = 28 * day
 
 func (r *Robot) accuracy(ctx context.Context, now time.Time) (a Accuracy, err error) {

@@ -27,15 +27,15 @@ type searching struct {
 	judge analysis.Judge
 	find  backfill.FindResult
 	view  view
-	inner *backfill.Followed // the merge that the search has gone on in
-	red   []job.Job          // failed runs on the start
-	// newest is the newest push that is red, and last the newest one with a result.
+	inner *backfill.Followed // the merge in which the search goes on; nil for none
+	red   []job.Job          // the failed runs on the start
+	// newest is the newest red push, and last the newest push with a result.
 	newest, last job.Push
-	asked        []spot // on which it has triggered runs, in this look
+	asked        []spot // spots on which this look has triggered runs
 }
 
-// work takes one step in a case: it reads what is known, decides, and does what was decided. It says
-// after how long to look again, where no event tells.
+// work takes one step in a case: it reads what is known, decides, and acts. It returns after how
+// long to look again when no event comes.
 func (r *Robot) work(ctx context.Context, c *Case) (again time.Duration, err error) {
 	if c.State == Ended {
 		return r.tell(ctx, c)
@@ -82,7 +82,7 @@ func (s *searching) pause(ctx context.Context, why string) (time.Duration, error
 	return s.r.opts.Poll, nil
 }
 
-// blind waits for a source that does not answer, and ends the case after about an hour.
+// blind waits for a source that does not answer. After about an hour it ends the case.
 func (s *searching) blind(ctx context.Context, err error) (time.Duration, error) {
 	c := s.c
 	c.Blind, c.BlindAt = again(true, c.Blind, c.BlindAt, s.now)
@@ -96,7 +96,7 @@ func (s *searching) blind(ctx context.Context, err error) (time.Duration, error)
 	return blindWait(c.Blind - 1), nil
 }
 
-// stop does what a guard said.
+// stop does what a guard said: it ends the case, or lets it wait.
 func (s *searching) stop(ctx context.Context, why *stop) (time.Duration, error) {
 	if why.end == "" {
 		return s.pause(ctx, why.why)
@@ -105,7 +105,7 @@ func (s *searching) stop(ctx context.Context, why *stop) (time.Duration, error) 
 	return 0, s.end(ctx, why.end, why.why, nil)
 }
 
-// read reads the history, and what newer pushes say.
+// read reads the history and the newer pushes.
 func (s *searching) read(ctx context.Context) (err error) {
 	c := s.c
 	if s.repo, err = s.r.places.Repository(c.Repo); err != nil {
@@ -118,7 +118,7 @@ func (s *searching) read(ctx context.Context) (err error) {
 		MaxRevisions: s.r.cfg.MaxRevisions, Judge: s.judge, FollowMerges: true, Repositories: s.r.places.Repository,
 		Logger: s.r.log,
 	})
-	if errors.Is(err, errors.ErrUnsupported) { // the repository knows no merges
+	if errors.Is(err, errors.ErrUnsupported) { // the repository cannot tell merges
 		s.find, err = backfill.Find(ctx, s.repo, s.r.ci, c.Label, c.Start.Revision, &backfill.FindOptions{
 			MaxRevisions: s.r.cfg.MaxRevisions, Judge: s.judge, Logger: s.r.log,
 		})
@@ -126,7 +126,7 @@ func (s *searching) read(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, j := range s.find.History[0].Jobs { // of the start
+	for _, j := range s.find.History[0].Jobs { // runs on the start
 		if j.Status().Failed() {
 			s.red = append(s.red, j)
 		}
@@ -134,8 +134,8 @@ func (s *searching) read(ctx context.Context) (err error) {
 	return s.see(ctx)
 }
 
-// people looks whether a person has said or done something that ends the case: it is asked when the case is
-// looked at, and again before every request.
+// people checks whether a person has said or done something that ends the case. It runs when the
+// case is looked at, and again before every request.
 func (s *searching) people(ctx context.Context, req job.Request) (*stop, error) {
 	for _, p := range []job.Push{s.c.Start, req.Push} {
 		if p.Revision == "" {
@@ -176,14 +176,14 @@ func (s *searching) people(ctx context.Context, req job.Request) (*stop, error) 
 	return &stop{BackedOut, RuleBackout, backedOut(f).Why}, nil
 }
 
-// before is what a guard looks at before a request.
+// before checks what a guard needs to know before a request.
 func (s *searching) before(ctx context.Context, req job.Request) (*stop, error) {
 	mode, why := s.r.mode(ctx)
 	if mode != Act {
 		return &stop{"", RuleSwitch, why}, nil
 	}
 	s.asked = append(s.asked, spot{push: req.Push, label: req.Label})
-	for _, sp := range s.asked { // with what was triggered just before
+	for _, sp := range s.asked { // including what this look has triggered
 		jobs, err := s.r.ci.Jobs(ctx, sp.push, sp.label)
 		if err != nil {
 			return nil, err
@@ -223,7 +223,7 @@ func (s *searching) step(ctx context.Context) (time.Duration, error) {
 	return s.buy(ctx, m)
 }
 
-// purpose names a case in the ledger.
+// purpose is the case's name in the ledger.
 func (c Case) purpose() string { return "autopilot " + c.Key }
 
 // buy triggers one more run on each of the spots of a move.
@@ -269,7 +269,7 @@ func (s *searching) buy(ctx context.Context, m move) (time.Duration, error) {
 	return s.bought(ctx, g, done, err)
 }
 
-// block says that a push cannot be run.
+// block records that no run can be triggered on a push.
 func (s *searching) block(p job.Push, why string) {
 	if s.c.Blocked == nil {
 		s.c.Blocked = map[string]string{}
@@ -280,7 +280,7 @@ func (s *searching) block(p job.Push, why string) {
 
 func blockKey(p job.Push) string { return fmt.Sprintf("%s %d", p.Repo, p.ID) }
 
-// bought looks at what came of a plan.
+// bought handles the result of carrying out a plan.
 func (s *searching) bought(ctx context.Context, g *guard, done trigger.Plan, err error) (time.Duration, error) {
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
@@ -294,7 +294,7 @@ func (s *searching) bought(ctx context.Context, g *guard, done trigger.Plan, err
 	again := s.r.opts.Poll
 	for _, st := range done.Steps {
 		switch {
-		case st.Err == nil, errors.Is(st.Err, errStopped): // could not see
+		case st.Err == nil, errors.Is(st.Err, errStopped): // the guard could not see, so nothing was sent
 		case errors.Is(st.Err, job.ErrUnavailable), !trigger.Refused(st.Err):
 			s.c.Doing = fmt.Sprintf("for the CI, which did not answer: %v", st.Err)
 		default:
@@ -311,7 +311,7 @@ func (s *searching) bought(ctx context.Context, g *guard, done trigger.Plan, err
 	return again, s.r.account(ctx, s.c)
 }
 
-// settle writes down what became of a spend's runs.
+// settle records how a spend's runs ended.
 func (r *Robot) settle(ctx context.Context, c *Case, s Spend) (Spend, error) {
 	entries, err := r.places.Ledger.Entries(ctx, ledger.Query{Key: s.Key})
 	if err != nil || len(entries) == 0 {
@@ -343,15 +343,15 @@ func (r *Robot) settle(ctx context.Context, c *Case, s Spend) (Spend, error) {
 		}
 	}
 	s.Red, s.Open = red, max(0, e.Count-ended)
-	if !e.State.Made() && !e.State.Open() { // nothing more comes of it
+	if !e.State.Made() && !e.State.Open() { // the request made no run and never will
 		s.Open = 0
 	}
 	s.Minutes = minutes + float64(s.Open)*c.Takes
 	return s, r.store.Account(ctx, s.Key, s.Red, s.Open, s.Minutes)
 }
 
-// made are the runs that a request made: those that the CI named or, where it named none, the ones that are
-// younger than those that were seen before.
+// made returns the runs that a request made: those that the CI named or, when it named none, those
+// newer than the runs that existed before.
 func made(ctx context.Context, ci job.Scheduler, e ledger.Entry, jobs []job.Job) []job.Job {
 	ids := e.Receipt.IDs
 	if len(ids) == 0 {

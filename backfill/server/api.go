@@ -23,7 +23,8 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
-// Handler is the whole service, behind its door.
+// Handler returns the whole service behind its door: the API under /v1/, the page, /healthz,
+// /readyz, /metrics and /openapi.json.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]http.HandlerFunc{
@@ -51,20 +52,22 @@ func streams(r *http.Request) bool {
 		(strings.HasSuffix(r.URL.Path, "/events") || strings.HasSuffix(r.URL.Path, "/stream"))
 }
 
-// timed measures how long an answer takes.
+// timed wraps a handler so that the meter records how long its answer takes, by route and status.
 func (s *Server) timed(pattern string, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		h(w, r)
 		status := http.StatusOK
-		if seen, ok := w.(*watched); ok { // behind the door it is
+		if seen, ok := w.(*watched); ok { // only a Handler that a test calls without the door has none
 			status = seen.code()
 		}
 		s.meter.requests.WithLabelValues(pattern, strconv.Itoa(status)).Observe(time.Since(began).Seconds())
 	}
 }
 
-// apiUnknown answers what no route takes: 405 where another method would do.
+// apiUnknown answers an address under /v1/ that no route takes: 405 with the methods that would
+// work, else 404. It finds these methods by asking the mux which route it would choose for the same
+// address.
 func (s *Server) apiUnknown(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
@@ -78,14 +81,16 @@ func (s *Server) apiUnknown(mux *http.ServeMux) http.HandlerFunc {
 		if len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			s.door.Fail(w, r, http.StatusMethodNotAllowed, "method",
-				"This address takes "+strings.Join(allowed, " and ")+".")
+				"This address accepts only "+strings.Join(allowed, " and ")+".")
 			return
 		}
-		s.door.Fail(w, r, http.StatusNotFound, string(NotFound), "There is no such address; /openapi.json lists them.")
+		s.door.Fail(w, r, http.StatusNotFound, string(NotFound),
+			"There is nothing at this address; /openapi.json lists those that exist.")
 	}
 }
 
-// apiStart takes a backfill.
+// apiStart starts a backfill. A refusal is stored like any other backfill, so the 422 has a
+// Location that leads to it.
 func (s *Server) apiStart(w http.ResponseWriter, r *http.Request) {
 	by, ok := CallerOf(r.Context())
 	if !ok {
@@ -113,7 +118,8 @@ func (s *Server) apiStart(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusAccepted, b)
 }
 
-// decodeInput reads the body of a request strictly: what it has is what is known.
+// decodeInput reads the body of a request strictly: an unknown field, a duplicate field or text
+// after the object is an error. A misspelled "dry_run" must not trigger anything.
 func decodeInput(r *http.Request) (in Input, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return in, &mediaError{}
@@ -130,18 +136,19 @@ func decodeInput(r *http.Request) (in Input, err error) {
 		return in, err
 	case errors.Is(err, jsonv2.ErrUnknownName) && errors.As(err, &sem):
 		name := strings.TrimPrefix(string(sem.JSONPointer), "/")
-		return in, wrong(clipped(name), "there is no such field")
+		return in, wrong(clipped(name), "unknown field; /openapi.json lists the fields")
 	case errors.As(err, &sem) && sem.JSONPointer != "":
 		return in, wrong(clipped(strings.TrimPrefix(string(sem.JSONPointer), "/")), "expected %s, got %s",
 			kindName(sem),
 			sem.JSONKind.String())
 	case errors.As(err, &syn):
-		return in, wrong("body", "it is no JSON: %s", clipped(syn.Err.Error()))
+		return in, wrong("body", "not valid JSON: %s", clipped(syn.Err.Error()))
 	}
 	return in, wrong("body", "expected one JSON object")
 }
 
-// kindName is the type that a field has, in JSON's words.
+// kindName says in JSON's words which type a field must have. The decoder knows only Go's name for
+// it.
 func kindName(e *jsonv2.SemanticError) string {
 	if e.GoType == nil {
 		return "another value"
@@ -157,12 +164,15 @@ func kindName(e *jsonv2.SemanticError) string {
 	return "an object"
 }
 
-// mediaError: the body is not JSON.
+// mediaError says that the body is not declared as JSON.
 type mediaError struct{}
 
-func (*mediaError) Error() string { return "the body must be application/json" }
+func (*mediaError) Error() string {
+	return "the body must be JSON: send Content-Type: application/json"
+}
 
-// fail answers an error of this service's own, or leaves it to the door.
+// fail answers an error. It knows those that only this service has (a wrong Content-Type, a body
+// that is too large, a refusal) and leaves the others to the door.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var media *mediaError
 	var large *http.MaxBytesError
@@ -182,7 +192,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// write answers a value as JSON.
+// write answers a value as JSON. The answer is never cached.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -195,7 +205,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v any
 	_, _ = w.Write(append(text, '\n'))
 }
 
-// apiGet answers one backfill, as it was encoded when it changed.
+// apiGet answers one backfill. The JSON is encoded once for each version, not for each request.
 func (s *Server) apiGet(w http.ResponseWriter, r *http.Request) {
 	b, err := s.body(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -205,7 +215,8 @@ func (s *Server) apiGet(w http.ResponseWriter, r *http.Request) {
 	serveJSON(w, r, b.json, b.etag, "no-cache")
 }
 
-// serveJSON answers with a text that a client may have already, by its tag.
+// serveJSON answers with a text and its ETag. A client that has the same version already gets 304
+// without a body.
 func serveJSON(w http.ResponseWriter, r *http.Request, text []byte, etag, cache string) {
 	h := w.Header()
 	h.Set("Etag", etag)
@@ -219,8 +230,8 @@ func serveJSON(w http.ResponseWriter, r *http.Request, text []byte, etag, cache 
 	_, _ = w.Write(text)
 }
 
-// matches reports whether one of the tags that a client has is this one. What a proxy has
-// packed it calls weak.
+// matches reports whether one of the client's If-None-Match tags is etag. A proxy that compresses
+// an answer marks its tag as weak (W/"7"); the content is the same, so that counts too.
 func matches(given []string, etag string) bool {
 	for tag := range strings.SplitSeq(strings.Join(given, ","), ",") {
 		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
@@ -230,7 +241,8 @@ func matches(given []string, etag string) bool {
 	return false
 }
 
-// apiList answers backfills, each whole: a caller who wants little asks for few.
+// apiList lists backfills. Each is complete, with its rows and log; a caller who needs few should
+// set limit.
 func (s *Server) apiList(w http.ResponseWriter, r *http.Request) {
 	q, err := listQuery(r.URL.Query())
 	if err != nil {
@@ -247,36 +259,39 @@ func (s *Server) apiList(w http.ResponseWriter, r *http.Request) {
 	}{append([]Backfill{}, all...)})
 }
 
-// listQuery reads the parameters of a list, strictly.
+// listQuery reads the parameters of a list. An unknown or repeated parameter is an error, because a
+// filter that is silently ignored gives the wrong list; state may be repeated, and then any of them
+// matches.
 func listQuery(v url.Values) (Query, error) {
 	q := Query{
 		Project: v.Get("project"), Label: v.Get("label"), By: v.Get("by"), Before: v.Get("before"),
 	}
 	for name, values := range v {
 		if !slices.Contains([]string{"project", "label", "by", "before", "state", "limit"}, name) {
-			return q, wrong(clipped(name), "there is no such parameter")
+			return q, wrong(clipped(name), "unknown parameter; /openapi.json lists the parameters")
 		}
 		if name != "state" && len(values) > 1 {
-			return q, wrong(name, "it is given %d times", len(values))
+			return q, wrong(name, "given %d times; give it once", len(values))
 		}
 	}
 	for _, s := range v["state"] {
 		if !slices.Contains(States(), State(s)) {
-			return q, wrong("state", "%q: expected one of %v", clipped(s), States())
+			return q, wrong("state", "%q is not a state; expected one of %v", clipped(s), States())
 		}
 		q.States = append(q.States, State(s))
 	}
 	if text := v.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > mostLimit {
-			return q, wrong("limit", "%q: expected 1 to %d", clipped(text), mostLimit)
+			return q, wrong("limit", "%q is out of range; expected 1 to %d", clipped(text), mostLimit)
 		}
 		q.Limit = n
 	}
 	return q, nil
 }
 
-// apiCancel asks for the end of a backfill.
+// apiCancel cancels a backfill. The answer may still say "running": the runs are stopped
+// afterwards.
 func (s *Server) apiCancel(w http.ResponseWriter, r *http.Request) {
 	by, ok := CallerOf(r.Context())
 	if !ok {
@@ -292,9 +307,9 @@ func (s *Server) apiCancel(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusAccepted, b)
 }
 
-// apiEvents is a stream of server-sent events: the backfill each time it changes, whose
-// id is its version. After the last one the stream ends, and asking again gives 204, by
-// which clients know that it is over.
+// apiEvents streams a backfill as server-sent events: one event each time it changes, with its
+// version as the event's id. The stream ends with the last change. A browser's EventSource then
+// connects again with the last id, and stops for good when it gets 204.
 func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	after, err := lastEvent(r)
@@ -316,7 +331,7 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 	out := newEvents(w, "text/event-stream")
 	for b, err := range s.beating(r.Context(), id, after, out) {
 		if err != nil {
-			continue // the store is away: the next look may see more
+			continue // the store does not answer: follow looks again in a second
 		}
 		if out.send("backfill", b.version, b.json) != nil {
 			return
@@ -324,7 +339,8 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// lastEvent is the version that a client has seen last.
+// lastEvent returns the version that a client saw last, 0 for none. Browsers send it in a header;
+// clients that cannot set headers use a parameter.
 func lastEvent(r *http.Request) (int64, error) {
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
@@ -335,19 +351,20 @@ func lastEvent(r *http.Request) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		return 0, wrong("Last-Event-ID", "%q: expected a version", clipped(text))
+		return 0, wrong("Last-Event-ID", "%q is not a version; expected the id of the last event", clipped(text))
 	}
 	return n, nil
 }
 
-// healthz says that the process lives.
+// healthz says that the process is alive.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"ok"})
 }
 
-// readyz says that work can be done: the store answers, and Run runs.
+// readyz says that the service can do its work: the store and the ledger answer, and Run is
+// running.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := context.WithTimeout(r.Context(), 5*time.Second)
 	defer stop()

@@ -193,7 +193,7 @@ push t
 			t.Errorf("push %d: failed %d, passed %d", row.Push.ID, row.Failed, row.Passed)
 		}
 	}
-	if w := fmt.Sprint(b.Warnings); !strings.Contains(w, "3 other failures of the job are no evidence: other (3)") {
+	if w := fmt.Sprint(b.Warnings); !strings.Contains(w, "3 other failures of the job do not count: other (3)") {
 		t.Error(w)
 	}
 }

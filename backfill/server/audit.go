@@ -16,14 +16,14 @@ import (
 // visitKey is the key of the visit in a request's context.
 type visitKey struct{}
 
-// notes are what handlers say of an act.
+// notes are what handlers add to the audit line of a request.
 type notes struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
 }
 
-// Audit adds to the line that the door writes of an act: of what, and with which id. A
-// context that is of no request is left alone.
+// Audit adds attributes to the line that the door logs for each request that acts, such as what was
+// done and the id of the backfill. It does nothing when ctx does not belong to a request.
 func Audit(ctx context.Context, attrs ...slog.Attr) {
 	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
 		v.notes.mu.Lock()
@@ -32,10 +32,10 @@ func Audit(ctx context.Context, attrs ...slog.Attr) {
 	}
 }
 
-// shownPath is how many bytes of a path a line shows.
+// shownPath is how many bytes of a path the audit line shows.
 const shownPath = 200
 
-// audit writes the line of an act. The query is left out, and so is every header.
+// audit logs an act. It leaves out the query and every header, because these may hold secrets.
 func (v *visit) audit() {
 	who, via := "", ""
 	if v.who != nil {
@@ -53,7 +53,7 @@ func (v *visit) audit() {
 	v.d.log.LogAttrs(context.WithoutCancel(v.r.Context()), slog.LevelInfo, "act", attrs...)
 }
 
-// outcome is what became of an act: "done", or the reason of a refusal.
+// outcome says how an act ended: "done", or the reason of the refusal.
 func (v *visit) outcome() string {
 	switch code := v.w.code(); {
 	case v.reason != "":
@@ -64,8 +64,9 @@ func (v *visit) outcome() string {
 	return "done"
 }
 
-// end ends a visit: a handler that panics is answered with 500, or the connection ends
-// where something was answered already, so that nobody takes it for whole.
+// end ends a visit, also after a panic in a handler. When nothing was sent yet, the caller gets
+// 500. When a part of the answer was sent, the connection is cut, so that no client takes that part
+// for the whole answer.
 func (v *visit) end() {
 	p := recover()
 	aborted := p == http.ErrAbortHandler //nolint:errorlint // a panic's value
@@ -77,7 +78,7 @@ func (v *visit) end() {
 			slog.String("panic", clip.Marked(redact.Text(fmt.Sprint(p)), 1000)),
 			slog.String("stack", redact.Text(string(debug.Stack()))))
 		if v.reason = "internal"; !cut {
-			v.fail(http.StatusInternalServerError, "internal", "Something is wrong here; the log says what.")
+			v.fail(http.StatusInternalServerError, "internal", "mozci failed; the log has the reason.")
 		}
 	}
 	if !safe(v.r.Method) {
@@ -88,20 +89,20 @@ func (v *visit) end() {
 	}
 }
 
-// watched is a ResponseWriter that knows what was answered.
+// watched is a ResponseWriter that remembers which status was sent.
 type watched struct {
 	http.ResponseWriter
 	rc     *http.ResponseController
 	status int
-	each   time.Duration // for each write of a stream; 0 for what has one deadline
+	each   time.Duration // time for each write of a stream; 0 for an answer with one deadline for all of it
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap lets http.ResponseController reach the connection.
 func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *watched) wrote() bool { return w.status != 0 }
 
-// code is the status that was answered; 200 where nothing was said.
+// code is the status that was sent. A handler that sent nothing is answered with 200 by net/http.
 func (w *watched) code() int {
 	if w.status == 0 {
 		return http.StatusOK
@@ -126,7 +127,7 @@ func (w *watched) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// FlushError is for http.ResponseController, and Flush for who looks for a http.Flusher.
+// FlushError implements what http.ResponseController looks for.
 func (w *watched) FlushError() error {
 	if w.status == 0 {
 		w.status = http.StatusOK
@@ -134,11 +135,12 @@ func (w *watched) FlushError() error {
 	return w.timed(w.rc.Flush)
 }
 
-// Flush implements http.Flusher.
+// Flush implements http.Flusher, for handlers that do not use a ResponseController.
 func (w *watched) Flush() { _ = w.FlushError() }
 
-// timed does a write of a stream in its time: a caller who takes nothing is let go. The
-// deadline is taken away afterwards, as a stream may have nothing to say for long.
+// timed does one write of a stream within w.each, so that a client that stops reading does not hold
+// a connection for ever. It removes the deadline afterwards, because a stream may be silent for
+// hours.
 func (w *watched) timed(do func() error) error {
 	if w.each > 0 {
 		_ = w.rc.SetWriteDeadline(time.Now().Add(w.each))

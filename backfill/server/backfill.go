@@ -10,7 +10,7 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// Text is a string that is null in JSON while it is empty: absent.
+// Text is a string that is written as null in JSON when it is empty.
 type Text string
 
 // MarshalJSON writes null for an empty text.
@@ -21,22 +21,22 @@ func (t Text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(t))
 }
 
-// State says how far a backfill is.
+// State says how far a backfill has come.
 type State string
 
-// The states.
+// The states. Only Waiting and Running have work left; the others are final.
 const (
-	Planned   State = "planned"   // a dry run: nothing was triggered, and will be
-	Waiting   State = "waiting"   // accepted; no run that it triggered has started
+	Planned   State = "planned"   // a dry run: nothing was triggered or will be
+	Waiting   State = "waiting"   // accepted; none of its runs has started yet
 	Running   State = "running"   // under way
-	Done      State = "done"      // it has its answer
+	Done      State = "done"      // it found its answer
 	Undecided State = "undecided" // it ended without an answer
 	Cancelled State = "cancelled" // a person stopped it
-	Refused   State = "refused"   // nothing was triggered, for a reason
-	Failed    State = "failed"    // the CI, or this service, could not do it
+	Refused   State = "refused"   // mozci triggered nothing, for a reason that Reason names
+	Failed    State = "failed"    // the CI or this service failed
 )
 
-// States returns every State.
+// States returns every State, in the order of a backfill's life.
 func States() []State {
 	return []State{Planned, Waiting, Running, Done, Undecided, Cancelled, Refused, Failed}
 }
@@ -44,87 +44,90 @@ func States() []State {
 // Open reports whether a backfill has work left.
 func (s State) Open() bool { return s == Waiting || s == Running }
 
-// Mode says how the first bad push is looked for.
+// Mode says how mozci looks for the first bad push.
 type Mode string
 
 // The modes.
 const (
-	Linear Mode = "linear" // fill the pushes between the last good and the first bad one
-	Search Mode = "search" // run what tells most, round after round, until one push is known
+	Linear Mode = "linear" // fill every push between the last good and the first bad one
+	Search Mode = "search" // run the most informative pushes, round after round, until one push is known
 )
 
-// Ask is what a backfill is of, once what the caller gave was understood. Two that are
-// the same ask for the same backfill.
+// Ask is the request of a backfill after mozci has understood it: links are resolved, defaults
+// filled in. Two requests with the same Ask, apart from Run and Job, are the same backfill.
 type Ask struct {
 	Project  string `json:"project"` // the repository's name
 	Label    string `json:"label"`
-	Revision string `json:"revision"` // in full: the push that failed
-	Test     Text   `json:"test"`     // empty: the job as a whole
+	Revision string `json:"revision"` // the newest change of the push that failed, all 40 digits
+	Test     Text   `json:"test"`     // empty: whether the whole job failed
 	Mode     Mode   `json:"mode"`
-	Times    int    `json:"times"`         // of Linear: runs wanted on each push, in all
-	Most     int    `json:"max_revisions"` // pushes looked back at
-	Batch    int    `json:"batch"`         // of Search: runs in a round
-	MaxRuns  int    `json:"max_runs"`      // of Search: the budget
+	Times    int    `json:"times"`         // Linear: total number of runs wanted on each push
+	Most     int    `json:"max_revisions"` // maximum number of earlier pushes to check
+	Batch    int    `json:"batch"`         // Search: runs in a round
+	MaxRuns  int    `json:"max_runs"`      // Search: maximum number of runs to trigger
 	Follow   bool   `json:"follow_merges"`
-	// Run is the id of the run that failed, where the caller named one.
+	// Run is the id of the run that failed; empty when the caller named none.
 	Run Text `json:"run"`
-	// Job is the page of the job that failed, where the caller named one; else empty.
+	// Job is the page of the job that failed; empty when the caller named none.
 	Job Text `json:"job"`
 }
 
-// Backfill is one backfill: what was asked for, and how far it is. Its JSON is that of
-// the API.
+// Backfill is one backfill: its request, and all that is known so far. It is written as the JSON of
+// the API, so a change of a tag here is a change of openapi.json.
 type Backfill struct {
 	ID      string `json:"id"`
-	Version int64  `json:"version"` // grows with each change; the id of its event
+	Version int64  `json:"version"` // grows by 1 with each change; also the id of its event and its ETag
 	State   State  `json:"state"`
 	DryRun  bool   `json:"dry_run"`
 	Ask     Ask    `json:"request"`
 
-	// Answer is the state in one sentence, the heading of its page. Why is what it rests
-	// on, in another.
+	// Answer says in one sentence where the backfill stands; it is the heading of its page. Why
+	// says in another what Answer rests on.
 	Answer string `json:"answer"`
 	Why    Text   `json:"why"`
-	// Reason names why it was Refused, or what Failed; empty otherwise.
+	// Reason says why it is Refused, or what made it Failed; empty otherwise.
 	Reason Reason `json:"reason"`
 
-	// By is who started it, and Via how: "token", "taskcluster" or "autopilot".
+	// By is the name of the caller who started it. Via says how the caller came: "token",
+	// "taskcluster" or "autopilot".
 	By  string `json:"by"`
 	Via string `json:"via"`
-	// CancelledBy is who cancelled it; empty where nobody did.
+	// CancelledBy is the name of the caller who cancelled it; empty for none.
 	CancelledBy Text `json:"cancelled_by"`
 
-	Created time.Time  `json:"created"` // by the store's clock, as all its times
+	Created time.Time  `json:"created"` // by the store's clock, as are all its times
 	Updated time.Time  `json:"updated"`
 	Ended   *time.Time `json:"ended"`
 
-	// Start is the push that failed; LastGood, FirstBad and Culprit are nil until they are
-	// known. Credible are the pushes that can have broken it, the most probable first.
+	// Start is the push on which the job failed. LastGood, FirstBad and Culprit are nil until they
+	// are known. Credible are the pushes that can have broken the job, the most probable first.
 	Start    *job.PushRef `json:"start"`
 	LastGood *job.PushRef `json:"last_good"`
 	FirstBad *job.PushRef `json:"first_bad"`
 	Culprit  *Culprit     `json:"culprit"`
 	Credible []Suspect    `json:"credible"`
-	// Outcome is that of the search: "culprit", "not_a_regression", "undecided" or "infra";
-	// empty while it is not known.
+	// Outcome is the result of the search: "culprit", "not_a_regression", "undecided" or "infra";
+	// empty until there is one.
 	Outcome Text `json:"outcome"`
-	// Probability is that of the culprit or, without one, of the most probable push; nil
-	// while nothing is known.
+	// Probability is that of Culprit or, without one, of the first of Credible; nil when neither is
+	// known.
 	Probability *float64 `json:"probability"`
-	// Confirmed says that the culprit failed again and its parent passed.
+	// Confirmed says that the culprit failed and that the push before it passed, both in runs made
+	// on these pushes. mozci confirms before it accuses.
 	Confirmed bool `json:"confirmed"`
-	// FailRate is how often it failed before the most probable culprit and since; nil where
-	// nothing ran.
+	// FailRate is the share of runs that failed before the most probable culprit and since; nil
+	// where nothing ran.
 	FailRate Rates `json:"fail_rate"`
 	Flaky    bool  `json:"flaky"`
 
-	// Plan is what was, or would be, triggered; of a search that goes on, the round under way.
+	// Plan is what a dry run would trigger, or what mozci triggered. While a search goes on it is
+	// the round under way.
 	Plan trigger.Plan `json:"plan"`
-	// Steps are all requests so far, the newest first, with what the CI answered and why.
+	// Steps are all requests so far, the newest first, each with the CI's answer.
 	Steps []Step `json:"steps"`
 	// Rows are the pushes of the range, newest first: the grid of the page.
 	Rows []Row `json:"pushes"`
-	// Log is what happened, newest first.
+	// Log is what happened, the newest first; at most mostEntries lines.
 	Log []Entry `json:"log"`
 
 	Cost     Cost     `json:"cost"`
@@ -132,16 +135,17 @@ type Backfill struct {
 	Links    Links    `json:"links"`
 }
 
-// Suspect is a push that can have broken the job.
+// Suspect is a push that can have broken the job. Probability is 0 to 1.
 type Suspect struct {
 	Push        job.PushRef `json:"push"`
 	Probability float64     `json:"probability"`
 }
 
-// Culprit is the push that broke it. Its JSON is that of a push, with the probability.
+// Culprit is the push that broke the job. In JSON the probability stands among the fields of the
+// push: {"repo","id","revision","probability"}.
 type Culprit Suspect
 
-// MarshalJSON writes the push with the probability in it.
+// MarshalJSON writes the push with the probability as one more field.
 func (c Culprit) MarshalJSON() ([]byte, error) {
 	text, err := json.Marshal(c.Push)
 	if err != nil {
@@ -161,30 +165,31 @@ func (c *Culprit) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Rates are failure rates, 0 to 1; nil where nothing ran.
+// Rates are failure rates, 0 to 1; nil when nothing ran.
 type Rates struct {
 	Before *float64 `json:"before"`
 	After  *float64 `json:"after"`
 }
 
-// Cost is what a backfill takes.
+// Cost is what a backfill has cost so far, and what it is expected to cost.
 type Cost struct {
-	Runs   int `json:"runs"`     // triggered
-	Ended  int `json:"ended"`    // of those
-	Red    int `json:"red"`      // of those: each is a job that a person classifies
-	Most   int `json:"max_runs"` // the budget; 0 for none
+	Runs   int `json:"runs"`     // runs that it triggered
+	Ended  int `json:"ended"`    // how many of Runs have ended
+	Red    int `json:"red"`      // how many of Ended failed; a person has to classify each
+	Most   int `json:"max_runs"` // the budget in runs; 0 for none
 	Rounds int `json:"rounds"`
-	// Forecast is how many runs more are expected.
+	// Forecast is the expected number of further runs.
 	Forecast int `json:"forecast"`
-	// Machine is the machine time of the runs that ended, and Left the expected time to
-	// the answer, both in seconds; Left is nil where nothing is known to go by.
+	// Machine is the machine time of the runs that ended. Left is the expected time until the
+	// answer; nil when the usual length of a run is unknown. Both are in seconds.
 	Machine float64  `json:"machine_seconds"`
 	Left    *float64 `json:"time_left"`
-	// Usual is how long a run of the label takes, in seconds; 0 where it is not known.
+	// Usual is how long a run of the label takes, in seconds: the median of the grid's runs; 0 when
+	// none has ended.
 	Usual float64 `json:"usual_seconds"`
 }
 
-// Step is one request of the work.
+// Step is one request to the CI.
 type Step struct {
 	Key    string         `json:"key"`
 	Label  string         `json:"label"`
@@ -194,65 +199,65 @@ type Step struct {
 	Why    string         `json:"why"`
 	Round  int            `json:"round"`
 	Time   time.Time      `json:"time"`
-	// Receipt is what the CI answered; nil where it did not, and Error then says why.
+	// Receipt is the CI's answer. It is nil when there was none, and then Error says why.
 	Receipt *Receipt `json:"receipt"`
 	Error   *string  `json:"error"`
 }
 
-// Receipt is what a CI answered to a request.
+// Receipt is the CI's answer to a request.
 type Receipt struct {
 	IDs   []string `json:"ids"`
 	State string   `json:"state"` // "created", "accepted" or "already_asked"
 	Note  Text     `json:"note"`
 }
 
-// Row is what is known of a push: a row of the grid.
+// Row is one push and the runs on it: a row of the page's grid.
 type Row struct {
 	Push    job.PushRef `json:"push"`
-	Label   string      `json:"label"` // the chunk that runs the test there
+	Label   string      `json:"label"` // the chunk that runs the test on this push
 	Author  string      `json:"author"`
-	Subject string      `json:"subject"` // the first line of its newest change
+	Subject string      `json:"subject"` // the first line of its newest change's description
 	Time    time.Time   `json:"time"`
-	Link    Text        `json:"link"` // to the push; empty where there is none
-	Runs    []Run       `json:"runs"` // in the order in which they were asked for
+	Link    Text        `json:"link"` // to the push's page; empty when it has none
+	Runs    []Run       `json:"runs"` // in the order in which they were requested
 
 	Passed      int     `json:"passed"`
 	Failed      int     `json:"failed"`
 	UnderWay    int     `json:"running"`
-	Planned     int     `json:"planned"` // would be triggered, or will be
+	Planned     int     `json:"planned"` // runs that the plan would trigger here, or will
 	Probability float64 `json:"probability"`
-	// Untestable says why the label cannot run there; empty where it can.
+	// Untestable says why the label cannot run on this push; empty when it can.
 	Untestable Text `json:"untestable"`
 }
 
 // Run is one run in the grid.
 type Run struct {
-	ID Text `json:"id"` // empty for one that is asked for and not visible yet
-	// Result is one word of Results.
+	ID Text `json:"id"` // empty for a run that was requested and is not visible yet
+	// Result says what the run means for the question, in one word.
 	Result  Result  `json:"result"`
 	Status  string  `json:"status"` // the CI's status, in job.Status's words
-	Ours    bool    `json:"ours"`   // this backfill triggered it
-	Link    Text    `json:"link"`   // to its page; empty where there is none
+	Ours    bool    `json:"ours"`   // whether this backfill triggered it
+	Link    Text    `json:"link"`   // to its page; empty when it has none
 	Seconds float64 `json:"seconds"`
 }
 
-// Result says what a run means to the question.
+// Result says what a run means for the question whether this push is good or bad.
 type Result string
 
-// The results. Each has a symbol and a colour on the page.
+// The results. Each has a symbol and a colour on the page. Only Passed and Failure are evidence.
 const (
-	Passed    Result = "passed"
-	Failure   Result = "failed"
-	Elsewhere Result = "failed_elsewhere" // it failed, but not in the test in question
-	Machine   Result = "machine"          // infrastructure ended it
-	UnderWay  Result = "running"
-	Queued    Result = "queued"
-	Coalesced Result = "coalesced"
-	Stopped   Result = "cancelled" // a person cancelled it
-	Skipped   Result = "skipped"   // it did not run, and will not
+	Passed    Result = "passed"           // the job passed, or the test in question did
+	Failure   Result = "failed"           // the job failed, or the test in question did
+	Elsewhere Result = "failed_elsewhere" // the job failed, but the test in question did not
+	Machine   Result = "machine"          // ended by infrastructure, not by the push
+	UnderWay  Result = "running"          // it has started
+	Queued    Result = "queued"           // it waits, or was requested and is not visible yet
+	Coalesced Result = "coalesced"        // the CI tested a newer push instead
+	Stopped   Result = "cancelled"        // cancelled by a person
+	Skipped   Result = "skipped"          // it did not run and will not
 )
 
-// Results returns every Result.
+// Results returns every Result, in the order of the page's legend.
 func Results() []Result {
 	return []Result{Passed, Failure, Elsewhere, Machine, UnderWay, Queued, Coalesced, Stopped, Skipped}
 }
@@ -263,37 +268,36 @@ type Entry struct {
 	// Kind is "triggered", "passed", "failed", "machine", "left_alone", "trouble" or "state".
 	Kind string `json:"kind"`
 	Text string `json:"text"` // a sentence
-	Why  Text   `json:"why"`  // another; empty where there is nothing to say
+	Why  Text   `json:"why"`  // a second sentence; empty when there is nothing to add
 	Link Text   `json:"link"`
 }
 
-// Links are addresses, each empty where there is none. Those of this service begin with
-// a slash.
+// Links are addresses; a missing one is empty. Those of this service begin with a slash.
 type Links struct {
-	Self   Text `json:"self"`   // its JSON
-	Page   Text `json:"page"`   // for people
-	Events Text `json:"events"` // server-sent
-	Job    Text `json:"job"`    // the job that failed
-	Range  Text `json:"range"`  // the pushes, on Treeherder
+	Self   Text `json:"self"`   // the backfill's JSON
+	Page   Text `json:"page"`   // the backfill's page, for people
+	Events Text `json:"events"` // its server-sent events
+	Job    Text `json:"job"`    // the page of the job that failed
+	Range  Text `json:"range"`  // the range of pushes, on Treeherder
 }
 
-// Reason says in one word why a backfill was refused, or failed.
+// Reason says in one word why a backfill was refused, or why it failed.
 type Reason string
 
-// The reasons.
+// The reasons. NoLine to Offspring are refusals for a reason in the facts; the others are failures.
 const (
-	NoLine      Reason = "try_push"      // no earlier push of the same line to compare with
-	Expired     Reason = "expired"       // the job, or what it needs, is gone
-	NotFailure  Reason = "not_a_failure" // it did not fail there
-	NeverGreen  Reason = "never_green"   // it failed on every push that was looked at
-	Offspring   Reason = "own_offspring" // the failing run was itself triggered by mozci
+	NoLine      Reason = "try_push"      // the push is on no line of pushes, such as one to try
+	Expired     Reason = "expired"       // the job, or the build that it needs, is gone
+	NotFailure  Reason = "not_a_failure" // the job did not fail on this push
+	NeverGreen  Reason = "never_green"   // the job failed on every push that was checked
+	Offspring   Reason = "own_offspring" // a backfill triggered the failing run
 	NotFound    Reason = "not_found"     // no such job, push or label
-	Denied      Reason = "denied"        // the caller, or this service, may not
-	CIRefused   Reason = "ci_refused"
-	Unavailable Reason = "unavailable" // a service did not answer
-	Malformed   Reason = "malformed"   // a service's answer was not understood
-	Internal    Reason = "internal"
+	Denied      Reason = "denied"        // the caller's scopes, or this service's, do not suffice
+	CIRefused   Reason = "ci_refused"    // the CI refused a request
+	Unavailable Reason = "unavailable"   // a service did not answer
+	Malformed   Reason = "malformed"     // mozci did not understand a service's answer
+	Internal    Reason = "internal"      // an error of this service; its log has the details
 )
 
-// MarshalJSON writes null for no reason.
+// MarshalJSON writes null for an empty Reason.
 func (r Reason) MarshalJSON() ([]byte, error) { return Text(r).MarshalJSON() }

@@ -18,24 +18,23 @@ import (
 
 // The bounds of the chooser.
 const (
-	mostChoices  = 50_000 // labels of a catalog that it offers
+	mostChoices  = 50_000 // labels of one catalogue; a push of Firefox has about 20,000
 	mostLines    = 1000   // rows of its matrix
 	mostColumns  = 200
-	mostFilter   = 1000 // bytes of a filter
-	mostAtOnce   = 500  // runs that one plan may ask for
-	mostCatalogs = 8    // that are kept
-	// catalogFresh is for how long what a push offers, and how long it takes, is not read
-	// again.
+	mostFilter   = 1000 // length of a filter in bytes
+	mostAtOnce   = 500  // runs that one plan may trigger
+	mostCatalogs = 8    // catalogues that are kept in memory
+	// catalogFresh is how long a catalogue is used before mozci reads it again.
 	catalogFresh = 10 * time.Minute
 )
 
-// chooser lets people choose among all that can run on a push.
+// chooser lets people choose among all jobs that can run on a push.
 type chooser struct {
 	places  Places
 	ledger  ledger.Ledger
 	guard   Guard
 	budgets trigger.Budgets
-	reading time.Duration // how long reading a push may take
+	reading time.Duration // maximum time to read one push
 	log     *slog.Logger
 	kept    *flight.Cache[catalogKey, *catalogue]
 }
@@ -47,46 +46,47 @@ func newChooser(places Places, o *Options) *chooser {
 	}
 }
 
-// catalogKey names what a push offered in a stretch of time.
+// catalogKey names what a push offered within one period of catalogFresh.
 type catalogKey struct {
 	project, revision string
 	id, when          int64
 }
 
-// catalogue is what can run on one push, as the chooser shows it.
+// catalogue is what can run on one push, in the form that the chooser shows.
 type catalogue struct {
 	place Place
 	push  job.Push
-	jobs  []choice // by label
-	rows  []string // suites, and kinds of what has none
-	cols  []string // platforms with their types
-	whole int      // how many labels there are: more than jobs where those are too many
+	jobs  []choice // sorted by label
+	rows  []string // suites; for jobs without one, their kinds
+	cols  []string // platforms with their build types, such as linux64/debug
+	whole int      // how many labels the push has; more than len(jobs) when that is above mostChoices
 	of    map[string]int
-	known bool // something is known of how long jobs take
+	known bool // whether the usual duration of any job is known
 	data  []byte
 	etag  string
 }
 
-// choice is a label that may be chosen.
+// choice is one label that can be chosen.
 type choice struct {
 	job.Runnable
 	row, col int
-	seconds  float64 // how long a run usually takes; 0 where by is byNothing
+	seconds  float64 // usual duration of a run; 0 when by is byNothing
 	by       measure
 }
 
-// checkChooser says what makes no sense without asking anybody.
+// checkChooser checks the fields of an address before anything is read.
 func checkChooser(project, revision string) error {
 	switch {
 	case project != "" && !projects.MatchString(project):
-		return wrong("project", "%q is no name of a repository", clipped(project))
+		return wrong("project", "%q is not the name of a repository", clipped(project))
 	case revision != "" && !revisions.MatchString(revision):
-		return wrong("revision", "%q: expected 12 to 40 hexadecimal digits, or tip", clipped(revision))
+		return wrong("revision", "%q is not a revision; expected 12 to 40 hexadecimal digits, or tip",
+			clipped(revision))
 	}
 	return nil
 }
 
-// open reads what can run on a push; without a revision on the newest one.
+// open returns what can run on a push. An empty revision means the newest push.
 func (c *chooser) open(ctx context.Context, project, revision string) (*catalogue, error) {
 	if err := checkChooser(project, revision); err != nil {
 		return nil, err
@@ -109,8 +109,9 @@ func (c *chooser) open(ctx context.Context, project, revision string) (*catalogu
 	})
 }
 
-// read reads the catalog, and at the same time how long its jobs take. A history that
-// cannot be read is no reason not to choose; it is read again the next time.
+// read reads a push's catalog and, at the same time, how long its jobs take. Without these
+// durations people can still choose, so an error there is only logged; false then says that the
+// result must not be kept, and the next request tries again.
 func (c *chooser) read(ctx context.Context, place Place, push job.Push) (*catalogue, bool, error) {
 	type past struct {
 		lengths lengths
@@ -134,7 +135,7 @@ func (c *chooser) read(ctx context.Context, place Place, push job.Push) (*catalo
 	return cat, h.err == nil, cat.encode()
 }
 
-// fill lays the labels out.
+// fill sorts the labels into rows, columns and cells.
 func (cat *catalogue) fill(entries []job.Runnable, l lengths) {
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b job.Runnable) int { return cmp.Compare(a.Label, b.Label) })
@@ -161,15 +162,15 @@ func (cat *catalogue) fill(entries []job.Runnable, l lengths) {
 	}
 }
 
-// kindRows are the rows of what has no suite.
+// kindRows are the rows of jobs without a suite, by their kind.
 var kindRows = map[job.Kind]string{
 	job.KindBuild: "builds", job.KindTest: "tests", job.KindPerf: "measurements", job.KindOther: "other jobs",
 }
 
-// elsewhere is the column of what has no platform.
+// elsewhere is the column of jobs without a platform.
 const elsewhere = "no platform"
 
-// matrixRowOf is the row of a label, and the one where it stands when there are too many.
+// matrixRowOf returns the row of a label, and the row it moves to when there are too many.
 func matrixRowOf(e job.Runnable) (row, otherwise string) {
 	otherwise = cmp.Or(kindRows[e.Kind], kindRows[job.KindOther])
 	switch {
@@ -181,7 +182,7 @@ func matrixRowOf(e job.Runnable) (row, otherwise string) {
 	return e.Suite, otherwise
 }
 
-// columnOf is the platform of a label with its type.
+// columnOf is the platform of a label with its build type: "linux64/debug".
 func columnOf(e job.Runnable) string {
 	col := cmp.Or(e.TestPlatform, e.Platform)
 	switch {
@@ -193,12 +194,12 @@ func columnOf(e job.Runnable) string {
 	return col + "/" + e.BuildType
 }
 
-// line are the names along one side of the matrix, of which there may be too many: those
-// with the fewest labels then share one.
+// line holds the names along one side of the matrix. When there are more than fit, the names with
+// the fewest labels move into a row that they share.
 type line struct {
 	most  int
 	n     map[string]int
-	back  map[string][]string // what a name may be put under instead
+	back  map[string][]string // where a name's labels move when it has no place of its own
 	names []string
 	index map[string]int
 }
@@ -214,15 +215,14 @@ func (l *line) count(name, otherwise string) {
 	}
 }
 
-// settle decides which names there are, and in which order: builds first, what has no
-// name of its own last.
+// settle decides which names stay, and their order: builds first, the shared names last.
 func (l *line) settle() {
 	all := slices.SortedFunc(maps.Keys(l.n), func(a, b string) int {
 		return cmp.Or(cmp.Compare(l.n[b], l.n[a]), cmp.Compare(a, b))
 	})
 	l.names = all
 	if len(all) > l.most {
-		const spare = 5 // names that the others share
+		const spare = 5 // places that are kept for the shared names
 		l.names = slices.Clone(all[:l.most-spare])
 		for _, name := range all[l.most-spare:] {
 			for _, other := range l.back[name] {
@@ -256,10 +256,10 @@ func (l *line) at(name, otherwise string) int {
 	return l.index[otherwise]
 }
 
-// readFilter reads what a person typed. Nothing is everything.
+// readFilter reads a filter as a person typed it. An empty filter matches every label.
 func readFilter(text string) (trychooser.Query, error) {
 	if len(text) > mostFilter {
-		return trychooser.Query{}, wrong("q", "it is longer than %s bytes", number(mostFilter))
+		return trychooser.Query{}, wrong("q", "longer than %s bytes; shorten the filter", number(mostFilter))
 	}
 	q, err := trychooser.ParseQuery(text)
 	if err != nil {
@@ -268,7 +268,7 @@ func readFilter(text string) (trychooser.Query, error) {
 	return q, nil
 }
 
-// match are the indices of the labels that a filter means: those that can be chosen, and
+// match returns the indices of the labels that match a filter: first those that can be chosen, then
 // those that cannot run on the push.
 func (cat *catalogue) match(text string) (can, barred []int, err error) {
 	q, err := readFilter(text)
@@ -287,7 +287,7 @@ func (cat *catalogue) match(text string) (can, barred []int, err error) {
 	return can, barred, nil
 }
 
-// labels are those with these indices.
+// labels returns the labels with these indices.
 func (cat *catalogue) labels(of []int) []string {
 	out := make([]string, len(of))
 	for n, i := range of {
@@ -296,8 +296,8 @@ func (cat *catalogue) labels(of []int) []string {
 	return out
 }
 
-// indices are those of labels; one that the push does not have, or that cannot run there,
-// is an error.
+// indices returns the indices of labels. It is an error when the push does not have one of them, or
+// cannot run it.
 func (cat *catalogue) indices(labels []string) ([]int, error) {
 	var out []int
 	for _, l := range labels {
@@ -315,8 +315,8 @@ func (cat *catalogue) indices(labels []string) ([]int, error) {
 	return slices.Compact(out), nil
 }
 
-// nearest is what there is for a filter that nothing fits: the name nearest to its first
-// word that nothing fits. It is empty where each word fits something.
+// nearest suggests a name when no label matches text: the one closest to the first word that
+// matches nothing. It is empty when each word alone matches something.
 func (cat *catalogue) nearest(text string) string {
 	for word := range strings.FieldsSeq(text) {
 		if word == "|" || word[0] == '!' {

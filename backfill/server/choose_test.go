@@ -180,8 +180,8 @@ func TestChooserShows(t *testing.T) {
 		"/chooser?repo=nowhere":                    {404, "nowhere"},
 		"/chooser?rev=c099":                        {404, "c099"},
 		"/chooser?rev=xyz":                         {400, "xyz"},
-		"/chooser?repo=%3Cb%3E":                    {400, "no name of a repository"},
-		"/chooser?q=" + strings.Repeat("x", 5<<10): {400, "Filter: it is longer than 1,000 bytes."},
+		"/chooser?repo=%3Cb%3E":                    {400, "not the name of a repository"},
+		"/chooser?q=" + strings.Repeat("x", 5<<10): {400, "Filter: longer than 1,000 bytes; shorten the filter."},
 		"/chooser?times=21":                        {400, "Runs of each job: "},
 		"/chooser/jobs?rev=zzz":                    {400, "hexadecimal"},
 		"/chooser/jobs?repo=nowhere":               {404, "nowhere"},
@@ -354,7 +354,7 @@ func TestChooserChanged(t *testing.T) {
 		{"plan", `"count":1`, `"count":9`, "was the plan edited"},
 		{"plan", "autoland", "central", "has changed since"},
 		{"plan", "{", "", "Plan: "},
-		{"plan", `"action":"trigger"`, `"action":"wait"`, "it triggers nothing"},
+		{"plan", `"action":"trigger"`, `"action":"wait"`, "the plan triggers nothing"},
 		{"labels", "xpcshell-1", "nothing-1", "cannot run on push 3"},
 		{"labels", "test-linux2404-64/opt-xpcshell-1", barredLabel, "its worker is gone"},
 		{"rev", "c003", "c002", "found"},
@@ -383,9 +383,9 @@ func TestChooserBounds(t *testing.T) {
 		t.Errorf("%v", ci.made())
 	}
 	_, page = screen(t, h, token, "POST", "/chooser", url.Values{"times": {"8"}})
-	has(t, page, "Jobs: 71 jobs, 8 runs each: mozci triggers 500 runs at most at once. Narrow the filter.")
+	has(t, page, "Jobs: 71 jobs, 8 runs each: mozci triggers at most 500 runs at once. Narrow the filter.")
 	_, page = screen(t, h, token, "POST", "/chooser", url.Values{"q": {"nothing-has-this"}})
-	has(t, page, "Jobs: no job is chosen.")
+	has(t, page, "Jobs: no job is chosen; choose at least one.")
 	_, page = screen(t, h, token, "POST", "/chooser", url.Values{"q": {fourJobs}, "ticked": {"yes"}, "label": {
 		"test-linux2404-64/opt-xpcshell-2", "test-linux2404-64/opt-reftest-1",
 	}})
@@ -407,7 +407,7 @@ func TestChooserFails(t *testing.T) {
 		}
 		fields := fieldsIn(t, page)
 		_, page = screen(t, h, token, "POST", "/chooser", fields)
-		has(t, page, " triggered, ", " not</h1>", "HTTP 500", " again</button>", "pill fail")
+		has(t, page, " triggered, ", " not triggered</h1>", "HTTP 500", " again</button>", "pill fail")
 		ci.before = nil
 		_, page = screen(t, h, token, "POST", "/chooser", fieldsIn(t, page))
 		has(t, page, "Nothing is missing any more")
@@ -504,7 +504,7 @@ func TestChooserLarge(t *testing.T) {
 		t.Errorf("%d, %d bytes", code, len(page))
 	}
 	_, page = screen(t, h, token, "POST", "/chooser", url.Values{})
-	has(t, page, "mozci triggers 500 runs at most at once")
+	has(t, page, "mozci triggers at most 500 runs at once")
 	if code, text := screen(t, h, token, "GET", "/chooser/jobs", nil); code != 200 || len(text) > 2<<20 {
 		t.Errorf("%d, %d bytes", code, len(text))
 	}

@@ -11,15 +11,14 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// plan finds out what is missing of the labels on the push, so that each has so many runs
-// there. Nothing is asked for. A push that lacks some of the labels gives a plan without
-// them.
+// plan finds out what is missing so that each label has times runs on the push. It triggers
+// nothing. Labels that the push lacks are reported in the plan's LeftOut, not as an error.
 func (c *chooser) plan(ctx context.Context, cat *catalogue, labels []string, times int) (trigger.Plan, error) {
 	switch {
 	case len(labels) == 0:
-		return trigger.Plan{}, wrong("labels", "no job is chosen")
+		return trigger.Plan{}, wrong("labels", "no job is chosen; choose at least one")
 	case times < 1 || times > mostTimes:
-		return trigger.Plan{}, wrong("times", "%d: expected 1 to %d", times, mostTimes)
+		return trigger.Plan{}, wrong("times", "%d is out of range; expected 1 to %d", times, mostTimes)
 	case len(labels)*times > mostAtOnce:
 		return trigger.Plan{}, tooMany(len(labels), times)
 	}
@@ -30,34 +29,35 @@ func (c *chooser) plan(ctx context.Context, cat *catalogue, labels []string, tim
 	})
 	var unknown *job.UnknownLabelError
 	if errors.As(err, &unknown) {
-		err = nil // it stands in what is left out
+		err = nil // LeftOut of the plan says it
 	}
 	return plan, err
 }
 
-// tooMany says that more was chosen than may be asked for at once.
+// tooMany says that the choice has more runs than mozci triggers at once.
 func tooMany(jobs, times int) error {
 	what := count(jobs, "job")
 	if times > 1 {
 		what += ", " + count(times, "run") + " each"
 	}
-	return wrong("labels", "%s: mozci triggers %s at most at once. Narrow the filter.", what, count(mostAtOnce, "run"))
+	return wrong("labels", "%s: mozci triggers at most %s at once. Narrow the filter.", what,
+		count(mostAtOnce, "run"))
 }
 
-// acted is what came of an act.
+// acted is the result of carrying out a plan.
 type acted struct {
-	// Changed says that the push is not any more as the plan that was shown has it:
-	// nothing was asked for, and Now is the plan that would be shown today.
+	// Changed says that the push no longer is as it was when the plan was shown. Nothing was
+	// triggered, and Now is the plan for the push as it is.
 	Changed bool
 	Done    trigger.Plan // with receipts and errors
-	Now     trigger.Plan // what is still missing
-	Err     error        // why Now is not known
+	Now     trigger.Plan // what is still missing afterwards
+	Err     error        // why Now could not be made
 }
 
-// act carries out a plan that was shown, as it was shown. What of it was asked for already
-// is not asked for again, so that the same plan may be sent twice, and goes on after the
-// death of whoever began it. Where the rest is no more what would be planned now, nothing
-// is done at all.
+// act carries out the plan that a person saw and confirmed. Steps that were triggered before are
+// not triggered again, so that the same form may be sent twice, and a second attempt finishes what
+// a process that died had begun. If the remaining steps are no longer what mozci would plan now, it
+// triggers nothing and shows the new plan.
 func (c *chooser) act(
 	ctx context.Context, by Caller, cat *catalogue, labels []string, times int, shown trigger.Plan,
 ) (acted, error) {
@@ -76,7 +76,7 @@ func (c *chooser) act(
 	if err := c.guard.CheckPlan(ctx, cat.place.CI, by, plan); err != nil {
 		return acted{}, err
 	}
-	const grace = 20 * time.Second // for the same act, made by another process meanwhile
+	const grace = 20 * time.Second // another process may be carrying out the same plan now
 	doing, stop := context.WithTimeout(ctx, c.reading)
 	defer stop()
 	out := acted{}
@@ -84,13 +84,13 @@ func (c *chooser) act(
 		Ledger: c.ledger, Who: "chooser " + by.Name, Purpose: "chooser", Grace: grace, Logger: c.log,
 	})
 	if err != nil && !answered(out.Done) {
-		return acted{}, err // the ledger's, or none of the steps was tried
+		return acted{}, err // the ledger failed, or no step was tried
 	}
 	out.Now, out.Err = c.plan(context.WithoutCancel(ctx), cat, labels, times)
 	return out, nil
 }
 
-// answered reports whether any step has an answer, or an error of its own.
+// answered reports whether any step has a receipt or an error of its own.
 func answered(p trigger.Plan) bool {
 	for _, s := range p.Steps {
 		if s.Receipt != nil || s.Err != nil {
@@ -100,9 +100,9 @@ func answered(p trigger.Plan) bool {
 	return false
 }
 
-// still are the steps of a plan that was shown, as they are to be carried out: each is
-// either in the plan that would be made now, or was asked for under its key. Nil says that
-// one is neither.
+// still returns the steps of the plan that was shown, ready to be carried out. Each must be in the
+// plan that mozci would make now, or have been triggered under its key before. It returns nil when
+// one is neither: then the push has changed.
 func (c *chooser) still(ctx context.Context, cat *catalogue, shown, now trigger.Plan) ([]trigger.Step, error) {
 	fresh := map[string]trigger.Step{}
 	for _, s := range now.AtOnce().Steps {
@@ -118,7 +118,7 @@ func (c *chooser) still(ctx context.Context, cat *catalogue, shown, now trigger.
 			continue
 		}
 		if s.With != "" {
-			continue // it comes with what needs it, or is there by now: nothing is asked for it
+			continue // another step's request makes this build, or it exists by now
 		}
 		known, err := c.ledger.Entries(ctx, ledger.Query{Key: s.Key})
 		if err != nil {
@@ -133,7 +133,8 @@ func (c *chooser) still(ctx context.Context, cat *catalogue, shown, now trigger.
 	return out, nil
 }
 
-// planText is a plan as the form carries it from the screen that shows it to the act.
+// planText packs a plan into the form, from the screen that shows it to the request that confirms
+// it.
 func planText(p trigger.Plan) (string, error) {
 	at := p.AtOnce()
 	for i := range at.Steps {
@@ -143,7 +144,8 @@ func planText(p trigger.Plan) (string, error) {
 	return string(text), err
 }
 
-// readPlan reads what planText wrote, and somebody may have changed.
+// readPlan unpacks what planText made. The text went through a browser, so anybody may have changed
+// it: still and the Guard check each of its steps.
 func readPlan(text string) (trigger.Plan, error) {
 	var p trigger.Plan
 	if err := p.UnmarshalJSON([]byte(text)); err != nil {
@@ -151,14 +153,14 @@ func readPlan(text string) (trigger.Plan, error) {
 	}
 	switch at := p.AtOnce(); {
 	case len(at.Steps) == 0:
-		return p, wrong("plan", "it triggers nothing")
-	case p.Total() > 2*mostAtOnce: // with a build for each
-		return p, wrong("plan", "%s, more than %s", count(p.Total(), "run"), number(2*mostAtOnce))
+		return p, wrong("plan", "the plan triggers nothing")
+	case p.Total() > 2*mostAtOnce: // a chosen run may need a build, which is one more
+		return p, wrong("plan", "the plan has %s; the maximum is %s", count(p.Total(), "run"), number(2*mostAtOnce))
 	}
 	return p, nil
 }
 
-// failures counts the steps that have an error, and what was asked for.
+// failures counts the runs that were triggered now, and those whose request failed.
 func (a acted) failures() (asked, failed int) {
 	for _, s := range a.Done.Steps {
 		switch {
@@ -171,7 +173,7 @@ func (a acted) failures() (asked, failed int) {
 	return asked, failed
 }
 
-// sentence is what an act did, in words.
+// sentence says what was done, in words.
 func (a acted) sentence() string {
 	asked, failed := a.failures()
 	already := 0
@@ -184,7 +186,7 @@ func (a acted) sentence() string {
 	case failed > 0 && asked+already == 0:
 		return fmt.Sprintf("Nothing was triggered: %s failed", count(failed, "request"))
 	case failed > 0:
-		return fmt.Sprintf("%s triggered, %s not", count(asked+already, "run"), number(failed))
+		return fmt.Sprintf("%s triggered, %s not triggered", count(asked+already, "run"), number(failed))
 	case asked == 0:
 		return "Nothing new: " + count(already, "run") + " " + were(already) + " triggered before"
 	case already > 0:

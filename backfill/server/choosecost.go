@@ -11,29 +11,29 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The bounds of what is read to tell how long jobs take: each push is one request to the
-// CI, and one is to the repository.
+// The bounds of what mozci reads to tell how long jobs take. Each push costs one request to the CI,
+// and the list of pushes one request to the repository.
 const (
 	mostHistory  = 6
-	historyWidth = 3 // at the same time
+	historyWidth = 3 // requests at the same time
 )
 
-// measure says what a usual duration rests on.
+// measure says which runs a usual duration was computed from.
 type measure int
 
 const (
-	byNothing measure = iota // nothing is known
-	byLabel                  // runs of the label
-	bySuite                  // runs of its suite
-	byKind                   // runs of its kind
+	byNothing measure = iota // no finished run is known
+	byLabel                  // finished runs of the label itself
+	bySuite                  // finished runs of its suite
+	byKind                   // finished runs of its kind
 )
 
 var measures = []string{byNothing: "nothing", byLabel: "label", bySuite: "suite", byKind: "kind"}
 
-// String is the word in JSON.
+// String is the word for the JSON.
 func (m measure) String() string { return measures[m] }
 
-// lengths are how long finished runs took, in seconds.
+// lengths are the durations of finished runs, in seconds.
 type lengths struct {
 	runs  map[string][]float64 // by label
 	label map[string]float64
@@ -41,8 +41,8 @@ type lengths struct {
 	kind  map[job.Kind]float64
 }
 
-// readLengths reads how long the runs on the newest pushes before one took. With an error
-// come those that could be read.
+// readLengths reads how long the runs took on the newest pushes before push. If some pushes cannot
+// be read, it returns the others' durations with the error.
 func readLengths(ctx context.Context, place Place, push job.Push) (lengths, error) {
 	out := lengths{runs: map[string][]float64{}}
 	near, err := place.Repo.Pushes(ctx, job.Around(push.Revision, mostHistory, 0))
@@ -62,7 +62,8 @@ func readLengths(ctx context.Context, place Place, push job.Push) (lengths, erro
 	return out, errors.Join(errs...)
 }
 
-// add adds the runs that ended with a result: others say nothing of how long one takes.
+// add adds the durations of runs that passed or failed. A run that was cancelled or that
+// infrastructure ended says nothing about how long a complete one takes.
 func (l *lengths) add(jobs []job.Job) {
 	for _, j := range jobs {
 		if s := j.Status(); s != job.StatusSuccess && s != job.StatusTestFailed {
@@ -75,7 +76,7 @@ func (l *lengths) add(jobs []job.Job) {
 	}
 }
 
-// learn finds the medians: of each label, of each suite and of each kind.
+// learn computes the medians of each label, suite and kind.
 func (l *lengths) learn(entries []job.Runnable) {
 	l.label, l.suite, l.kind = map[string]float64{}, map[string]float64{}, map[job.Kind]float64{}
 	suites, kinds := map[string][]float64{}, map[job.Kind][]float64{}
@@ -98,7 +99,7 @@ func (l *lengths) learn(entries []job.Runnable) {
 	}
 }
 
-// of is how long a run of a label usually takes, in seconds, and what that rests on.
+// of returns how long a run of a label usually takes, in seconds, and what that is computed from.
 func (l *lengths) of(e job.Runnable) (float64, measure) {
 	if s, ok := l.label[e.Label]; ok {
 		return s, byLabel
@@ -112,21 +113,22 @@ func (l *lengths) of(e job.Runnable) (float64, measure) {
 	return 0, byNothing
 }
 
-// middle is the median. It sorts its argument.
+// middle returns the median; of an even number of values the mean of the two in the middle: 6 for
+// 3, 5, 7, 9. It sorts its argument.
 func middle(of []float64) float64 {
 	slices.Sort(of)
 	n := len(of)
 	return (of[(n-1)/2] + of[n/2]) / 2
 }
 
-// bill is what some runs cost.
+// bill is what a number of runs costs.
 type bill struct {
 	runs    int
 	seconds float64
-	unknown int // runs of which nothing is known
+	unknown int // runs whose duration is unknown
 }
 
-// cost is what the jobs with these indices cost, each so many times.
+// cost is what times runs of each of the jobs with these indices cost.
 func (cat *catalogue) cost(of []int, times int) (b bill) {
 	for _, i := range of {
 		b.add(cat.jobs[i], times)
@@ -142,13 +144,13 @@ func (b *bill) add(j choice, times int) {
 	}
 }
 
-// String is the cost in words: about, since it is what runs usually take.
+// String is the cost in words: "about", because it is computed from what runs usually take.
 func (b bill) String() string {
 	switch {
 	case b.runs == 0:
 		return "no machine time"
 	case b.unknown == b.runs:
-		return "machine time not known: none of them ran lately"
+		return "machine time unknown: none of them ran recently"
 	case b.unknown > 0:
 		return "about " + machine(b.seconds) + " of machine time, without " + count(b.unknown, "run") +
 			" of unknown length"

@@ -14,23 +14,23 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// catalogJSON is a catalogue for the page's script: lists side by side, since objects of
-// twenty thousand labels would be several times as large.
+// catalogJSON is a catalogue for the page's script. It has parallel lists, in which index i is
+// always the same label: 20,000 objects would be several times as large.
 type catalogJSON struct {
 	Labels  []string `json:"labels"`
 	Row     []int    `json:"row"`
 	Column  []int    `json:"column"`
-	Seconds []int    `json:"seconds"` // -1 where nothing is known
-	Barred  []int    `json:"barred"`  // indices of labels
+	Seconds []int    `json:"seconds"` // -1 when unknown
+	Barred  []int    `json:"barred"`  // indices of the labels that cannot run on the push
 	Rows    []string `json:"rows"`
 	Columns []string `json:"columns"`
-	// Shown are labels that people may not see as they are, by index.
+	// Shown are labels with characters that must be escaped before people see them, by index.
 	Shown map[string]string `json:"shown"`
-	Most  int               `json:"most"` // runs that may be asked for at once
+	Most  int               `json:"most"` // maximum number of runs that may be triggered at once
 	Whole int               `json:"whole"`
 }
 
-// encode writes the catalogue for the script.
+// encode writes the catalogue for the script, once for all who load it.
 func (cat *catalogue) encode() error {
 	out := catalogJSON{
 		Labels: []string{}, Row: []int{}, Column: []int{}, Seconds: []int{}, Barred: []int{},
@@ -69,7 +69,7 @@ func visible(names []string) []string {
 	return out
 }
 
-// chooserData answers what the chooser's script chooses from.
+// chooserData answers with the JSON from which the chooser's script works.
 func (p *page) chooserData(w http.ResponseWriter, r *http.Request) {
 	_, cat, err := p.openChooser(r)
 	if err != nil {
@@ -80,7 +80,7 @@ func (p *page) chooserData(w http.ResponseWriter, r *http.Request) {
 	serveJSON(w, r, cat.data, cat.etag, "private, no-cache")
 }
 
-// openChooser reads the fields of an address, and what can run on the push that it names.
+// openChooser reads the fields of an address, and then the catalogue of the push that it names.
 func (p *page) openChooser(r *http.Request) (chooserAsk, *catalogue, error) {
 	a, err := readChooser(r.URL.Query())
 	if err != nil {
@@ -90,7 +90,7 @@ func (p *page) openChooser(r *http.Request) (chooserAsk, *catalogue, error) {
 	return a, cat, err
 }
 
-// runnableJSON is what can run on a push, as the API has it.
+// runnableJSON is what can run on a push, in the words of the API.
 type runnableJSON struct {
 	Push    job.PushRef    `json:"push"`
 	Total   int            `json:"total"`
@@ -112,16 +112,16 @@ type runnableItem struct {
 	Barred       Text     `json:"barred"`
 }
 
-// apiRunnable answers which labels can run on a push, and how long they usually take.
+// apiRunnable lists the labels that can run on a push, and how long they usually take.
 func (s *Server) apiRunnable(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	for name, values := range q {
 		if !slices.Contains([]string{"project", "revision", "q"}, name) {
-			s.fail(w, r, wrong(clipped(name), "there is no such parameter"))
+			s.fail(w, r, wrong(clipped(name), "unknown parameter; /openapi.json lists the parameters"))
 			return
 		}
 		if len(values) > 1 {
-			s.fail(w, r, wrong(name, "it is given %d times", len(values)))
+			s.fail(w, r, wrong(name, "given %d times; give it once", len(values)))
 			return
 		}
 	}
@@ -134,7 +134,7 @@ func (s *Server) apiRunnable(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) runnable(r *http.Request, q url.Values) (runnableJSON, error) {
-	if _, err := readFilter(q.Get("q")); err != nil { // before anybody is asked
+	if _, err := readFilter(q.Get("q")); err != nil { // a bad filter is reported before any service is called
 		return runnableJSON{}, err
 	}
 	cat, err := s.chooser.open(r.Context(), q.Get("project"), q.Get("revision"))
@@ -166,7 +166,7 @@ func (s *Server) runnable(r *http.Request, q url.Values) (runnableJSON, error) {
 	return out, nil
 }
 
-// wordedKind is a kind that has a word.
+// wordedKind returns k, or KindOther when it is none of the kinds that have a word.
 func wordedKind(k job.Kind) job.Kind {
 	if kindRows[k] == "" {
 		return job.KindOther
@@ -174,7 +174,7 @@ func wordedKind(k job.Kind) job.Kind {
 	return k
 }
 
-// noteChoice writes what was chosen into the line of the act.
+// noteChoice adds to the audit line what was chosen.
 func noteChoice(r *http.Request, cat *catalogue, what string, runs, failed int) {
 	Audit(r.Context(), slog.String("what", what), slog.String("project", cat.place.Project),
 		slog.String("revision", cat.push.Revision), slog.Int("runs", runs), slog.Int("failed", failed))

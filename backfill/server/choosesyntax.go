@@ -8,15 +8,15 @@ import (
 	"github.com/mozci/mozci/trigger/trychooser"
 )
 
-// configOf is the choice as try_task_config.json.
+// configOf is the choice as a try_task_config.json.
 func configOf(cat *catalogue, of []int) (string, error) {
 	text, err := trychooser.TryTaskConfig(cat.labels(of), trychooser.SelectorFuzzy)
 	return string(text), err
 }
 
-// syntaxOf is the choice in the old try syntax, and what that would choose otherwise: it
-// has no words for one test on one platform alone. It is empty where the jobs have no
-// parts to name.
+// syntaxOf is the choice in the old try syntax, with a note about what that line would choose
+// instead: the syntax cannot name one test on one platform only. line is empty when none of the
+// jobs has a platform and a suite to name.
 func syntaxOf(cat *catalogue, of []int) (line, note string) {
 	entries := make([]job.Runnable, len(cat.jobs))
 	for i, j := range cat.jobs {
@@ -29,7 +29,8 @@ func syntaxOf(cat *catalogue, of []int) (line, note string) {
 	return line, differs(entries, cat.labels(of), line)
 }
 
-// differs says what a line of try syntax chooses otherwise than these labels.
+// differs says how the jobs that a line of try syntax chooses differ from these labels. It reads
+// the line back with mozci's own parser and compares.
 func differs(entries []job.Runnable, of []string, line string) string {
 	try, err := trychooser.ParseTry(line)
 	if err != nil {
@@ -60,7 +61,7 @@ func differs(entries []job.Runnable, of []string, line string) string {
 	return "On this push it chooses " + strings.Join(parts, ", and ") + ": the try syntax is less exact."
 }
 
-// copiesOf are the choice for other tools.
+// copiesOf is the choice in the formats of other tools.
 func copiesOf(cat *catalogue, of []int) (out []copyView) {
 	text, err := configOf(cat, of)
 	if err == nil {
@@ -73,13 +74,13 @@ func copiesOf(cat *catalogue, of []int) (out []copyView) {
 	return out
 }
 
-// chooserJSON answers the choice as try_task_config.json.
+// chooserJSON answers with the choice as a try_task_config.json.
 func (p *page) chooserJSON(w http.ResponseWriter, r *http.Request) {
 	p.copied(w, r, "application/json", configOf)
 }
 
-// chooserSyntax answers it in the old try syntax; what that chooses otherwise is a second
-// line, which try does not read.
+// chooserSyntax answers with the choice in the old try syntax. The note about the difference is a
+// second line, which try ignores.
 func (p *page) chooserSyntax(w http.ResponseWriter, r *http.Request) {
 	p.copied(w, r, "text/plain; charset=utf-8", func(cat *catalogue, of []int) (string, error) {
 		line, note := syntaxOf(cat, of)

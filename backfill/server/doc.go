@@ -1,34 +1,45 @@
-// Package server is the backfill button's server side: an http.Handler that takes the
-// job which failed, finds its last good run, triggers what is missing, says which push
-// broke it, and shows all of it on a page.
+// Package server is the service behind the backfill button: an http.Handler that takes a job
+// which failed, finds its last good run, triggers what is missing, says which push broke the
+// job, and shows all of this on a page.
 //
-// Start with [New], which makes a Server over a [Store] and over [Places], the CIs that
-// it may read and ask. [Server.Handler] is what an http.Server serves, and [Server.Run]
-// does the work: a backfill that was accepted is carried out by whichever instance has
-// its lease.
+// Start with [New], which makes a [Server] from a [Store] and [Places]. Places are the wiring:
+// which projects there are, where to read them, and on which CI to trigger. [Server.Handler]
+// serves the API and the page, and [Server.Run] does the work:
 //
 //	s, err := server.New(places, server.NewMemory(nil), &server.Options{Ledger: book})
 //	go s.Run(ctx)
 //	err = server.HTTPServer("127.0.0.1:8787", s.Handler(), nil).ListenAndServe()
 //
-// # What survives
+// # A backfill
 //
-// A [Backfill] is written into the store before it is answered, and each change of it
-// before anybody is told. Every request to a CI goes through the ledger. A process that
-// dies is followed by the next one, which goes on with what the store and the ledger
-// know: nothing is asked for twice, whatever died when. Several instances with one
-// database share the work.
+// POST /v1/backfills starts one, and answers once its plan is made; nothing has been triggered
+// by then. Run triggers the runs, waits for them, and searches on. A [Backfill] is the JSON that
+// the API answers with, that each event carries, and that the page shows; /openapi.json
+// describes every field. Times are UTC, durations seconds, probabilities 0 to 1, and a value
+// that does not exist is null.
 //
-// # Choosing
+// The same request within a day is the same backfill. A request that makes no sense is an
+// [InputError]; a request for which there is nothing to do, such as a job that never passed, is
+// a [Refusal]: it is stored as a backfill that says why.
 //
-// The page has a chooser too (/chooser, and GET /v1/runnable for programs): any jobs that
-// can run on a push, what they cost by how long they usually run, and the plan before
-// anything is triggered. Such a plan is no Backfill: it is carried out within the request
-// that confirms it, at most 500 runs, and the ledger is what makes the same plan sent twice
-// ask once.
+// # What survives a crash
 //
-// # Who may
+// A backfill is in the store before its request is answered, and each change is stored before
+// its followers hear of it. Every request to a CI goes through the ledger. When an instance
+// dies, another one leases its backfills and goes on from what the store and the ledger know, so
+// nothing is triggered twice. Several instances share the work over one database.
 //
-// Reading may be open. Acting needs a [Caller], and what is asked of the CI must be what
-// the caller could ask for: the service never lends its own power.
+// # Choosing jobs
+//
+// The page also has a chooser, at /chooser, and GET /v1/runnable is the same for programs. It
+// lists all jobs that can run on a push and what they cost, and shows the plan before anything
+// is triggered. Such a plan is not a Backfill: it is carried out within the request that
+// confirms it, at most 500 runs. Sending it twice triggers it once, thanks to the ledger.
+//
+// # Who may do what
+//
+// A [Door] stands in front of every request; [DoorOptions] say who may read and how callers sign
+// in. Reading may be open to everybody. Acting needs a [Caller], and the [Guard] checks before
+// each request to a CI that the caller could have made it without this service: the service
+// never lends anybody its own rights.
 package server

@@ -18,57 +18,61 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// DoorOptions configure a Door; nil is zero options, with which reads are closed and nobody
-// may act.
+// DoorOptions configure a Door. Nil is zero options, with which reads are closed and acting
+// is not possible.
 type DoorOptions struct {
-	// Who finds out who calls: each is asked in turn until one knows the kind of the
-	// request's credentials. Tokens need not be among them.
+	// Who are the ways to find out who calls. The door tries them in turn until one recognises the
+	// kind of the request's credentials. It adds Tokens at the end, so they need not be in the
+	// list.
 	Who []Authenticator
-	// Tokens let in who has a token of the file, also by the page: POST /signin. Nil: none.
+	// Tokens accept the tokens of a file, in the Authorization header and on the page's sign-in
+	// form (POST /signin). Nil: no tokens.
 	Tokens *Tokens
-	// SessionKey signs the page's sessions: 32 bytes or more, the same in every instance
-	// and after a restart. Default: a random one, so that sessions end with the process.
+	// SessionKey signs the page's session cookies: 32 bytes or more. Every instance needs the same
+	// key, and needs it again after a restart. Default: a random key, so that sessions end with the
+	// process.
 	SessionKey []byte
 	// SessionLife is how long a session lasts. Default 12 hours.
 	SessionLife time.Duration
-	// Nonces remember the sessions that were signed out. Default: in memory.
+	// Nonces remember which sessions were signed out. Default: in memory.
 	Nonces Nonces
 
 	// OpenReads lets everybody read. Acting always needs a caller.
 	OpenReads bool
-	// Public are the reads that need no caller though reads are closed. Default: /healthz,
-	// /readyz, /signin and what is under /page/.
+	// Public selects the reads that need no caller even when reads are closed. Default: /healthz,
+	// /readyz, /signin and everything under /page/.
 	Public func(*http.Request) bool
 
-	// Origins are those of the sites whose scripts may call the API with credentials of
-	// their own, such as https://treeherder.mozilla.org. "*" lets every site read what is
-	// open, and nothing more. Default: none.
+	// Origins are the sites whose scripts may call the API with credentials of their own, such as
+	// https://treeherder.mozilla.org. "*" lets the scripts of every site read what is open to all,
+	// and nothing more. Default: none.
 	Origins []string
-	// PublicURL is the address by which callers know this service. Default: what the
-	// request says.
+	// PublicURL is the address under which callers know this service. Default: what each request
+	// says.
 	PublicURL string
-	// Hosts are the names, with or without a port, by which the service may be called,
-	// besides that of PublicURL; see LoopbackHosts. Without any every name will do.
+	// Hosts are the names, with or without a port, under which the service may be called, besides
+	// the host of PublicURL; see LoopbackHosts. When both are empty, every name is accepted.
 	Hosts []string
-	// Proxies are the addresses whose X-Forwarded-For is believed. Default: none.
+	// Proxies are the networks whose X-Forwarded-For header is believed. Default: none.
 	Proxies []netip.Prefix
 
-	// MaxBody is how many bytes a request's body may have. Default 1 MiB.
+	// MaxBody is the maximum size of a request's body in bytes. Default 1 MiB.
 	MaxBody int64
-	// Timeout is how long a request may take, its body included. Default 30 seconds.
+	// Timeout is how long a request may take, including its body. Default 30 seconds.
 	Timeout time.Duration
-	// Stream reports whether a request is answered by a stream, which takes as long as it
-	// takes, while each write of it has Timeout. Default: a GET of a path that ends in
-	// /events.
+	// Stream reports whether the answer to a request is a stream. A stream may last as long as it
+	// likes, but each write of it must succeed within Timeout. Default: a GET of a path that ends
+	// in /events.
 	Stream func(*http.Request) bool
 
-	// Reads and Acts are how often one caller may: by name, or by address where there is
-	// no name. Defaults 1,200 a minute, 300 at once; 30 a minute, 20 at once. Attempts is
-	// how often credentials of one address may be wrong. Default 60 a minute, 100 at once.
+	// Reads and Acts limit how often one caller may read and act. A caller is a name or, without
+	// one, an address. Defaults: 1,200 reads a minute, 300 at once; 30 acts a minute, 20 at once.
+	// Attempts limits how often an address may send wrong credentials. Default: 60 a minute, 100 at
+	// once.
 	Reads, Acts, Attempts Rate
 
-	// Fail writes the answer to a person whose request is refused; reason is a word, and
-	// message a sentence. Programs, and everything under /v1/, get JSON. Nil: so do people.
+	// Fail writes the answer to a person whose request is refused; reason is a word and message a
+	// sentence. Programs, and everything under /v1/, get JSON instead. Nil: people get JSON too.
 	Fail func(w http.ResponseWriter, r *http.Request, status int, reason, message string)
 	// Logger gets a line for each act, sign-in and panic. Nil discards.
 	Logger *slog.Logger
@@ -81,20 +85,21 @@ const (
 	defaultSession = 12 * time.Hour
 )
 
-// Door stands before the handlers: it finds out who calls, and lets through who may. See
-// DoorOptions for what it does. It is safe for concurrent use; NewDoor makes one.
+// Door stands in front of the handlers. It finds out who calls and lets through only requests that
+// the caller may send; DoorOptions describe the rules. It is safe for concurrent use. NewDoor makes
+// one.
 type Door struct {
 	o        DoorOptions
 	who      []Authenticator
-	sessions *sessions // nil without tokens
+	sessions *sessions // nil when there are no tokens
 	origins  *origins
-	public   *url.URL // nil where it is not known
+	public   *url.URL // nil when it is not known
 	log      *slog.Logger
 
 	reads, acts, attempts *limiter
 }
 
-// NewDoor returns a Door. Options that make no sense are job.ErrInvalid.
+// NewDoor returns a Door. Options that contradict each other or cannot be read give job.ErrInvalid.
 func NewDoor(opts *DoorOptions) (*Door, error) {
 	d := &Door{}
 	if opts != nil {
@@ -106,7 +111,7 @@ func NewDoor(opts *DoorOptions) (*Door, error) {
 	return d, nil
 }
 
-// prepare fills in what the options leave out.
+// prepare sets the defaults.
 func (d *Door) prepare() (err error) {
 	o := &d.o
 	if d.log = o.Logger; d.log == nil {
@@ -151,27 +156,26 @@ func (d *Door) prepare() (err error) {
 	return err
 }
 
-// publicly are the reads that need no caller: whether the service lives, and what it
-// takes to sign in.
+// publicly is the default of Public: the health checks, and what the sign-in page needs.
 func publicly(r *http.Request) bool {
 	return health(r) || r.URL.Path == signInPath || strings.HasPrefix(r.URL.Path, "/page/")
 }
 
-// health reports whether a request asks whether the service lives.
+// health reports whether a request is a health check.
 func health(r *http.Request) bool {
 	return safe(r.Method) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
 }
 
-// acting are the methods of requests that act.
+// acting are the HTTP methods that change something.
 var acting = []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-// safe reports whether requests of a method only read.
+// safe reports whether an HTTP method only reads.
 func safe(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
-// Handler is next behind the door. Requests have their Caller in the context, and their
-// body in memory.
+// Handler puts next behind the door. Requests that reach next have their Caller in the context (see
+// CallerOf) and their whole body in memory.
 func (d *Door) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{d: d, began: time.Now(), stream: d.o.Stream(r), addr: remote(r, d.o.Proxies)}
@@ -200,13 +204,13 @@ type visit struct {
 	addr   netip.Addr
 	stream bool
 	body   []byte
-	who    *Caller // nil for nobody
+	who    *Caller // nil without credentials
 
 	notes  notes
-	reason string // of a refusal
+	reason string // of the refusal; empty for none
 }
 
-// source is the caller's address in text; empty where it is not known.
+// source is the caller's address as text; empty when unknown.
 func (v *visit) source() string {
 	if !v.addr.IsValid() {
 		return ""
@@ -214,22 +218,24 @@ func (v *visit) source() string {
 	return v.addr.String()
 }
 
-// enter lets a request through, or answers it.
+// enter lets a request through to next, or answers it. The cheap checks come first: where the
+// request comes from, then its body, then its credentials, then the rate limits.
 func (v *visit) enter(next http.Handler) {
 	headers(v.w.Header())
-	_ = v.w.rc.SetReadDeadline(v.began.Add(v.d.o.Timeout)) // a recorder has none
+	_ = v.w.rc.SetReadDeadline(v.began.Add(v.d.o.Timeout)) // an error means that a test's recorder has no deadlines
 	if !v.stream {
-		// What takes its time is answered before the connection ends.
+		// The write deadline is half a Timeout later than the context's, so that there is time to
+		// answer that the request took too long.
 		_ = v.w.rc.SetWriteDeadline(v.began.Add(v.d.o.Timeout + v.d.o.Timeout/2))
 	}
-	if health(v.r) { // whoever looks after the service calls it by any name, and often
+	if health(v.r) { // monitors call by any name, and often
 		next.ServeHTTP(v.w, v.r)
 		return
 	}
 	if !v.arrive() || !v.read() || !v.recognise() || !v.limit() {
 		return
 	}
-	_ = v.w.rc.SetReadDeadline(time.Time{}) // else the request ends with it
+	_ = v.w.rc.SetReadDeadline(time.Time{}) // the deadline was for the body; the handler has its own
 	switch {
 	case v.r.Method == http.MethodPost && v.r.URL.Path == signInPath && v.d.sessions != nil:
 		v.signIn()
@@ -238,16 +244,16 @@ func (v *visit) enter(next http.Handler) {
 		v.signOut()
 		return
 	case v.who == nil && !v.open():
-		v.fail(http.StatusUnauthorized, "no_credentials", "Sign in, or send a token or signed request.")
+		v.fail(http.StatusUnauthorized, "no_credentials", "Sign in, or send a token or a signed request.")
 		return
 	}
 	if v.who != nil {
 		v.r = v.r.WithContext(withCaller(v.r.Context(), *v.who))
-		v.w.Header().Set("Cache-Control", "no-store") // a handler may know better
+		v.w.Header().Set("Cache-Control", "no-store") // a handler may set its own later
 	}
 	next.ServeHTTP(v.w, v.r)
 	if ctx := v.r.Context(); !v.w.wrote() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		v.fail(http.StatusServiceUnavailable, "timeout", fmt.Sprintf("It took longer than %s.", v.d.o.Timeout))
+		v.fail(http.StatusServiceUnavailable, "timeout", fmt.Sprintf("The request took longer than %s.", v.d.o.Timeout))
 	}
 }
 
@@ -256,31 +262,33 @@ func (v *visit) open() bool {
 	return safe(v.r.Method) && (v.d.o.OpenReads || v.d.o.Public(v.r))
 }
 
-// signing reports whether a request signs in or out: these come without credentials, or
-// with a session's.
+// signing reports whether a request signs in or out. Such a request has no credentials, or only
+// those of a session.
 func (v *visit) signing() bool {
 	return v.d.sessions != nil && v.r.Method == http.MethodPost &&
 		(v.r.URL.Path == signInPath || v.r.URL.Path == signOutPath)
 }
 
-// arrive checks where a request comes from and goes to, before anything is read of it.
+// arrive checks where a request comes from and what it is addressed to, before anything else of it
+// is read.
 func (v *visit) arrive() bool {
 	r := v.r
 	if !v.d.origins.calledRight(r.Host) {
-		return v.fail(http.StatusMisdirectedRequest, "wrong_host", "This service is not known by that name.")
+		return v.fail(http.StatusMisdirectedRequest, "wrong_host", "This service does not answer to that host name.")
 	}
 	asks, may := v.d.origins.answer(v.w.Header(), r)
 	switch {
 	case !safe(r.Method) && !slices.Contains(acting, r.Method):
-		v.fail(http.StatusMethodNotAllowed, "method", "No such method.")
+		v.fail(http.StatusMethodNotAllowed, "method", "This method is not supported.")
 	case len(r.Header.Values("Authorization")) > 1:
-		v.fail(http.StatusBadRequest, "invalid", "There is more than one Authorization header.")
+		v.fail(http.StatusBadRequest, "invalid", "The request has more than one Authorization header; send one.")
 	case asks && may:
 		v.w.WriteHeader(http.StatusNoContent)
 	case asks:
-		v.fail(http.StatusForbidden, "origin", "Pages of that origin may not call this service.")
+		v.fail(http.StatusForbidden, "origin",
+			"Pages of that origin may not call this service; its administrator can allow them.")
 	case !v.d.origins.mayAct(r, v.signing()):
-		v.fail(http.StatusForbidden, "cross_origin", "The request comes from another site's page.")
+		v.fail(http.StatusForbidden, "cross_origin", "The request comes from a page of another site.")
 	case !safe(r.Method) && !v.signing() && !v.shows():
 		v.fail(http.StatusUnauthorized, "no_credentials", "Sign in, or send a token or a signed request.")
 	default:
@@ -289,7 +297,7 @@ func (v *visit) arrive() bool {
 	return false
 }
 
-// shows reports whether a request shows any credentials, before they are looked at.
+// shows reports whether a request carries any credentials, valid or not.
 func (v *visit) shows() bool {
 	return v.r.Header.Get("Authorization") != "" || v.d.sessions != nil && len(v.d.sessions.cookies(v.r)) > 0
 }
@@ -299,7 +307,7 @@ func (v *visit) read() bool {
 	tooLarge := func() bool {
 		v.w.Header().Set("Connection", "close")
 		return v.fail(http.StatusRequestEntityTooLarge, "too_large",
-			fmt.Sprintf("The body has more than %d bytes.", v.d.o.MaxBody))
+			fmt.Sprintf("The body is longer than %d bytes.", v.d.o.MaxBody))
 	}
 	if v.r.ContentLength > v.d.o.MaxBody {
 		return tooLarge()
@@ -313,8 +321,8 @@ func (v *visit) read() bool {
 		return tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		v.w.Header().Set("Connection", "close")
-		return v.fail(http.StatusRequestTimeout, "timeout", "The body did not come in time.")
-	default: // the caller is gone, or sent nonsense
+		return v.fail(http.StatusRequestTimeout, "timeout", "The body did not arrive in time.")
+	default: // the caller is gone, or sent a broken body
 		v.w.Header().Set("Connection", "close")
 		return v.fail(http.StatusBadRequest, "invalid", "The body could not be read.")
 	}
@@ -322,8 +330,9 @@ func (v *visit) read() bool {
 	return true
 }
 
-// recognise finds out who calls. Credentials that are shown and wrong are refused, also
-// where none are needed; a session that is over is as none.
+// recognise finds out who calls. Wrong credentials are refused even where none are needed: a
+// caller who sends some wants to be recognised. A session that has ended counts as no
+// credentials, so that the page can offer to sign in.
 func (v *visit) recognise() bool {
 	if v.r.Header.Get("Authorization") == "" {
 		if v.d.sessions == nil || len(v.d.sessions.cookies(v.r)) == 0 {
@@ -352,7 +361,7 @@ func (v *visit) recognise() bool {
 	return err == nil || v.refuse(err)
 }
 
-// authenticate asks who knows the request's credentials.
+// authenticate tries the Authenticators in turn until one knows the kind of credentials.
 func (d *Door) authenticate(r *http.Request, body []byte) (Caller, error) {
 	for _, a := range d.who {
 		c, err := a.Authenticate(r.Context(), r, body)
@@ -360,10 +369,10 @@ func (d *Door) authenticate(r *http.Request, body []byte) (Caller, error) {
 			return c, err
 		}
 	}
-	return Caller{}, fmt.Errorf("%w: nobody here knows credentials of this kind", ErrWrong)
+	return Caller{}, fmt.Errorf("%w: this service accepts no credentials of this kind", ErrWrong)
 }
 
-// limit counts a request.
+// limit counts a request against its caller's rate.
 func (v *visit) limit() bool {
 	key := addressKey(v.addr)
 	if v.who != nil {
@@ -379,8 +388,9 @@ func (v *visit) limit() bool {
 	return true
 }
 
-// secure reports whether a request came by https, or is to be treated so: with a public
-// URL as that says, else any that does not stay on this machine.
+// secure reports whether a request came by https or counts as such. With a public URL its scheme
+// decides; without one, any request that leaves this machine counts as https, so that its cookie is
+// Secure.
 func (d *Door) secure(r *http.Request) bool {
 	switch {
 	case d.public != nil:

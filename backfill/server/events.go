@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// heartbeat is how often a stream without news says that it lives.
+// heartbeat is how often a stream without news sends a sign of life. Proxies close connections that
+// are silent for a minute or so.
 const heartbeat = 15 * time.Second
 
 // events writes a stream of server-sent events.
@@ -20,20 +21,20 @@ type events struct {
 	rc *http.ResponseController
 }
 
-// newEvents begins a stream of this media type: text/event-stream, with or without its
-// charset.
+// newEvents starts a stream with this media type: text/event-stream, with or without a charset.
 func newEvents(w http.ResponseWriter, media string) *events {
 	h := w.Header()
 	h.Set("Content-Type", media)
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // a proxy that collects answers would keep them
+	h.Set("X-Accel-Buffering", "no") // or a proxy would buffer the stream instead of passing it on
 	w.WriteHeader(http.StatusOK)
 	e := &events{w: w, rc: http.NewResponseController(w)}
 	_ = e.rc.Flush()
 	return e
 }
 
-// send writes one event. Its data may have several lines.
+// send writes one event. Each line of its data gets a "data:" of its own, as the format of
+// server-sent events needs it.
 func (e *events) send(kind string, id int64, data []byte) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "id: %d\nevent: %s\n", id, kind)
@@ -44,7 +45,7 @@ func (e *events) send(kind string, id int64, data []byte) error {
 	return e.write(b.String())
 }
 
-// beat says that the stream lives.
+// beat writes a comment, which clients ignore: a sign of life.
 func (e *events) beat() error { return e.write(": \n\n") }
 
 func (e *events) write(text string) error {
@@ -56,8 +57,8 @@ func (e *events) write(text string) error {
 	return e.rc.Flush()
 }
 
-// beating is follow for a stream, to which heartbeats are written meanwhile; it ends when
-// they cannot be.
+// beating is follow, with heartbeats written to out meanwhile. It ends when out cannot be written
+// to any more, which is how the service notices that a client is gone.
 func (s *Server) beating(ctx context.Context, id string, after int64, out *events) iter.Seq2[body, error] {
 	return func(yield func(body, error) bool) {
 		ctx, stop := context.WithCancel(ctx)

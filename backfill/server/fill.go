@@ -18,7 +18,7 @@ import (
 	"github.com/mozci/mozci/trigger/monitor"
 )
 
-// find looks for the last good push.
+// find looks for the last good push before the failure.
 func (w *work) find(ctx context.Context) (backfill.FindResult, error) {
 	a := w.r.Ask
 	return backfill.Find(ctx, w.place.Repo, w.ci, a.Label, a.Revision, &backfill.FindOptions{
@@ -27,10 +27,10 @@ func (w *work) find(ctx context.Context) (backfill.FindResult, error) {
 	})
 }
 
-// planFill finds out what is missing.
+// planFill makes the plan of a Linear backfill.
 func (w *work) planFill(ctx context.Context) error {
 	found, err := w.find(ctx)
-	if err != nil && found.FirstBad == nil { // otherwise some pushes could not be read: the rest is known
+	if err != nil && found.FirstBad == nil { // with FirstBad the error is about some pushes only: the rest is known
 		return err
 	}
 	if err := w.offspring(ctx, found.Start, found.History[0].Jobs); err != nil {
@@ -51,8 +51,9 @@ func (w *work) planFill(ctx context.Context) error {
 	return nil
 }
 
-// offspring refuses to go on from runs that mozci itself has triggered: a backfill of a
-// backfill never ends.
+// offspring refuses a failure whose runs mozci or another robot triggered: acting on these would
+// let backfills start backfills without end. Runs of the ledger whose ids are not known yet
+// (unnamed) count as such runs, up to their number.
 func (w *work) offspring(ctx context.Context, p job.Push, jobs []job.Job) error {
 	entries, err := w.s.o.Ledger.Entries(ctx, ledger.ForPush(p, w.r.Ask.Label))
 	if err != nil {
@@ -83,23 +84,23 @@ func (w *work) offspring(ctx context.Context, p job.Push, jobs []job.Job) error 
 	if failed == 0 || failed > own+unnamed {
 		return nil
 	}
-	return &Refusal{Offspring, fmt.Sprintf("The failing run on %s was itself triggered by a backfill. Start from the "+
+	return &Refusal{Offspring, fmt.Sprintf("The failing run on %s was triggered by a backfill. Start from the "+
 		"job that failed first.", name(p.Ref())), nil}
 }
 
-// robots reports whether the CI says that a backfill made a run.
+// robots reports whether the CI says that a backfill requested the run.
 func (w *work) robots(ctx context.Context, j job.Job) bool {
 	by, err := job.RequesterOf(ctx, w.place.CI, j)
 	return err == nil && (by == "backfill" || by == "mozci")
 }
 
-// found writes what Find told.
+// found writes the result of Find into the backfill.
 func (w *work) found(f backfill.FindResult) {
 	var rows []Row
 	for _, s := range slices.Concat(f.History, f.Beyond) {
 		row := w.row(s.Push, s.Label, s.Jobs, s.Runs.Running)
 		if s.Verdict == analysis.Untestable {
-			row.Untestable = Text("it cannot run here")
+			row.Untestable = Text("it cannot run on this push")
 			if s.Err != nil {
 				row.Untestable = Text(job.Visible(s.Err.Error()))
 			}
@@ -133,7 +134,7 @@ func (w *work) found(f backfill.FindResult) {
 	})
 }
 
-// fill triggers what is missing, watches it, and says what it told.
+// fill triggers what is missing, waits for it, and writes what it showed.
 func (w *work) fill(ctx context.Context) error {
 	done, err := w.ask(ctx)
 	if err != nil {
@@ -145,7 +146,8 @@ func (w *work) fill(ctx context.Context) error {
 	return w.conclude(ctx)
 }
 
-// ask carries the plan out, again for what the CI did not answer.
+// ask triggers the steps of the plan. When a service does not answer it waits and tries again, at
+// most 5 times; the ledger keeps it from triggering a step twice.
 func (w *work) ask(ctx context.Context) (trigger.Plan, error) {
 	const tries = 5
 	for n, wait := 1, w.s.o.Retry; ; n, wait = n+1, 2*wait {
@@ -178,8 +180,8 @@ func (w *work) ask(ctx context.Context) (trigger.Plan, error) {
 	}
 }
 
-// watch waits until what was triggered has run: what the CI coalesced, or infrastructure
-// ended, is triggered again.
+// watch waits until the triggered runs have ended. A run that the CI coalesced or that
+// infrastructure ended is triggered again.
 func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	var wanted []monitor.Expectation
 	var keys []string
@@ -195,7 +197,7 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	}
 	m := monitor.New(hearing(w.ci, wanted), w.place.Repositories, w.s.o.Monitor, &monitor.Options{
 		Ledger: w.s.o.Ledger, Budgets: w.s.o.Budgets, Who: who(w.r.ID), UntilDone: true, Only: keys, Logger: w.s.log,
-		Width:  3, // there may be hundreds of these
+		Width:  3, // hundreds of backfills may watch at the same time
 		Policy: monitor.Policy{Retriggers: -1, MostRetriggers: -1, Poll: w.s.o.Poll},
 		Judge:  func(monitor.Expectation) analysis.Judge { return w.judge },
 		OnChange: func(changes []monitor.Change) {
@@ -210,7 +212,7 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	return m.Run(ctx)
 }
 
-// drop forgets what was watched: nobody waits for it any more.
+// drop removes the expectations of a cancelled backfill from the monitor.
 func (w *work) drop(ctx context.Context) {
 	all, err := w.s.o.Monitor.Expectations(ctx)
 	var keys []string
@@ -234,16 +236,16 @@ func (w *work) drop(ctx context.Context) {
 		}
 	}
 	if err != nil {
-		w.s.log.Warn("what is not waited for any more could not be dropped", "backfill", w.r.ID, "error", err)
+		w.s.log.Warn("the expectations of a cancelled backfill could not be removed", "backfill", w.r.ID, "error", err)
 	}
 }
 
-// saw writes what the monitor told: the rows of the pushes, and the log.
+// saw writes the monitor's changes into the rows and the log.
 func (w *work) saw(ctx context.Context, changes []monitor.Change) {
 	fresh, known := map[job.PushKey]bool{}, map[string]bool{}
 	w.mu.Lock()
 	for _, row := range w.r.Rows {
-		for _, r := range row.Runs { // what had ended before is no news
+		for _, r := range row.Runs { // runs that had ended before are not news
 			known[string(r.ID)] = r.ID != "" && r.Result != Queued && r.Result != UnderWay
 		}
 	}
@@ -269,7 +271,7 @@ func (w *work) saw(ctx context.Context, changes []monitor.Change) {
 	w.trySave(ctx)
 }
 
-// refresh reads one push again.
+// refresh reads the runs of one push again.
 func (w *work) refresh(ctx context.Context, p job.Push) {
 	label := w.r.Ask.Label
 	w.mu.Lock()
@@ -281,7 +283,7 @@ func (w *work) refresh(ctx context.Context, p job.Push) {
 	w.mu.Unlock()
 	jobs, err := w.place.CI.Jobs(ctx, p, label)
 	if err != nil {
-		return // the next change, or the end, reads it
+		return // the next change reads it again, or the end does
 	}
 	for _, j := range jobs {
 		_, _ = w.judge(ctx, j)
@@ -290,7 +292,7 @@ func (w *work) refresh(ctx context.Context, p job.Push) {
 	w.change(func(b *Backfill) { b.setRow(row) })
 }
 
-// conclude says what the runs told.
+// conclude reads the range once more, and writes what the runs showed.
 func (w *work) conclude(ctx context.Context) error {
 	found, err := w.find(ctx)
 	if err != nil && found.FirstBad == nil {
@@ -298,7 +300,7 @@ func (w *work) conclude(ctx context.Context) error {
 	}
 	w.found(found)
 	a := w.r.Ask
-	const before = 5 // pushes that tell how often it failed: each is read
+	const before = 5 // good pushes from which the failure rate is estimated; each costs requests
 	weighed, err := backfill.Search(ctx, w.place.Repo, w.ci, a.Label, a.Revision, &backfill.SearchOptions{
 		MaxRevisions: a.Most, Judge: w.judge, Test: string(a.Test), Ledger: w.s.o.Ledger, DryRun: true, MaxRuns: -1,
 		Extend: -1, History: before, Newer: -1, Logger: w.s.log,
@@ -312,7 +314,7 @@ func (w *work) conclude(ctx context.Context) error {
 	return w.finish(ctx, w.decide(found, weighed))
 }
 
-// decide says whether the pushes that were filled tell which one broke it.
+// decide says whether the pushes that were filled leave one that can have broken the job.
 func (w *work) decide(found backfill.FindResult, weighed backfill.SearchResult) State {
 	suspects := found.Suspects()
 	if weighed.Outcome == culprit.NotARegression && found.Flaky {
@@ -323,7 +325,8 @@ func (w *work) decide(found backfill.FindResult, weighed backfill.SearchResult) 
 		w.change(func(b *Backfill) { b.Outcome, b.Culprit = "undecided", nil })
 		return Undecided
 	}
-	// The push right after the last good one is bad: that is the question of this mode.
+	// A fill tests its pushes in order, so it has an answer only when the last good and the first
+	// bad push are neighbours.
 	w.change(func(b *Backfill) {
 		p := 0.0
 		for _, row := range b.Rows {

@@ -14,13 +14,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// hub tells who follows a backfill that it has changed.
+// hub wakes those who follow a backfill when it changes. It knows only the changes of this process;
+// for those of other instances see followPoll.
 type hub struct {
 	mu     sync.Mutex
-	change map[string]chan struct{} // closed at the next change
+	change map[string]chan struct{} // by id; closed at the next change
 }
 
-// next is closed at the next change of a backfill.
+// next returns a channel that is closed at the next change of a backfill.
 func (h *hub) next(id string) <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -44,27 +45,27 @@ func (h *hub) tell(id string) {
 	}
 }
 
-// seen is a version, and when the store said so.
+// seen is a version of a backfill, with the times that say whether it is still current.
 type seen struct {
 	version int64
-	at      time.Time // zero: it has not said so since the last change here
-	changed time.Time // here: what was read before is old
-	asked   time.Time // when somebody wanted to know it last
+	at      time.Time // when the store was asked; zero after a change here
+	changed time.Time // when this instance changed it last: an older answer is stale
+	asked   time.Time // when a client last wanted to know it
 }
 
 const (
-	// versionAge is for how long what the store said of a version is believed: another
-	// instance may have changed it since.
+	// versionAge is how long a version is believed without asking the store again. Another instance
+	// may have changed the backfill meanwhile.
 	versionAge = 50 * time.Millisecond
-	// followPoll is how often who follows looks for the changes of other instances.
+	// followPoll is how often a follower looks for changes of other instances.
 	followPoll = time.Second
-	// mostVersions is how many versions are kept.
+	// mostVersions is how many versions are remembered.
 	mostVersions = 10_000
-	// mostBodies is how many encoded backfills are kept.
+	// mostBodies is how many encoded backfills are remembered.
 	mostBodies = 1000
 )
 
-// changed tells of a change that this instance made.
+// changed tells the followers of a change that this instance made.
 func (s *Server) changed(id string) {
 	s.mu.Lock()
 	s.versions[id] = seen{changed: time.Now(), asked: s.versions[id].asked}
@@ -72,15 +73,17 @@ func (s *Server) changed(id string) {
 	s.hub.tell(id)
 }
 
-// looked is what the store said of some backfills at a time.
+// looked is the store's answer to one question about the versions of several backfills.
 type looked struct {
 	began    time.Time
 	ids      []string
 	versions map[string]int64
 }
 
-// version is a backfill's, as the store says it now or did a moment ago. Who wants to know
-// one shares one look at all that are wanted.
+// version returns a backfill's version, at most versionAge old. Hundreds of clients may follow at
+// the same time, so they share one question to the store about all the backfills that they follow.
+// An answer that was on its way before the last change, or that leaves this id out, does not count,
+// and version asks again.
 func (s *Server) version(ctx context.Context, id string) (int64, error) {
 	for {
 		s.mu.Lock()
@@ -101,7 +104,7 @@ func (s *Server) version(ctx context.Context, id string) (int64, error) {
 			return 0, err
 		}
 		if l.began.Before(v.changed) || !slices.Contains(l.ids, id) {
-			continue // it had begun already
+			continue // the shared question was asked too early
 		}
 		version, ok := l.versions[id]
 		if !ok {
@@ -114,7 +117,7 @@ func (s *Server) version(ctx context.Context, id string) (int64, error) {
 	}
 }
 
-// look asks the store for the versions that somebody has wanted to know in the last second.
+// look asks the store for the versions that any client has wanted in the last second.
 func (s *Server) look(ctx context.Context) (looked, bool, error) {
 	l := looked{began: time.Now()}
 	s.mu.Lock()
@@ -154,27 +157,28 @@ func (s *Server) Follow(ctx context.Context, id string, after int64) iter.Seq2[B
 	}
 }
 
-// follow is Follow of what is encoded, once for all who follow.
+// follow is Follow with encoded backfills, which all followers share.
 func (s *Server) follow(ctx context.Context, id string, after int64) iter.Seq2[body, error] {
 	return func(yield func(body, error) bool) {
 		tick := time.NewTicker(followPoll)
 		defer tick.Stop()
 		for {
-			next := s.hub.next(id) // before it is read, so that no change is missed
-			// What is newer and whether it has ended are read together: its last change must
-			// not be taken for one that was seen.
+			next := s.hub.next(id) // subscribe before reading, or a change between the two is missed
+			// The version and whether it has ended come from one reading. Read apart, the last
+			// change could be taken for one that was sent already, and the stream would end without
+			// it.
 			b, err := s.body(ctx, id)
 			switch {
 			case err != nil && ctx.Err() == nil:
 				if !yield(body{}, err) {
 					return
 				}
-			case err != nil: // it ends below
+			case err != nil: // ctx is done: the select below ends it
 			case b.version > after:
 				if after = b.version; !yield(b, nil) || !b.open {
 					return
 				}
-			case !b.open: // it had ended before it was followed
+			case !b.open: // it had ended before this client began to follow
 				return
 			}
 			select {
@@ -187,13 +191,13 @@ func (s *Server) follow(ctx context.Context, id string, after int64) iter.Seq2[b
 	}
 }
 
-// bodyKey names a backfill at one version.
+// bodyKey identifies one version of a backfill.
 type bodyKey struct {
 	id      string
 	version int64
 }
 
-// body is a backfill as the API answers it.
+// body is a backfill in the API's JSON.
 type body struct {
 	json    []byte
 	etag    string
@@ -201,7 +205,8 @@ type body struct {
 	open    bool
 }
 
-// body is a backfill, encoded once for each version.
+// body returns a backfill's JSON, encoded once for each version. When the store already has a newer
+// version than was wanted, it is returned but not kept under the old one's key.
 func (s *Server) body(ctx context.Context, id string) (body, error) {
 	version, err := s.version(ctx, id)
 	if err != nil {

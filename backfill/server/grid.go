@@ -13,8 +13,8 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// row is what is known of a push. running is how many runs are under way, those that are
-// asked for and not visible yet among them.
+// row builds a push's row. running is how many runs are under way, including those that were
+// requested and are not visible yet: these get cells without an id.
 func (w *work) row(p job.Push, label string, jobs []job.Job, running int) Row {
 	row := Row{
 		Push: p.Ref(), Label: label, Author: job.Visible(author(p)), Subject: job.Visible(subject(p)),
@@ -51,13 +51,14 @@ func (w *work) row(p job.Push, label string, jobs []job.Job, running int) Row {
 		row.Runs = append(row.Runs, r)
 	}
 	row.UnderWay = max(running, visible)
-	for range running - visible { // asked for, and not to be seen yet
+	for range running - visible { // requested, not visible yet
 		row.Runs = append(row.Runs, Run{Result: Queued, Status: job.StatusPending.String(), Ours: true})
 	}
 	return row
 }
 
-// result says what a run means to the question. The lock is held.
+// result says what a run means for the question. The verdict of a run's log comes before its
+// status: a job may fail while the test in question passed. The caller holds the lock.
 func (w *work) result(j job.Job) Result {
 	v, judged := w.verdicts[j.ID()]
 	switch st := j.Status(); {
@@ -69,7 +70,7 @@ func (w *work) result(j job.Job) Result {
 		return Passed
 	case judged && v == analysis.Bad, !judged && st.Failed():
 		return Failure
-	case judged && v == analysis.Good: // the job failed, the test passed
+	case judged && v == analysis.Good: // the job failed, but the test in question passed
 		return Passed
 	case st.Failed():
 		return Elsewhere
@@ -83,7 +84,7 @@ func (w *work) result(j job.Job) Result {
 	return Skipped
 }
 
-// ended is the line of the log for the end of a run.
+// ended makes the log line for the end of a run.
 func (w *work) ended(p job.Push, label, id string, st job.Status, took time.Duration) Entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,8 +104,8 @@ func (w *work) ended(p job.Push, label, id string, st job.Status, took time.Dura
 	return endOf(what, r, st, took, link)
 }
 
-// endOf is the line of the log for the end of a run. r is empty where the run is not in the
-// grid: then its status says it. took is 0 where nobody knows.
+// endOf makes the log line for the end of a run. r is empty when the run is not in the grid, and
+// then its status is told. took is 0 when it is unknown.
 func endOf(what string, r Result, st job.Status, took time.Duration, link Text) Entry {
 	text := what + " " + outcomeWord(r, st)
 	if took > 0 {
@@ -141,10 +142,11 @@ func subject(p job.Push) string {
 	return ""
 }
 
-// same reports whether two name the same push.
+// same reports whether two references are the same push.
 func same(a, b job.PushRef) bool { return a.Repo == b.Repo && a.ID == b.ID && a.Revision == b.Revision }
 
-// setRows replaces the rows by newer ones, and returns what of their runs has ended since.
+// setRows replaces all rows, and returns log lines for the runs that have ended since the last
+// look. Chances and planned runs are kept where the new rows do not know them.
 func (b *Backfill) setRows(rows []Row) (news []Entry) {
 	for i := range rows {
 		old := b.rowOf(rows[i].Push)
@@ -162,7 +164,7 @@ func (b *Backfill) setRows(rows []Row) (news []Entry) {
 	return news
 }
 
-// endedSince are lines of the log for the runs that have ended between two looks.
+// endedSince makes log lines for the runs that ended between two looks at a push.
 func endedSince(old, now Row) (out []Entry) {
 	was := map[Text]Result{}
 	for _, r := range old.Runs {
@@ -180,8 +182,9 @@ func endedSince(old, now Row) (out []Entry) {
 	return out
 }
 
-// beyond are the rows with runs of this backfill that newer rows leave out: once pushes
-// were filled, the last good one is a newer one, and nobody looks beyond it any more.
+// beyond returns the rows with runs of this backfill that the new rows leave out. This happens when
+// a filled push passes: the range then begins at a newer good push, but the older runs still belong
+// to this backfill's cost.
 func (b *Backfill) beyond(rows []Row) (out []Row) {
 	for _, old := range b.Rows {
 		there := slices.ContainsFunc(rows, func(r Row) bool { return same(r.Push, old.Push) })
@@ -192,7 +195,7 @@ func (b *Backfill) beyond(rows []Row) (out []Row) {
 	return out
 }
 
-// setRow replaces one row.
+// setRow replaces the row of one push.
 func (b *Backfill) setRow(row Row) {
 	old := b.rowOf(row.Push)
 	if old == nil {
@@ -225,7 +228,8 @@ func (b *Backfill) untestable(p job.PushRef, why string) {
 	}
 }
 
-// planned marks the rows on which the plan would run something.
+// planned marks the rows on which the plan would run the label. Builds are not counted: the grid
+// shows runs of the label.
 func (b *Backfill) planned() {
 	for i := range b.Rows {
 		b.Rows[i].Planned = 0
@@ -238,7 +242,7 @@ func (b *Backfill) planned() {
 	}
 }
 
-// sumUp sums up the runs of the grid.
+// sumUp computes the costs from the runs in the grid.
 func (b *Backfill) sumUp() {
 	c := &b.Cost
 	c.Runs, c.Ended, c.Red, c.Machine = 0, 0, 0, 0
@@ -269,7 +273,9 @@ func (b *Backfill) sumUp() {
 	}
 }
 
-// bounds says where the last good and the first bad push are, of a search.
+// bounds sets the last good and the first bad push while a search goes on: going back from the
+// newest push, the first one that only passed is the last good, and the one seen failing before it
+// the first bad.
 func (b *Backfill) bounds() {
 	b.LastGood, b.FirstBad = nil, nil
 	for i := range b.Rows { // newest first
@@ -284,8 +290,8 @@ func (b *Backfill) bounds() {
 	}
 }
 
-// boundsAround says where they are once the culprit of a search is known: runs that passed
-// by luck after it make no push good.
+// boundsAround sets the bounds once the search knows the culprit. A flaky job also passes after the
+// break by luck, so the culprit is the first bad push whatever ran after it.
 func (b *Backfill) boundsAround(culprit job.PushRef) {
 	for i, r := range b.Rows {
 		if !same(r.Push, culprit) {
@@ -301,7 +307,7 @@ func (b *Backfill) boundsAround(culprit job.PushRef) {
 	}
 }
 
-// credible writes who can have broken it, as a search sees it now.
+// credible sets the pushes that can have broken the job, by the search's latest decision.
 func (b *Backfill) credible(d culprit.Decision, pushes []backfill.Tested) {
 	b.Credible = []Suspect{}
 	for _, c := range d.Credible {
@@ -309,7 +315,7 @@ func (b *Backfill) credible(d culprit.Decision, pushes []backfill.Tested) {
 	}
 }
 
-// confirmed reports whether the culprit failed again and the push before it passed.
+// confirmed reports whether the culprit failed and the push before it passed.
 func (b *Backfill) confirmed() bool {
 	for i, r := range b.Rows {
 		if same(r.Push, b.Culprit.Push) {
@@ -325,7 +331,9 @@ func (b *Backfill) warn(w string) {
 	}
 }
 
-// left is how long it takes until the answer is expected, in seconds.
+// left is the expected time until the answer, in seconds: the remaining rounds times the usual
+// length of a run, as the runs of one round run at the same time. A fill is one round. With 9 more
+// runs expected in batches of 4 there are 3 rounds. nil when it is unknown.
 func (b *Backfill) left() *float64 {
 	if !b.State.Open() || b.Cost.Usual == 0 {
 		return nil

@@ -12,24 +12,25 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// Guard lets those acts through that their callers could do themselves: what is done in a
-// caller's name needs the caller's scopes, whatever the service's own credentials may.
-// The zero value is ready.
+// Guard lets an act through only if the caller could do it without this service. What is done in a
+// caller's name needs the caller's scopes, whatever the service's own credentials allow: the
+// service never lends its power. The zero value is ready to use.
 //
-// A CI that tells which scopes an act needs (job.TriggerScoper) is asked. Of one that has
-// no scopes the act needs one of the service's own words, mozci:trigger:<repository>/<label>
-// or, to stop a run, mozci:cancel.
+// Guard asks the CI which scopes an act needs (job.TriggerScoper). For a CI without scopes an act
+// needs a word of this service instead: mozci:trigger:<repository>/<label> to trigger a run,
+// mozci:cancel to stop one.
 type Guard struct {
-	// Still says whether a caller is one at all by now, besides what Expires says: a token
-	// may have been taken back. Its error says why not; see Tokens.Still. Nil: they are.
+	// Still checks that a caller is still known, in addition to Caller.Expires: a token may have
+	// been removed from the file. Its error says why the caller is not; see Tokens.Still. Nil:
+	// every caller still is.
 	Still func(Caller) error
 }
 
-// Scheduler is s for what is done in the name of c: each Trigger and each Cancel is checked
-// just before it is made, so that it may be used for as long as the work takes. One that
-// the caller may not do is a *ScopeError, and one whose caller's credentials are over
-// wraps ErrExpired; both are job.ErrDenied, and nothing was asked for. Where that cannot be
-// found out now it is job.ErrUnavailable. It keeps the abilities of s.
+// Scheduler returns s for acts in the name of c. Each Trigger and each Cancel is checked just
+// before it is made, so the result can be used for as long as the work takes. An act that the
+// caller may not do gives a *ScopeError, and one after the caller's credentials have ended wraps
+// ErrExpired; both are job.ErrDenied, and nothing was sent to the CI. When the check itself cannot
+// be made the error is job.ErrUnavailable. The result keeps the abilities of s.
 func (g Guard) Scheduler(s job.Scheduler, c Caller) job.Scheduler {
 	guarded := guarded{Scheduler: s, guard: g, by: c}
 	if _, ok := job.As[job.Canceler](s); ok {
@@ -38,7 +39,7 @@ func (g Guard) Scheduler(s job.Scheduler, c Caller) job.Scheduler {
 	return guarded
 }
 
-// guarded is a CI in the name of a caller.
+// guarded is a CI on which a caller acts.
 type guarded struct {
 	job.Scheduler
 	guard Guard
@@ -56,7 +57,7 @@ func (g guarded) Trigger(ctx context.Context, req job.Request) (job.Receipt, err
 	return g.Scheduler.Trigger(job.WithScopes(ctx, g.by.Scopes), req)
 }
 
-// cancelGuarded is one of a CI that can stop runs.
+// cancelGuarded is guarded for a CI that can stop runs.
 type cancelGuarded struct{ guarded }
 
 // Cancel implements job.Canceler.
@@ -74,7 +75,7 @@ func (g cancelGuarded) Cancel(ctx context.Context, id string) error {
 	return job.Cancel(job.WithScopes(ctx, g.by.Scopes), g.Scheduler, id)
 }
 
-// alone says whether a caller may act at all, whatever the scopes.
+// alone checks whether a caller may act at all, before any scopes.
 func (g Guard) alone(c Caller) error {
 	if c.Ended(time.Now()) {
 		return fmt.Errorf("%w: %w: those of %s ended at %s",
@@ -92,7 +93,7 @@ func (g Guard) alone(c Caller) error {
 	return nil
 }
 
-// may is the answer for a caller who lacks scopes.
+// may checks a caller, and refuses one who lacks scopes.
 func (g Guard) may(c Caller, lacks []string) error {
 	if err := g.alone(c); err != nil {
 		return err
@@ -103,11 +104,12 @@ func (g Guard) may(c Caller, lacks []string) error {
 	return nil
 }
 
-// atOnce is how many requests of a plan are checked at the same time.
+// atOnce is how many requests of a plan are checked at the same time: each may cost a question to
+// the CI.
 const atOnce = 4
 
-// Check says whether a caller may ask a CI for all of this: nil, or an error as
-// Scheduler's Trigger has it, which names every missing scope. Nothing is asked for.
+// Check reports whether a caller may make all of these requests. Its error is that of Scheduler's
+// Trigger, and a ScopeError names every missing scope. Nothing is triggered.
 func (g Guard) Check(ctx context.Context, s job.Scheduler, c Caller, reqs ...job.Request) error {
 	if err := g.alone(c); err != nil {
 		return job.Wrap("server.check", c.Name, err)
@@ -130,14 +132,14 @@ func (g Guard) Check(ctx context.Context, s job.Scheduler, c Caller, reqs ...job
 			all = append(all, l)
 		}
 	}
-	err := g.may(c, all) // a refusal is certain; that something is not known comes after it
+	err := g.may(c, all) // missing scopes are certain, so they come before an error that is not
 	if err == nil {
 		err = errors.Join(errs...)
 	}
 	return job.Wrap("server.check", c.Name, err)
 }
 
-// lacks are the scopes that a caller lacks for one request.
+// lacks returns the scopes that a caller lacks for one request.
 func (g Guard) lacks(ctx context.Context, s job.Scheduler, c Caller, r job.Request) ([]string, error) {
 	if len(c.Lacks(everything)) == 0 {
 		return nil, ctx.Err()
@@ -152,14 +154,14 @@ func (g Guard) lacks(ctx context.Context, s job.Scheduler, c Caller, r job.Reque
 	return c.Lacks(need), nil
 }
 
-// everything is what whoever may do all satisfies.
+// everything is satisfied only by a caller who may do everything.
 var everything = [][]string{{"*"}}
 
-// CheckPlan is Check for what a plan will ask for.
+// CheckPlan is Check for the requests of a plan.
 func (g Guard) CheckPlan(ctx context.Context, s job.Scheduler, c Caller, p trigger.Plan) error {
 	var reqs []job.Request
 	for _, step := range p.Steps {
-		if step.Action == trigger.ActionNothing || step.With != "" { // With: another step's request makes it
+		if step.Action == trigger.ActionNothing || step.With != "" { // the request of step.With makes this build too
 			continue
 		}
 		reqs = append(reqs, job.Request{

@@ -18,47 +18,47 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// HawkRequest is a signed request, as the deployment is asked about it.
+// HawkRequest is a signed request in the form in which the deployment checks it.
 type HawkRequest struct {
-	Method        string // as it was sent, such as POST
-	Resource      string // the path and the query, as they were sent
-	Host          string // that it was signed for, without a port
+	Method        string // as it was sent, in capitals: POST
+	Resource      string // path and query, as they were sent
+	Host          string // the host that it was signed for, without a port
 	Port          int
-	Authorization string // the header; a secret for as long as it is fresh
-	SourceIP      string // of the caller, for the deployment's log; empty where it is not known
+	Authorization string // the whole header; a secret while it is fresh
+	SourceIP      string // the caller's address, for the deployment's log; empty when unknown
 }
 
-// HawkAnswer is what the deployment says of a request.
+// HawkAnswer is what the deployment says about a request.
 type HawkAnswer struct {
-	// Failed says why the signature is not right, or what is wrong with the credentials;
-	// empty where all is right, and then there is the rest.
+	// Failed says what is wrong with the signature or the credentials. When it is empty all is
+	// right, and the other fields are set.
 	Failed   string
 	ClientID string
-	Scopes   []string // with what is in their roles
+	Scopes   []string // including those that the client's roles expand to
 	Expires  time.Time
-	Hash     string // of the body, as the signature covers it; empty where it covers none
+	Hash     string // hash of the body that the signature covers; empty when it covers none
 }
 
-// HawkChecker asks a Taskcluster deployment about a signed request, by its
-// auth.authenticateHawk. An error says that the deployment could not be asked.
+// HawkChecker asks a Taskcluster deployment about a signed request, by its auth.authenticateHawk.
+// An error means that the deployment did not answer.
 type HawkChecker func(ctx context.Context, r HawkRequest) (HawkAnswer, error)
 
-// HawkOptions configure Hawk; nil is zero options.
+// HawkOptions configure Hawk. Nil is zero options.
 type HawkOptions struct {
-	// PublicURL is the address by which callers know this service, which their requests
-	// are signed for: its scheme, host and port. Default: the request's Host, and https
-	// where the connection is TLS. What a proxy says in X-Forwarded-* is never believed.
+	// PublicURL is the address under which callers know this service. They sign its scheme, host
+	// and port. Default: the request's Host, and https when the connection is TLS. X-Forwarded
+	// headers are never believed here.
 	PublicURL string
-	// Nonces remember which requests were seen. Default: in memory, for one instance.
+	// Nonces remember the signed requests that were seen. Default: in memory, which is enough for
+	// one instance.
 	Nonces Nonces
 }
 
-// Hawk returns an Authenticator of requests that are signed with Taskcluster's
-// credentials, permanent or temporary: Authorization: Hawk …. The deployment checks the
-// signature and says what the client may do. Here it is checked that the request was
-// signed for this service, that it was not seen before, and that the signature covers
-// the body: a request with a body whose signature has no hash is refused, as anybody on
-// the way could have changed it.
+// Hawk returns an Authenticator of requests that are signed with Taskcluster's credentials,
+// permanent or temporary: Authorization: Hawk …. The deployment checks the signature and says what
+// the client may do. Hawk itself checks that the request was signed for this service, that it was
+// not seen before, and that the signature covers the body. A body without a hash in the signature
+// is refused, because anybody on the way could have changed it.
 func Hawk(check HawkChecker, opts *HawkOptions) (Authenticator, error) {
 	var o HawkOptions
 	if opts != nil {
@@ -78,7 +78,7 @@ func Hawk(check HawkChecker, opts *HawkOptions) (Authenticator, error) {
 	return h, nil
 }
 
-// publicURL reads the address of a service.
+// publicURL parses the public address of a service: scheme, host and port, nothing else.
 func publicURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
@@ -95,8 +95,8 @@ type hawkDoor struct {
 	nonces Nonces
 }
 
-// The bounds of what the header says: how old or new a signature may be, as the services
-// have it, and how long its words may be.
+// The bounds of the header. hawkSkew is how far a signature's time may be off, in either direction;
+// Taskcluster's services use the same 15 minutes. The others are lengths in bytes.
 const (
 	hawkSkew     = 15 * time.Minute
 	mostHawk     = 8 << 10
@@ -111,14 +111,14 @@ func (h *hawkDoor) Authenticate(ctx context.Context, r *http.Request, body []byt
 	header := r.Header.Get("Authorization")
 	says, err := hawk.Parse("Hawk " + strings.TrimSpace(header[len("Hawk"):]))
 	if err != nil || len(header) > mostHawk || len(says.Nonce) > mostHawkWord || len(says.ID) > mostHawkWord {
-		return Caller{}, fmt.Errorf("%w: the Authorization header is none of Hawk", ErrWrong)
+		return Caller{}, fmt.Errorf("%w: the Authorization header is not valid Hawk", ErrWrong)
 	}
-	if off := time.Since(says.Time); off.Abs() > hawkSkew { // before a service is asked
-		return Caller{}, fmt.Errorf("%w: the signature's time is off by %s: is the clock right?",
+	if off := time.Since(says.Time); off.Abs() > hawkSkew { // before any service is called
+		return Caller{}, fmt.Errorf("%w: the signature's time is off by %s; check your clock",
 			ErrExpired, off.Abs().Round(time.Second))
 	}
 	if !strings.HasPrefix(r.RequestURI, "/") {
-		return Caller{}, fmt.Errorf("%w: a signed request names its path alone", ErrWrong)
+		return Caller{}, fmt.Errorf("%w: send a signed request with a path, not with a full address", ErrWrong)
 	}
 	if err := covered(r, says.Hash, body); err != nil {
 		return Caller{}, err
@@ -133,11 +133,11 @@ func (h *hawkDoor) Authenticate(ctx context.Context, r *http.Request, body []byt
 	})
 	switch {
 	case err != nil:
-		return Caller{}, fmt.Errorf("%w: the deployment does not say: %w", ErrCannotCheck, err)
+		return Caller{}, fmt.Errorf("%w: the Taskcluster deployment did not answer: %w", ErrCannotCheck, err)
 	case answer.Failed != "":
 		return Caller{}, failed(answer.Failed)
 	case answer.Hash != says.Hash:
-		return Caller{}, fmt.Errorf("%w: the deployment speaks of another body", ErrCannotCheck)
+		return Caller{}, fmt.Errorf("%w: the deployment's answer is about another body", ErrCannotCheck)
 	}
 	c := Caller{Name: answer.ClientID, Via: ViaTaskcluster, Scopes: answer.Scopes, Expires: answer.Expires}
 	if c.Scopes == nil {
@@ -149,7 +149,7 @@ func (h *hawkDoor) Authenticate(ctx context.Context, r *http.Request, body []byt
 	return c, h.fresh(ctx, says)
 }
 
-// failed is the error for what a deployment says is wrong.
+// failed turns the deployment's reason into an error.
 func failed(why string) error {
 	text := clip.Marked(strings.Join(strings.Fields(redact.Text(why)), " "), 300)
 	if strings.Contains(why, "expir") {
@@ -158,37 +158,38 @@ func failed(why string) error {
 	return fmt.Errorf("%w: %s", ErrWrong, text)
 }
 
-// fresh remembers a request whose signature is right; one that was seen before is
-// ErrReplayed. What is not signed never comes here: it cannot fill the store.
+// fresh remembers a request whose signature is right; the second time it is ErrReplayed. Unsigned
+// requests never get here, so they cannot fill the store.
 func (h *hawkDoor) fresh(ctx context.Context, s hawk.Signature) error {
 	key := fmt.Sprintf("hawk %q %d %q", s.ID, s.Time.Unix(), s.Nonce)
-	// It is of no use to anybody once its time is too old.
+	// A signature is too old to be used again once its time is hawkSkew ago. One minute more allows
+	// for clocks of instances that differ.
 	first, err := h.nonces.Use(ctx, key, time.Until(s.Time.Add(hawkSkew))+time.Minute)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: whether the request was seen before is not known: %w", ErrCannotCheck, err)
+		return fmt.Errorf("%w: cannot check whether the request was seen before: %w", ErrCannotCheck, err)
 	case !first:
-		return fmt.Errorf("%w: each request needs a nonce of its own", ErrReplayed)
+		return fmt.Errorf("%w: each request needs a new nonce", ErrReplayed)
 	}
 	return nil
 }
 
-// covered reports a body that the signature's hash does not cover.
+// covered checks that the signature's hash covers the body.
 func covered(r *http.Request, hash string, body []byte) error {
 	switch {
 	case hash == "" && len(body) == 0:
 		return nil
 	case hash == "":
-		return fmt.Errorf("%w: the signature does not cover the body: it needs a hash", ErrWrong)
+		return fmt.Errorf("%w: the signature does not cover the body; sign it with a hash", ErrWrong)
 	}
 	want := hawk.PayloadHash(r.Header.Get("Content-Type"), body)
 	if subtle.ConstantTimeCompare([]byte(hash), []byte(want)) != 1 {
-		return fmt.Errorf("%w: the signature is of another body or Content-Type", ErrWrong)
+		return fmt.Errorf("%w: the signature is for another body or Content-Type", ErrWrong)
 	}
 	return nil
 }
 
-// signedFor is the host and the port that a request must have been signed for.
+// signedFor returns the host and port that a request must have been signed for.
 func (h *hawkDoor) signedFor(r *http.Request) (host string, port int, err error) {
 	u := &url.URL{Scheme: "http", Host: r.Host}
 	if r.TLS != nil {
@@ -207,19 +208,20 @@ func (h *hawkDoor) signedFor(r *http.Request) (host string, port int, err error)
 		port, err = strconv.Atoi(text)
 	}
 	if err != nil || port < 1 || port > 65535 || !signedHost.MatchString(host) {
-		return "", 0, fmt.Errorf("%w: the request's Host is no name and no IPv4 address, as a signature needs one",
+		return "", 0, fmt.Errorf("%w: the request's Host must be a name or an IPv4 address to be signed",
 			ErrWrong)
 	}
 	return strings.ToLower(host), port, nil
 }
 
-// signedHost is what the deployment takes for a host.
+// signedHost matches what the deployment accepts as a host: letters, digits, dots and dashes, at
+// most 253 characters, the first and the last a letter or digit. IPv6 addresses do not match.
 var signedHost = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
 // sourceKey is the key of the caller's address in a request's context.
 type sourceKey struct{}
 
-// sourceOf is the address of the caller; empty where it is not known.
+// sourceOf is the caller's address; empty when unknown.
 func sourceOf(ctx context.Context) string {
 	text, _ := ctx.Value(sourceKey{}).(string)
 	if net.ParseIP(text) == nil {

@@ -138,7 +138,7 @@ var hawkCases = map[string]hawkCase{
 		sign: func(s *signs) { s.method = http.MethodGet }, err: server.ErrWrong, words: "Bad mac", asked: true,
 	},
 	"another body": {body: `{"label":"u"}`, err: server.ErrWrong, words: "another body"},
-	"no hash":      {sign: func(s *signs) { s.noHash = true }, err: server.ErrWrong, words: "needs a hash"},
+	"no hash":      {sign: func(s *signs) { s.noHash = true }, err: server.ErrWrong, words: "sign it with a hash"},
 	"another type": {sign: func(s *signs) { s.kind = "text/plain" }, err: server.ErrWrong, words: "another body"},
 	"16 minutes old": {
 		sign: func(s *signs) { s.at = s.at.Add(-16 * time.Minute) }, err: server.ErrExpired, words: "16m0s",

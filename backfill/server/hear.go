@@ -8,8 +8,8 @@ import (
 	"github.com/mozci/mozci/trigger/monitor"
 )
 
-// hearing is a CI whose events are those that expectations are about: hundreds of
-// monitors that each wake what every event of a CI is about would do nothing else.
+// hearing narrows a CI's events to those that the expectations are about. There may be hundreds of
+// backfills, each with its own monitor; without this every event of the CI would wake all of them.
 func hearing(ci job.Scheduler, of []monitor.Expectation) job.Scheduler {
 	if _, ok := job.As[job.Watcher](ci); !ok {
 		return ci
@@ -26,7 +26,7 @@ func hearing(ci job.Scheduler, of []monitor.Expectation) job.Scheduler {
 
 type ears struct {
 	job.Scheduler
-	repos, pushes, labels map[string]bool // pushes by the first digits of their hashes
+	repos, pushes, labels map[string]bool // pushes by the first 12 digits of their hashes
 }
 
 // Unwrap keeps the abilities of the CI.
@@ -43,8 +43,8 @@ func (e ears) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	}
 }
 
-// concerned reports whether an event can matter. What another job than a test does may
-// make what a test needs.
+// concerned reports whether an event can matter for the expectations. Builds and other jobs on the
+// same push always can: they may make what a test needs.
 func (e ears) concerned(v job.Event) bool {
 	switch {
 	case v.Missed:
@@ -62,10 +62,10 @@ func (e ears) concerned(v job.Event) bool {
 			return true
 		}
 	}
-	return len(hashes) == 0 // it does not say of which push
+	return len(hashes) == 0 // the event does not name its push
 }
 
-// start is the beginning of a hash, as long as those that people and services shorten.
+// start is the first 12 digits of a hash, to which people and services shorten it.
 func start(hash string) string {
 	const digits = 12
 	return hash[:min(len(hash), digits)]

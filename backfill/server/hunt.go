@@ -13,10 +13,10 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// searchOptions are those of the backfill's search.
+// searchOptions are the options of backfill.Search for this backfill.
 func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOptions {
 	a := w.r.Ask
-	all := -1 // the search has a budget of its own
+	all := -1 // no limit by the day: the search has its own budget
 	budgets := w.s.o.Budgets
 	if budgets.LabelDay == nil {
 		budgets.LabelDay = &all
@@ -26,7 +26,7 @@ func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOpti
 		Ledger: w.s.o.Ledger, Who: who(w.r.ID), Budgets: budgets, DryRun: dry, Poll: w.s.o.Poll, Logger: w.s.log,
 		Approve: func(forecast float64, most int) bool {
 			w.change(func(b *Backfill) {
-				b.warn(fmt.Sprintf("about %.0f runs are expected, more than the budget of %d: it stops there",
+				b.warn(fmt.Sprintf("the search needs about %.0f runs, more than its budget of %d, and stops there",
 					forecast, most))
 			})
 			return true
@@ -40,14 +40,14 @@ func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOpti
 	return o
 }
 
-// failed remembers what a failed run means by what failed in it.
+// failed remembers the verdict that a failed run's log gave.
 func (w *work) failed(of joblog.Judged) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.told[of.Run.ID()], w.verdicts[of.Run.ID()] = of.Verdict, of.Verdict
 }
 
-// planSearch weighs what is known, and plans the first round.
+// planSearch weighs the results that exist, and plans the first round.
 func (w *work) planSearch(ctx context.Context) error {
 	a := w.r.Ask
 	res, err := backfill.Search(ctx, w.place.Repo, w.ci, a.Label, a.Revision, w.searchOptions(ctx, true))
@@ -75,7 +75,7 @@ func (w *work) planSearch(ctx context.Context) error {
 	return nil
 }
 
-// passed is how many runs passed that the search knows of.
+// passed counts the passed runs that the search knows.
 func passed(res backfill.SearchResult) int {
 	n := res.Before.Runs - res.Before.Failures + res.After.Runs - res.After.Failures
 	for _, t := range res.Pushes {
@@ -84,7 +84,7 @@ func passed(res backfill.SearchResult) int {
 	return n
 }
 
-// progress writes how far a search is.
+// progress writes how far a search has come.
 func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
 	w.tested(ctx, p.Pushes)
 	w.change(func(b *Backfill) {
@@ -99,7 +99,7 @@ func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
 	}
 }
 
-// tested writes the rows of a search.
+// tested writes the rows of a search. Its pushes come oldest first, the rows are newest first.
 func (w *work) tested(ctx context.Context, pushes []backfill.Tested) {
 	var rows []Row
 	now := w.s.now(ctx)
@@ -120,7 +120,7 @@ func (w *work) tested(ctx context.Context, pushes []backfill.Tested) {
 	})
 }
 
-// weighed writes what a search found.
+// weighed writes the result of a search.
 func (w *work) weighed(ctx context.Context, res backfill.SearchResult) {
 	if w.r.Ask.Mode == Search {
 		w.tested(ctx, res.Pushes)
@@ -149,7 +149,7 @@ func rate(r analysis.Rate) *float64 {
 	return &v
 }
 
-// search looks for the push that broke it, until it is known.
+// search runs the search to its end.
 func (w *work) search(ctx context.Context) error {
 	a := w.r.Ask
 	res, err := backfill.Search(ctx, w.place.Repo, w.ci, a.Label, a.Revision, w.searchOptions(ctx, false))
@@ -165,8 +165,8 @@ func (w *work) search(ctx context.Context) error {
 	return w.answer(ctx, res)
 }
 
-// answer writes how a search ended. Where its culprit is a merge, and merges are to be
-// followed, the search goes on where the merge came from.
+// answer writes how a search ended. When the culprit is a merge and Follow is set, the search goes
+// on in the repository that the merge came from.
 func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 	state := Undecided
 	outcome := string(res.Outcome)
@@ -181,13 +181,13 @@ func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 			b.Confirmed = b.confirmed()
 		}
 		if older {
-			b.warn("no push of these broke it: look at more of them")
+			b.warn("none of these pushes broke it: check more pushes")
 		}
 	})
 	for _, id := range res.Cancelled {
 		w.note(ctx, Entry{
 			Kind: "state", Text: "Stopped run " + job.Visible(id) + ".",
-			Why: "Nobody needs it any more.",
+			Why: "Its result is no longer needed.",
 		})
 	}
 	switch res.Outcome {
@@ -206,7 +206,7 @@ func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 	return w.finish(ctx, state)
 }
 
-// followMerge goes on in the repository that a merge came from.
+// followMerge goes on in the repositories that a merge came from.
 func (w *work) followMerge(ctx context.Context, res backfill.SearchResult) error {
 	origins, err := job.Origins(ctx, w.place.Repo, *res.Culprit)
 	if errors.Is(err, errors.ErrUnsupported) || err == nil && len(origins) == 0 {
@@ -222,7 +222,7 @@ func (w *work) followMerge(ctx context.Context, res backfill.SearchResult) error
 		inner, err := w.s.places.Open(ctx, o.Repo)
 		if errors.Is(err, job.ErrNotFound) {
 			w.change(func(b *Backfill) {
-				b.warn(fmt.Sprintf("the culprit is a merge of %d pushes of %s, which this service does not serve",
+				b.warn(fmt.Sprintf("the culprit is a merge of %d pushes from %s, which this service does not serve",
 					len(o.Pushes), o.Repo))
 			})
 			continue
@@ -237,25 +237,28 @@ func (w *work) followMerge(ctx context.Context, res backfill.SearchResult) error
 	return nil
 }
 
-// within searches the pushes that a merge brought, with what is left of the budget.
+// within searches the pushes that a merge brought, with the runs that are left of the budget, at
+// least 1.
 func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer backfill.SearchResult) error {
 	opts := w.searchOptions(ctx, false)
 	opts.MaxRevisions, opts.Extend = len(o.Pushes), -1
-	for _, sign := range outer.Signatures { // what failed there is sought here too
+	for _, sign := range outer.Signatures { // look for the same failure there
 		opts.Signatures, opts.Loose = append(opts.Signatures, sign.Print), true
 	}
 	opts.MaxRuns = max(1, opts.MaxRuns-outer.Runs)
 	opts.Observe = func(backfill.Progress) { w.trySave(ctx) }
 	ci := w.s.o.Guard.Scheduler(inner.CI, w.r.Caller)
 	tip := o.Pushes[len(o.Pushes)-1]
-	w.note(ctx, Entry{Kind: "state", Text: fmt.Sprintf("The culprit is a merge: the search goes on in the %s that it "+
+	w.note(ctx, Entry{Kind: "state", Text: fmt.Sprintf("The culprit is a merge: mozci goes on in the %s that it "+
 		"brought from %s.", pushes(len(o.Pushes)), o.Repo)})
 	res, err := backfill.Search(ctx, inner.Repo, ci, w.r.Ask.Label, tip.Revision, opts)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, backfill.ErrNotBad), errors.Is(err, job.ErrNotFound):
-		w.change(func(b *Backfill) { b.warn("it is not known to fail in " + o.Repo + ": " + job.Visible(err.Error())) })
+		w.change(func(b *Backfill) {
+			b.warn("the job is not known to fail in  " + o.Repo + ": " + job.Visible(err.Error()))
+		})
 		return nil
 	case err != nil:
 		return err

@@ -10,13 +10,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The bounds of an Input, and its defaults.
+// The defaults of an Input, and its maximums.
 const (
-	DefaultTimes    = 1
-	DefaultMost     = 20 // of Linear
-	DefaultSearched = 50 // of Search
-	DefaultBatch    = 4
-	DefaultMaxRuns  = 100
+	DefaultTimes    = 1   // runs on each push, of Linear
+	DefaultMost     = 20  // earlier pushes to check, of Linear
+	DefaultSearched = 50  // earlier pushes to check, of Search
+	DefaultBatch    = 4   // runs in a round, of Search
+	DefaultMaxRuns  = 100 // the budget in runs, of Search
 
 	mostTimes   = 20
 	mostLooked  = 500
@@ -25,13 +25,13 @@ const (
 	mostText    = 1000 // bytes of a label or a test
 )
 
-// InputError says which field of an Input makes no sense, and why. It is a job.ErrInvalid.
+// InputError says which field of an Input is wrong, and why. It is a job.ErrInvalid.
 type InputError struct {
-	Field   string // as in JSON
+	Field   string // its name in JSON
 	Message string
 }
 
-// Error names the field.
+// Error is the field and the message.
 func (e *InputError) Error() string { return e.Field + ": " + e.Message }
 
 // Unwrap makes it a job.ErrInvalid.
@@ -47,7 +47,7 @@ var (
 	taskIDs   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$`)
 )
 
-// check is the whole of what can be said of an input without asking anybody.
+// check reports what is wrong with an input as far as that is visible without asking any service.
 func (in Input) check() error {
 	for _, t := range []struct{ field, value string }{{"label", in.Label}, {"test", in.Test}} {
 		if err := plainText(t.field, t.value); err != nil {
@@ -56,15 +56,15 @@ func (in Input) check() error {
 	}
 	switch {
 	case in.Project != "" && !projects.MatchString(in.Project):
-		return wrong("project", "%q is no name of a repository", clipped(in.Project))
+		return wrong("project", "%q is not the name of a repository", clipped(in.Project))
 	case in.Revision != "" && !revisions.MatchString(in.Revision):
-		return wrong("revision", "%q: expected 12 to 40 hexadecimal digits", clipped(in.Revision))
+		return wrong("revision", "%q is not a revision; expected 12 to 40 hexadecimal digits", clipped(in.Revision))
 	case in.TaskID != "" && !taskIDs.MatchString(in.TaskID):
-		return wrong("task_id", "%q is no id of a task", clipped(in.TaskID))
+		return wrong("task_id", "%q is not a task id", clipped(in.TaskID))
 	case in.JobID != nil && *in.JobID < 1:
-		return wrong("job_id", "%d: expected 1 or more", *in.JobID)
+		return wrong("job_id", "%d is too small; expected 1 or more", *in.JobID)
 	case in.Mode != "" && in.Mode != Linear && in.Mode != Search:
-		return wrong("mode", "%q: expected linear or search", clipped(string(in.Mode)))
+		return wrong("mode", "%q is not a mode; expected linear or search", clipped(string(in.Mode)))
 	}
 	for _, n := range []struct {
 		field string
@@ -77,13 +77,13 @@ func (in Input) check() error {
 		{"max_runs", in.MaxRuns, mostMaxRuns},
 	} {
 		if n.value != nil && (*n.value < 1 || *n.value > n.most) {
-			return wrong(n.field, "%d: expected 1 to %d", *n.value, n.most)
+			return wrong(n.field, "%d is out of range; expected 1 to %d", *n.value, n.most)
 		}
 	}
 	return in.checkMode()
 }
 
-// checkMode says which fields do not go together.
+// checkMode reports fields that exclude each other, and those that are missing.
 func (in Input) checkMode() error {
 	named := 0
 	for _, is := range []bool{in.Link != "", in.JobID != nil, in.TaskID != ""} {
@@ -96,35 +96,35 @@ func (in Input) checkMode() error {
 		return wrong("link", "give one of link, job_id and task_id")
 	case in.TaskID != "" && (in.Label != "" || in.Revision != ""),
 		in.JobID != nil && (in.Label != "" || in.Revision != ""):
-		return wrong("label", "a job_id or a task_id says which label and revision are meant: leave them out")
+		return wrong("label", "a job_id or task_id already says which label and revision are meant; leave them out")
 	case named == 0 && in.Label == "":
 		return wrong("label", "give a link, a job_id, a task_id, or a label and a revision")
 	case named == 0 && in.Revision == "":
 		return wrong("revision", "give the revision of the push on which %q failed", clipped(in.Label))
 	case in.Mode == Search && in.Times != nil:
-		return wrong("times", "it is of the mode linear; a search chooses its runs itself")
+		return wrong("times", "times belongs to mode linear; a search chooses its runs itself")
 	case in.Mode != Search && (in.Batch != nil || in.MaxRuns != nil):
-		return wrong("batch", "batch and max_runs are of the mode search")
+		return wrong("batch", "batch and max_runs belong to mode search")
 	}
 	return nil
 }
 
-// plainText refuses text that no label or test has.
+// plainText refuses a text that cannot be a label or a test.
 func plainText(field, s string) error {
 	switch {
 	case len(s) > mostText:
-		return wrong(field, "%d bytes, more than %d", len(s), mostText)
+		return wrong(field, "%d bytes long; the maximum is %d", len(s), mostText)
 	case !utf8.ValidString(s):
 		return wrong(field, "it is not UTF-8")
 	case strings.TrimSpace(s) != s:
-		return wrong(field, "%q begins or ends with a blank", clipped(s))
+		return wrong(field, "%q begins or ends with a space", clipped(s))
 	case strings.ContainsFunc(s, unicode.IsControl):
-		return wrong(field, "%q has a control character", clipped(s))
+		return wrong(field, "%q contains a control character", clipped(s))
 	}
 	return nil
 }
 
-// clipped is the beginning of what a caller sent, for a message.
+// clipped is the beginning of what a caller sent, for use in a message.
 func clipped(s string) string {
 	const most = 80
 	s = job.Visible(s)
@@ -134,7 +134,7 @@ func clipped(s string) string {
 	return s
 }
 
-// ask is an input whose job was found.
+// ask fills in the defaults of an input whose job was found.
 func (in Input) ask(at Located) Ask {
 	or := func(n *int, def int) int {
 		if n == nil {

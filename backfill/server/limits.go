@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// Rate is how often something may be done: Burst times at once, and PerMinute in the long
-// run. Zero values are the documented default; a negative PerMinute is no limit.
+// Rate limits how often something may be done: Burst times at once, and PerMinute times a minute in
+// the long run. Zero fields mean the documented default. A negative PerMinute means no limit.
 type Rate struct {
 	PerMinute float64
 	Burst     int
 }
 
-// or fills in what is not set.
+// or fills in the fields that are zero.
 func (r Rate) or(d Rate) Rate {
 	if r.PerMinute == 0 {
 		r.PerMinute = d.PerMinute
@@ -29,25 +29,26 @@ func (r Rate) or(d Rate) Rate {
 	return r
 }
 
-// The default limits of one caller.
+// The default rates of one caller; see DoorOptions.
 var (
 	defaultReads    = Rate{PerMinute: 1200, Burst: 300}
 	defaultActs     = Rate{PerMinute: 30, Burst: 20}
 	defaultAttempts = Rate{PerMinute: 60, Burst: 100}
 )
 
-// mostBuckets is how many callers are remembered, of each limit. Who was not seen for
-// longest is forgotten first, and then is as new.
+// mostBuckets is how many callers each limit remembers. Beyond that it forgets the caller that was
+// seen longest ago, who then starts with a full bucket again.
 const mostBuckets = 20_000
 
-// limiter is a token bucket for each of many keys.
+// limiter is a token bucket for each key. A bucket holds at most Burst tokens, each request takes
+// one, and PerMinute new ones drip in each minute.
 type limiter struct {
 	rate Rate
 	most int
 
 	mu    sync.Mutex
 	of    map[string]*list.Element
-	order *list.List // of *bucket, the one that was used last in front
+	order *list.List // of *bucket, the most recently used first
 }
 
 type bucket struct {
@@ -60,8 +61,8 @@ func newLimiter(r Rate, most int) *limiter {
 	return &limiter{rate: r, most: most, of: map[string]*list.Element{}, order: list.New()}
 }
 
-// take takes one from the key's bucket: 0, or how long to wait until there is one. A
-// bucket is filled by the time that has passed, and never by a clock that went back.
+// take takes one token from the key's bucket and returns 0, or returns how long to wait for the
+// next token. With 0.25 tokens left at 30 a minute that is (1-0.25)·60/30 = 1.5 seconds.
 func (l *limiter) take(key string) time.Duration {
 	if l.rate.PerMinute < 0 {
 		return 0
@@ -76,7 +77,7 @@ func (l *limiter) take(key string) time.Duration {
 	return 0
 }
 
-// put gives one back.
+// put gives a token back.
 func (l *limiter) put(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +87,8 @@ func (l *limiter) put(key string) {
 	}
 }
 
-// bucket is the key's, filled up to now. The caller holds mu.
+// bucket returns the key's bucket, filled up to now. A clock that was set back fills nothing. The
+// caller holds mu.
 func (l *limiter) bucket(key string) *bucket {
 	now := time.Now()
 	e := l.of[key]
@@ -107,12 +109,14 @@ func (l *limiter) bucket(key string) *bucket {
 	return b
 }
 
-// seconds is a wait as Retry-After has it: whole seconds, at least one.
+// seconds is a wait in the form of Retry-After: whole seconds, rounded up, at least 1.
 func seconds(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
 
-// remote is the address that a request comes from: that of the connection, or, where that
-// is one of the trusted proxies, the last of X-Forwarded-For that is none. It is the zero
-// Addr where there is none that can be read.
+// remote is the address that a request comes from. Each proxy adds the address of its own caller at
+// the end of X-Forwarded-For, so remote goes through that header from the end, as long as the
+// address at hand is a trusted proxy. From a trusted 10.0.0.1 with "6.6.6.6, 203.0.113.9,
+// 10.0.0.2", where 10.0.0.2 is trusted too, it is 203.0.113.9; what stands before that the caller
+// may have made up. It is the zero Addr when no address can be read.
 func remote(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -126,7 +130,7 @@ func remote(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	for i := len(hops) - 1; i >= 0; i-- {
 		hop := addr(strings.TrimSpace(hops[i]))
 		if !hop.IsValid() {
-			break // whoever wrote it is no proxy of ours
+			break // a trusted proxy writes addresses only: keep what it vouches for
 		}
 		if at = hop; !within(at, proxies) {
 			break
@@ -156,7 +160,8 @@ func within(a netip.Addr, of []netip.Prefix) bool {
 	return false
 }
 
-// addressKey is the key of a caller without a name: of IPv6 the network of one customer.
+// addressKey is the rate limit's key for a caller without a name. An IPv6 customer has a whole /64
+// of addresses, so these share one key.
 func addressKey(a netip.Addr) string {
 	if a.Is6() {
 		if p, err := a.Prefix(64); err == nil {

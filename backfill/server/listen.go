@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// HTTPServer returns an http.Server on an address that lets nobody hold a connection
-// without asking for something: headers have 5 seconds and 16 KiB, an idle connection 60
-// seconds. How long a request may take is the Door's. What net/http has to say goes to the
-// logger; nil discards it.
+// HTTPServer returns an http.Server that drops connections which do nothing: headers must arrive
+// within 5 seconds and have at most 16 KiB, and an idle connection is closed after 60 seconds. How
+// long a request may take is for the Door to say. The messages of net/http go to log; nil discards
+// them.
 func HTTPServer(addr string, h http.Handler, log *slog.Logger) *http.Server {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

@@ -11,20 +11,20 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Memory is a Store that lives as long as the process; NewMemory makes one.
+// Memory is a Store that lives as long as the process. NewMemory makes one.
 type Memory struct {
 	now func() time.Time
 
 	mu   sync.Mutex
 	rows map[string]*row
-	keys map[string]string // key to the id of the latest
+	keys map[string]string // from key to the id of its latest backfill
 	last int
 }
 
 // row is a backfill as it is stored.
 type row struct {
 	order    int
-	body     []byte // of the Record
+	body     []byte // the Record as JSON: a copy that callers cannot change
 	head     Backfill
 	lifetime time.Duration
 	key      string
@@ -32,7 +32,7 @@ type row struct {
 	leased   time.Time
 }
 
-// NewMemory returns a Store in memory with a clock, such as jobtest.CI's Now; nil for the
+// NewMemory returns a Store in memory. now is its clock, such as jobtest.CI's Now; nil means the
 // real one.
 func NewMemory(now func() time.Time) *Memory {
 	if now == nil {
@@ -41,7 +41,7 @@ func NewMemory(now func() time.Time) *Memory {
 	return &Memory{now: now, rows: map[string]*row{}, keys: map[string]string{}}
 }
 
-// lock locks the store for a caller whose context is not done.
+// lock locks the store, unless the caller's context is done.
 func (m *Memory) lock(ctx context.Context, op, key string) (unlock func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap(op, key, err)
@@ -50,7 +50,7 @@ func (m *Memory) lock(ctx context.Context, op, key string) (unlock func(), err e
 	return m.mu.Unlock, nil
 }
 
-// put writes a record into its row. What is written is a copy.
+// put stores a copy of the record.
 func (w *row) put(r Record) error {
 	body, _, err := encoded(r)
 	if err != nil {
@@ -64,7 +64,7 @@ func (w *row) put(r Record) error {
 	return nil
 }
 
-// record is a copy of what is stored.
+// record returns a copy of what is stored.
 func (w *row) record() (Record, error) {
 	s, err := decoded(w.body)
 	if err != nil {
@@ -73,7 +73,7 @@ func (w *row) record() (Record, error) {
 	return s.record(w.head.Version, w.head.Created, w.head.Updated, w.head.Ended, string(w.head.CancelledBy)), nil
 }
 
-// living is the row that a key stands for; nil for none.
+// living returns the row that answers a request with this key; nil for none.
 func (m *Memory) living(key string) *row {
 	w := m.rows[m.keys[key]]
 	switch {
@@ -100,7 +100,7 @@ func (m *Memory) Add(ctx context.Context, r Record, lifetime time.Duration) (Rec
 		return out, false, job.Wrap(op, r.ID, err)
 	}
 	if _, there := m.rows[r.ID]; there {
-		return Record{}, false, job.Wrap(op, r.ID, fmt.Errorf("%w: there is one with this id", job.ErrInvalid))
+		return Record{}, false, job.Wrap(op, r.ID, fmt.Errorf("%w: this id exists already", job.ErrInvalid))
 	}
 	now := m.now().UTC()
 	r.Version, r.Created, r.Updated, r.Ended, r.CancelledBy = 1, now, now, nil, ""
@@ -159,7 +159,7 @@ func (m *Memory) row(id string) (*row, error) {
 	return nil, fmt.Errorf("%w: no such backfill", job.ErrNotFound)
 }
 
-// sorted are the rows that fit, the oldest first.
+// sorted returns the rows that fit, the oldest first.
 func (m *Memory) sorted(fits func(*row) bool) []*row {
 	var out []*row
 	for _, w := range m.rows {
@@ -243,7 +243,7 @@ func (m *Memory) Claim(ctx context.Context, holder string, lease time.Duration, 
 	return out, nil
 }
 
-// held is the row of one that the holder has.
+// held returns the row of a backfill, if the holder has its lease.
 func (m *Memory) held(id, holder string) (*row, error) {
 	w, err := m.row(id)
 	if err == nil && (holder == "" || w.holder != holder) {

@@ -10,7 +10,8 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// meter counts what a Server does, in a registry of its own.
+// meter counts what a Server does. It has a registry of its own, so that several Servers in one
+// process do not collide.
 type meter struct {
 	registry *prometheus.Registry
 	begun    *prometheus.CounterVec
@@ -33,21 +34,21 @@ func newMeter() *meter {
 	}
 	m := &meter{
 		registry: prometheus.NewRegistry(),
-		begun:    counter("backfills_started_total", "Backfills that were accepted, and dry runs.", "mode", "dry_run"),
-		over:     counter("backfills_ended_total", "Backfills that ended, by their state.", "state"),
-		refusals: counter("backfills_refused_total", "Requests that were refused, by the reason.", "reason"),
-		asked:    plain("runs_triggered_total", "Runs that a CI was asked for and took."),
-		red:      plain("runs_red_total", "Runs that were triggered and failed: each is classified by a person."),
+		begun:    counter("backfills_started_total", "Backfills and dry runs that were accepted.", "mode", "dry_run"),
+		over:     counter("backfills_ended_total", "Backfills that ended, by state.", "state"),
+		refusals: counter("backfills_refused_total", "Requests that were refused, by reason.", "reason"),
+		asked:    plain("runs_triggered_total", "Runs that were triggered and accepted by a CI."),
+		red:      plain("runs_red_total", "Triggered runs that failed; a person has to classify each."),
 		failed:   plain("trigger_errors_total", "Requests to a CI that failed."),
 		lasted: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "mozci_backfill_seconds", Help: "How long a backfill took until its answer.",
+			Name: "mozci_backfill_seconds", Help: "Time from the start of a backfill to its answer, in seconds.",
 			Buckets: []float64{60, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 16 * 3600, 24 * 3600, 48 * 3600},
 		}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mozci_event_streams", Help: "Clients that follow a backfill now.",
 		}),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "mozci_http_request_seconds", Help: "How long answers took, streams left out.",
+			Name: "mozci_http_request_seconds", Help: "Time to answer a request in seconds, without streams.",
 			Buckets: []float64{.001, .005, .02, .1, .5, 2, 10, 60},
 		}, []string{"route", "status"}),
 	}

@@ -12,28 +12,28 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Nonces remember what may be used once: the nonce of a signed request, and a session that
-// was ended. Implementations are safe for concurrent use. Their errors wrap
-// job.ErrUnavailable, or are the context's.
+// Nonces remember what may be used only once: the nonce of a signed request, and a session that was
+// signed out. Implementations are safe for concurrent use. Their errors wrap job.ErrUnavailable, or
+// are those of the context.
 type Nonces interface {
-	// Use marks a key as used, for as long as d. first is false for one that is in use:
-	// of several calls at once exactly one is the first.
+	// Use marks a key as used for the duration d. first is false when the key is in use already. Of
+	// several calls at the same time exactly one gets true.
 	Use(ctx context.Context, key string, d time.Duration) (first bool, err error)
-	// Used reports whether a key is in use.
+	// Used reports whether a key is in use, without marking it.
 	Used(ctx context.Context, key string) (bool, error)
 }
 
-// mostNonces is how many keys Nonces in memory hold by default: 15 minutes of a hundred
-// signed requests a second, twice over.
+// mostNonces is how many keys the Nonces of NewMemoryNonces hold by default. A signature is fresh
+// for 15 minutes, so 100 signed requests a second need 90,000; this is about twice that.
 const mostNonces = 200_000
 
-// ErrFull says that Nonces in memory hold as many keys as they may, none of which is
-// over: whether a key is new could not be remembered. It is a job.ErrUnavailable.
+// ErrFull says that Nonces in memory are full, so that they could not remember a new key. It is a
+// job.ErrUnavailable.
 var ErrFull = fmt.Errorf("%w: too many signed requests within a short time", job.ErrUnavailable)
 
-// NewMemoryNonces returns Nonces of one process, which hold at most so many keys, or
-// 200,000 for most below 1. Where there would be more, Use answers ErrFull: a key is
-// never forgotten before its time.
+// NewMemoryNonces returns Nonces of one process. Parameter most is the maximum number of keys; 200,000 when it
+// is below 1. When they are full, Use returns ErrFull: forgetting a key before its time would let a
+// request be replayed.
 func NewMemoryNonces(most int) Nonces {
 	if most < 1 {
 		most = mostNonces
@@ -48,7 +48,7 @@ type memoryNonces struct {
 	order ends
 }
 
-// end is when a key is over; ends are a heap of them, the earliest first.
+// end is when a key stops being used. ends is a heap of them, the earliest first.
 type end struct {
 	at  time.Time
 	key string
@@ -104,17 +104,18 @@ func (m *memoryNonces) Used(ctx context.Context, key string) (bool, error) {
 	return used, nil
 }
 
-// NewSQLNonces returns Nonces in a database that the caller has opened, with the driver of
-// its choice, and closes: instances that share it refuse what another one has seen. It
-// does no I/O: the tables, whose names begin with mozci_nonces, are made or checked by the
-// first call. Keys are over by the database's clock.
+// NewSQLNonces returns Nonces in a database, which the caller opens, with a driver of its choice,
+// and closes. Instances that share the database refuse what any of them has seen. NewSQLNonces does
+// no I/O: the first call makes or checks the tables, whose names begin with mozci_nonces. Keys end
+// by the database's clock.
 func NewSQLNonces(db *sql.DB, d database.Dialect) Nonces {
 	return &sqlNonces{tables: database.Tables{
 		DB: db, Dialect: d, Store: "the store of nonces", Name: "mozci_nonces", Steps: nonceSteps,
 	}}
 }
 
-// nonceSteps bring the tables from version i to i+1; ends is microseconds since 1970.
+// nonceSteps migrate the tables: step i leads from version i to i+1. Column ends is in microseconds
+// since 1970.
 var nonceSteps = []string{
 	`CREATE TABLE mozci_nonces (key TEXT PRIMARY KEY, ends BIGINT NOT NULL);
 	CREATE INDEX mozci_nonces_ends ON mozci_nonces (ends)`,
@@ -127,12 +128,13 @@ type sqlNonces struct {
 	swept time.Time
 }
 
-// sweepEvery is how often one process removes what is over.
+// sweepEvery is how often one process deletes keys that have ended.
 const sweepEvery = time.Minute
 
 func (s *sqlNonces) bind(query string) string { return s.tables.Dialect.Bind(query) }
 
-// Use implements Nonces: one statement, of which one at a time succeeds.
+// Use implements Nonces with one statement. Of several at the same time the database lets one
+// change the row.
 func (s *sqlNonces) Use(ctx context.Context, key string, d time.Duration) (first bool, err error) {
 	err = s.in(ctx, func() error {
 		now := s.tables.Dialect.Now()
@@ -148,13 +150,14 @@ func (s *sqlNonces) Use(ctx context.Context, key string, d time.Duration) (first
 		return err
 	})
 	if err == nil && s.due() {
-		// What is left is left for the next time: it is in nobody's way.
+		// An error here does not matter: the next sweep deletes what is left, and no key is used
+		// after its end.
 		_, _ = s.tables.DB.ExecContext(ctx, s.bind(`DELETE FROM mozci_nonces WHERE ends <= `+s.tables.Dialect.Now()))
 	}
 	return first, err
 }
 
-// due reports whether it is time to remove what is over.
+// due reports whether it is time to delete keys that have ended, and notes that it will be done.
 func (s *sqlNonces) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

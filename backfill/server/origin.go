@@ -13,11 +13,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// origins are the sites whose pages may call, and the names by which the service may be
-// called.
+// origins says which sites' pages may call the service, and under which host names it answers.
 type origins struct {
 	listed []string
-	any    bool // every site may read
+	any    bool // every site may read what is open
 	hosts  []string
 	cross  *http.CrossOriginProtection
 }
@@ -32,19 +31,20 @@ func newOrigins(listed, hosts []string, public *url.URL) (*origins, error) {
 		u, err := url.Parse(l)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" ||
 			!strings.EqualFold(l, u.Scheme+"://"+u.Host) {
-			return nil, fmt.Errorf("%w: origin %q: expected http(s)://host[:port]", job.ErrInvalid, clip.Marked(l, 80))
+			return nil, fmt.Errorf("%w: %q is not an origin; expected http(s)://host[:port]", job.ErrInvalid,
+				clip.Marked(l, 80))
 		}
 		o.listed = append(o.listed, strings.ToLower(l))
 	}
 	for _, h := range hosts {
 		if hostname(h) == "" || strings.ContainsAny(h, "/@ ") {
-			return nil, fmt.Errorf("%w: host %q: expected name[:port]", job.ErrInvalid, clip.Marked(h, 80))
+			return nil, fmt.Errorf("%w: %q is not a host; expected name[:port]", job.ErrInvalid, clip.Marked(h, 80))
 		}
 		o.hosts = append(o.hosts, strings.ToLower(h))
 	}
 	if public != nil {
 		o.hosts = append(o.hosts, strings.ToLower(public.Host), strings.ToLower(hostname(public.Host)))
-		// Behind a proxy that changes Host the service's own pages would look foreign.
+		// A proxy may change the Host header, and then the service's own pages would look foreign.
 		if err := o.cross.AddTrustedOrigin(strings.ToLower(public.Scheme + "://" + public.Host)); err != nil {
 			return nil, fmt.Errorf("%w: public URL: %w", job.ErrInvalid, err)
 		}
@@ -52,7 +52,8 @@ func newOrigins(listed, hosts []string, public *url.URL) (*origins, error) {
 	return o, nil
 }
 
-// hostname is a host without its port, in lower case and without the dot of the root.
+// hostname is a host name in lower case, without its port and without the final dot that a fully
+// qualified name may have.
 func hostname(host string) string {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -61,8 +62,9 @@ func hostname(host string) string {
 	return strings.TrimSuffix(strings.ToLower(name), ".")
 }
 
-// calledRight reports whether the service may be called by the name in Host. A page whose
-// site's name was made to point here, at this machine, calls by its own.
+// calledRight reports whether the request's Host is one of the service's names. This stops DNS
+// rebinding: a foreign site can point its own name at this machine, but its pages then call the
+// service by that name.
 func (o *origins) calledRight(host string) bool {
 	if len(o.hosts) == 0 {
 		return true
@@ -70,13 +72,14 @@ func (o *origins) calledRight(host string) bool {
 	host = strings.ToLower(host)
 	return slices.Contains(o.hosts, host) || slices.ContainsFunc(o.hosts, func(h string) bool {
 		_, _, err := net.SplitHostPort(h)
-		return err != nil && hostname(h) == hostname(host) // listed without a port
+		return err != nil && hostname(h) == hostname(host) // a name that is listed without a port stands for every port
 	})
 }
 
-// answer says in the header whether the page that a request comes from may read what is
-// answered. Cookies are never shared with another site: nothing allows credentials. asks
-// is true of a browser that asks what the page may send, and may of one that may.
+// answer sets the CORS headers that let another site's page read the answer. asks is true for a
+// preflight (OPTIONS), in which a browser asks what the page may send; may says whether the page
+// may. Cookies are never shared with another site, as nothing here sets
+// Access-Control-Allow-Credentials.
 func (o *origins) answer(h http.Header, r *http.Request) (asks, may bool) {
 	if o.any || len(o.listed) > 0 {
 		h.Add("Vary", "Origin")
@@ -108,9 +111,9 @@ func (o *origins) answer(h http.Header, r *http.Request) (asks, may bool) {
 	return true, true
 }
 
-// mayAct reports whether a request that acts may, as far as the page goes that it comes
-// from: one of this service, none, or one of a listed site that shows credentials of its
-// own, which no browser adds by itself. Signing in and out is for pages of this service.
+// mayAct reports whether a request may act, judging by the page that sent it. Allowed are pages of
+// this service, requests that no page sent, and pages of a listed site that send an Authorization
+// header, which no browser adds by itself. Only pages of this service may sign in or out.
 func (o *origins) mayAct(r *http.Request, signing bool) bool {
 	if o.cross.Check(r) == nil {
 		return true
@@ -119,10 +122,10 @@ func (o *origins) mayAct(r *http.Request, signing bool) bool {
 		slices.Contains(o.listed, strings.ToLower(r.Header.Get("Origin")))
 }
 
-// LoopbackHosts are the names by which a service may be called that listens on this
-// address, host:port, for DoorOptions.Hosts: those of this machine where it listens on
-// loopback alone, so that no site can have its pages call it by the site's own name; none
-// elsewhere.
+// LoopbackHosts returns the values of DoorOptions.Hosts for a service that listens on listen, which
+// is host:port. For a loopback address these are the names of this machine, so that no site can
+// reach the service through a name of its own that points here. For any other address it returns
+// none, and every name is accepted.
 func LoopbackHosts(listen string) []string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || !loopbackName(host) {
@@ -134,13 +137,13 @@ func LoopbackHosts(listen string) []string {
 			out = append(out, h)
 		}
 	}
-	if port == "80" { // then it is left out
+	if port == "80" { // browsers leave the default port out
 		out = append(out, "localhost", "127.0.0.1", "[::1]")
 	}
 	return out
 }
 
-// loopbackName reports whether a name or an address means this machine alone.
+// loopbackName reports whether a name or address always means this machine.
 func loopbackName(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.Unmap().IsLoopback()
@@ -148,11 +151,12 @@ func loopbackName(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// policy is what a page may load and do: what comes from this service, and no more.
+// policy is the Content-Security-Policy of every answer: pages load and send only what belongs to
+// this service, and no site can frame them.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// headers sets what every answer has.
+// headers sets the headers that every answer has.
 func headers(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -12,26 +12,25 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// pageOptions are what the page can be told. All may be left out.
+// pageOptions configure the page. All of them are optional.
 type pageOptions struct {
-	// Root is the address of the service as people reach it, such as
-	// https://backfill.example.org, for links that leave it. Default: what the browser
-	// asked for.
+	// Root is the service's public address, such as https://backfill.example.org, for links in
+	// texts that leave the page. Default: the address that the browser used.
 	Root string
-	// Example is a link of a job for people who want to see what it is like.
+	// Example is a link to a job, which the start page offers to people who want to try mozci.
 	Example string
-	// Robot is the autopilot whose days are shown; nil for none.
+	// Robot is the autopilot that the page shows; nil for none.
 	Robot Robotics
-	// SignIn says that people can sign in, by POST /signin with token and next.
+	// SignIn says that people can sign in: POST /signin with the fields token and next.
 	SignIn bool
-	// Chooser lets people choose among all that can run on a push; nil for none.
+	// Chooser lets people choose among all jobs that can run on a push; nil for none.
 	Chooser *chooser
-	// Done ends the streams when the service is to end.
+	// Done is closed when the service ends, and then the streams end.
 	Done <-chan struct{}
 	Log  *slog.Logger // default: discards
 }
 
-// page serves everything that people read: HTML and what belongs to it.
+// page serves what people read: the HTML, and the files that belong to it.
 type page struct {
 	backend backend
 	who     func(*http.Request) (Caller, bool)
@@ -41,7 +40,7 @@ type page struct {
 	parts   *flight.Cache[partKey, *rendered]
 }
 
-// newPage makes the page. who tells whose a request is, and whether it is anybody's.
+// newPage makes the page. who returns who sent a request, and false for a request without credentials.
 func newPage(b backend, who func(*http.Request) (Caller, bool), o *pageOptions) *page {
 	p := &page{backend: b, who: who, files: loadAssets(), parts: flight.New[partKey, *rendered](mostParts)}
 	if o != nil {
@@ -54,8 +53,8 @@ func newPage(b backend, who func(*http.Request) (Caller, bool), o *pageOptions) 
 	return p
 }
 
-// register adds the page to a mux. It acts only by POST; whoever serves it keeps other
-// sites' forms away, and asks browsers to run and to show nothing but what comes from here.
+// register adds the page's routes to mux. They act only on POST. The page relies on the Door in
+// front of it to refuse forms of other sites and to set the Content-Security-Policy.
 func (p *page) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", p.start)
 	mux.HandleFunc("GET /backfill", p.preview)
@@ -82,15 +81,15 @@ func (p *page) register(mux *http.ServeMux) {
 	mux.HandleFunc("/", p.nowhere)
 }
 
-// frame is what every screen has around what it shows.
+// frame is what all screens have in common; Body is the screen's own data.
 type frame struct {
-	Title string // of the window: what is most important first
-	Nav   string // which entry of the navigation is this one
-	Me    string // who is signed in; empty for nobody
-	// Here is where the browser is to be after signing in.
+	Title string // of the window, the most important word first
+	Nav   string // which entry of the navigation to mark
+	Me    string // the caller who is signed in; empty for none
+	// Here is the path to return to after signing in.
 	Here   string
 	SignIn bool
-	// Autopilot and Chooser say that there is one.
+	// Autopilot and Chooser say whether the service has them.
 	Autopilot, Chooser bool
 	Body               any
 }
@@ -107,13 +106,13 @@ func (p *page) frame(r *http.Request, title, nav string, body any) frame {
 	return f
 }
 
-// show writes a screen. It is made in full before anything is sent, so that a fault in it
-// is an error page and not half a screen.
+// show writes a screen. It builds all of it before it sends anything, so that a fault in a template
+// gives an error page and not half a screen.
 func (p *page) show(w http.ResponseWriter, r *http.Request, code int, screen string, f frame) {
 	var out bytes.Buffer
 	if err := p.screens[screen].ExecuteTemplate(&out, "layout", f); err != nil {
 		p.o.Log.ErrorContext(r.Context(), "a screen could not be made", "screen", screen, "error", err)
-		http.Error(w, "mozci could not make this page. The administrator finds the reason in the log.",
+		http.Error(w, "mozci could not make this page. Tell the administrator: the log has the reason.",
 			http.StatusInternalServerError)
 		return
 	}
@@ -121,10 +120,10 @@ func (p *page) show(w http.ResponseWriter, r *http.Request, code int, screen str
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "private, no-cache")
 	w.WriteHeader(code)
-	_, _ = w.Write(out.Bytes()) // a browser that went away is not our fault
+	_, _ = w.Write(out.Bytes()) // an error here means that the browser went away
 }
 
-// trouble is the screen of an error.
+// trouble is the screen that shows an error.
 type trouble struct {
 	Heading string
 	Text    string // what is wrong
@@ -132,14 +131,15 @@ type trouble struct {
 	SignIn  bool
 }
 
-// fail shows an error as a screen, with what to do.
+// fail shows an error as a screen.
 func (p *page) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code, t := p.troubleIn(r, err)
 	t.SignIn = t.SignIn && p.o.SignIn
 	p.show(w, r, code, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
 }
 
-// troubleIn is troubleOf for the error of a request, which the log is told where it is ours.
+// troubleIn is troubleOf for the error of a request. It also logs errors that are this service's
+// fault.
 func (p *page) troubleIn(r *http.Request, err error) (int, trouble) {
 	code, t := troubleOf(err)
 	if code >= http.StatusInternalServerError {
@@ -148,27 +148,27 @@ func (p *page) troubleIn(r *http.Request, err error) (int, trouble) {
 	return code, t
 }
 
-// troubleOf says of an error what it is, and what to do. What went wrong inside is told to
-// the log, not to people.
+// troubleOf turns an error into a status and a screen. For errors of this service the screen does
+// not show the text: that is only in the log.
 func troubleOf(err error) (int, trouble) {
 	code, reason := statusOf(err)
 	return code, troubleWith(code, reason, full(errorText(err)))
 }
 
-// troubleWith is the screen of an error with a status, a reason in one word and a message.
+// troubleWith makes the screen for a status, a reason in one word and a message.
 func troubleWith(code int, reason, message string) trouble {
-	t := trouble{Heading: "This cannot be done as it stands", Text: message, Todo: "Go back and change it."}
+	t := trouble{Heading: "mozci cannot do this yet", Text: message, Todo: "Go back and correct it."}
 	switch code {
 	case http.StatusNotFound:
 		t.Heading, t.Todo = "Not found", "Look for it in the history, or start from the link of the failing job."
 	case http.StatusUnauthorized:
 		t.Heading, t.Todo, t.SignIn = "Sign in first", "Then try again.", true
 		if reason == "no_credentials" {
-			t.Text = "mozci shows this, and does this, only for people whom it knows."
+			t.Text = "mozci shows and does this only for people who have signed in."
 		}
 	case http.StatusForbidden:
 		t.Heading, t.SignIn = "You may not do this", true
-		t.Todo = "Sign in with credentials that have what is missing, then try again."
+		t.Todo = "Sign in with credentials that have the missing scopes, then try again."
 	case http.StatusUnprocessableEntity, http.StatusConflict:
 		t.Heading, t.Todo = "Nothing was triggered", "Start from another failure of the same job."
 	case http.StatusTooManyRequests:
@@ -176,30 +176,30 @@ func troubleWith(code int, reason, message string) trouble {
 	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
 		t.Heading, t.Todo = "A service did not answer", "Try again in a minute. Backfills that are under way go on."
 	case http.StatusMethodNotAllowed:
-		t.Heading, t.Todo = "That is not how this page works", "Start from the link of the failing job."
+		t.Heading, t.Todo = "This page works differently", "Start from the link of the failing job."
 	}
 	if code == http.StatusInternalServerError || code > http.StatusServiceUnavailable {
-		t.Heading, t.Text = "mozci failed", "Something went wrong in this service. Nothing was triggered because of it."
+		t.Heading, t.Text = "mozci failed", "An error of this service stopped the request."
 		t.Todo = "Try again. If it happens again, tell the administrator the time: the log has the reason."
 	}
 	return t
 }
 
-// refused shows a person that a request was not let through.
+// refused shows a person that the door did not let a request through.
 func (p *page) refused(w http.ResponseWriter, r *http.Request, status int, reason, message string) {
 	t := troubleWith(status, reason, plain(message))
 	t.SignIn = t.SignIn && p.o.SignIn
 	p.show(w, r, status, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
 }
 
-// nowhere is what addresses without a screen give.
+// nowhere answers addresses that have no screen.
 func (p *page) nowhere(w http.ResponseWriter, r *http.Request) {
 	t := troubleWith(http.StatusNotFound, "", "mozci has nothing at "+plain(clip.Marked(r.URL.Path, 200))+".")
 	t.Heading = "There is no such page"
 	p.show(w, r, http.StatusNotFound, "trouble", p.frame(r, t.Heading+" · mozci", "", t))
 }
 
-// caller is who acts; it shows the error where nobody is signed in.
+// caller returns who acts. It shows an error when the request has no caller.
 func (p *page) caller(w http.ResponseWriter, r *http.Request) (Caller, bool) {
 	c, ok := p.who(r)
 	if !ok {
@@ -210,8 +210,7 @@ func (p *page) caller(w http.ResponseWriter, r *http.Request) (Caller, bool) {
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9._\[\]:-]{1,255}$`)
 
-// root is the address of this service without a slash at its end; empty where it is not
-// known.
+// root is the service's address without a slash at its end; empty when it is not known.
 func (p *page) root(r *http.Request) string {
 	if p.o.Root != "" {
 		return p.o.Root
@@ -226,8 +225,8 @@ func (p *page) root(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
-// outside is a link that may be followed: to http or https, or within this service. What
-// comes from a CI may say anything; anything else gives no link at all.
+// outside makes a link safe to follow: only http, https, and paths of this service are kept. A CI's
+// answer may contain any text, such as javascript:…; then there is no link.
 func outside(t Text) string {
 	s := string(t)
 	u, err := url.Parse(s)
@@ -242,10 +241,10 @@ func outside(t Text) string {
 	return ""
 }
 
-// plain is a text of a CI as people may see it.
+// plain is a CI's text with its control characters made visible.
 func plain[T ~string](s T) string { return job.Visible(string(s)) }
 
-// brief is plain, and no longer than anybody reads.
+// brief is plain, cut to a maximum number of bytes.
 func brief[T ~string](s T, most int) string { return job.Visible(clip.Marked(string(s), most)) }
 
 func first[T any](list []T) (zero T) {

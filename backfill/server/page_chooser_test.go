@@ -210,7 +210,7 @@ func chooserEmpty(b *tab) {
 	b.until("document.querySelector('#q').value === ''")
 	b.shows("71 of 72 jobs")
 	b.filter(strings.Repeat("é", 501)) //nolint:misspell // a letter
-	b.shows("The filter is too long: more than 1,000 bytes")
+	b.shows("The filter is longer than 1,000 bytes; shorten it")
 }
 
 // chooserByHand takes jobs out, in a cell and in a row, and puts them back.

@@ -369,7 +369,7 @@ func testCopy(t *testing.T, on chromium) {
 		}
 	}
 	b.press("y")
-	b.shows("Copied: paste it into the bug.")
+	b.shows("Copied; paste it into the bug.")
 	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("navigator.clipboard.readText()",
 		chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -392,7 +392,7 @@ func testNoScript(t *testing.T, browser chromium) {
 	b.shows("mozci would trigger 8 runs on 4 pushes")
 	b.do(chromedp.Click("#main-act"))
 	b.shows("8 runs are queued")
-	b.shows("Load again for newer results")
+	b.shows("Reload for newer results")
 	if value[bool](b, "[...document.querySelectorAll('#pause, #show-keys, .theme')].some((e) => e.checkVisibility())") {
 		t.Error("something is shown that does nothing")
 	}

@@ -170,7 +170,7 @@ func TestAutopilotDay(t *testing.T) {
 	d.Known, d.SwitchOK = 1, false
 	_, o = robotics(d)
 	_, body = get(t, pageOf(t, newFake(), hazel, o), "/autopilot")
-	contains(t, body, "No new failure today. 1 known one was left alone.", "Its switch cannot be read")
+	contains(t, body, "No new failure today. 1 known one was left alone.", "mozci cannot read the switch")
 	h = pageOf(t, newFake(), hazel, nil)
 	if r, body = get(t, h, "/autopilot"); r.StatusCode != http.StatusNotFound || strings.Contains(body, ">Autopilot<") {
 		t.Error("there is no autopilot, and a page of it:", r.Status)

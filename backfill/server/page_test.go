@@ -119,7 +119,7 @@ func TestEveryStateShowsWhatItIsAndOffers(t *testing.T) {
 		"flake": {`No push broke it`, `pill pass`, `Copy for the bug`, `Started by the autopilot`},
 		"gone":  {`@hazel cancelled this`, `>Start again</button>`, `pill calm`},
 		"try": {
-			`this is a try push`, `What is possible instead`, `mozci trigger --repo autoland`, `--times 5`,
+			`this is a try push`, `What you can do instead`, `mozci trigger --repo autoland`, `--times 5`,
 			`pill warn`,
 		},
 		"never": {`it was never green`, `Look back 80 pushes`},

@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// actsView is what a state offers.
+// actsView is what the page offers to do in a state.
 type actsView struct {
-	Main   *actView // triggers something
+	Main   *actView // triggers something; nil for nothing
 	Cancel *actView
 	Copy   bool
-	Change string // to the form with what was asked for
+	Change string // to the form that changes the request
 }
 
-// actView is a form with one button, which says what it does.
+// actView is a form with one button, whose words say what it does.
 type actView struct {
 	Action string
 	Button string
 	Fields []fieldView
-	// Ask and Kept are what a dialog asks before it is done, and what will be as before.
+	// Ask is what a dialog asks before the act; Kept says what stays as it is.
 	Ask, Kept string
 }
 
 type fieldView struct{ Name, Value string }
 
-// more is how many runs are added to a budget that was spent.
+// more is how many runs the page offers to add to a budget that is spent.
 const more = 20
 
 func actsOf(b Backfill) actsView {
@@ -39,11 +39,11 @@ func actsOf(b Backfill) actsView {
 		if n := pushesOf(b.Plan); n > 0 {
 			v.Main.Ask = fmt.Sprintf("Trigger %s on %s?", count(runs, "run"), count(n, "push"))
 		}
-		v.Main.Kept = "mozci follows them and says which push broke the job."
+		v.Main.Kept = "mozci waits for the results and says which push broke the job."
 		switch {
 		case b.Ask.Mode == Search:
 			v.Main.Button += " and search on"
-			v.Main.Kept = fmt.Sprintf("mozci goes on round after round until it knows the push, with %s at most.",
+			v.Main.Kept = fmt.Sprintf("mozci goes on, round after round, until it knows the push, with at most %s.",
 				count(b.Ask.MaxRuns, "run"))
 		case runs == 0:
 			v.Main = nil
@@ -66,7 +66,7 @@ func actsOf(b Backfill) actsView {
 			"All results so far count; only what is missing is triggered."
 	case Failed:
 		v.Main = actOf("Try again", in)
-		v.Main.Ask, v.Main.Kept = "Try again?", "What was triggered counts and is not triggered twice."
+		v.Main.Ask, v.Main.Kept = "Try again?", "Runs that were triggered count, so nothing is triggered twice."
 	case Done, Refused:
 	}
 	return v
@@ -109,7 +109,7 @@ func be(n int) string {
 	return "are"
 }
 
-// insteadView is something else that is possible: a form, a link, or words and a command.
+// insteadView is one more thing that people can do: a form, a link, or a command.
 type insteadView struct {
 	Text    string
 	Act     *actView
@@ -118,14 +118,15 @@ type insteadView struct {
 	Command string
 }
 
-// insteadOf says what is possible where nothing was triggered.
+// insteadOf says what else people can do when nothing was triggered or nothing was found.
 func insteadOf(b Backfill) []insteadView {
 	in := inputOf(b.Ask)
 	switch {
 	case b.State == Undecided && b.Ask.Mode != Search:
 		in.Mode, in.Times, in.Most = Search, nil, nil
 		return []insteadView{{
-			Text: "A search can tell more: round after round it runs what tells most, also where the job is flaky.",
+			Text: "A search can find the push even when the job is flaky: " +
+				"round after round it runs the most informative pushes.",
 			Link: "/backfill?" + queryOf(in), Linked: "Show its plan",
 		}}
 	case b.State != Refused && b.State != Failed:
@@ -148,7 +149,8 @@ func insteadOf(b Backfill) []insteadView {
 		return []insteadView{{Text: "Start from a newer failure of the same job.", Link: "/", Linked: "Paste its link"}}
 	case NotFailure:
 		return []insteadView{{
-			Text: "If another run of it failed, start from that run. Two runs with different results are a flaky job.",
+			Text: "If another run of the job failed, start from that run. " +
+				"When two runs on one push end differently, the job is flaky.",
 			Link: "/", Linked: "Paste its link",
 		}}
 	case Offspring:
@@ -158,15 +160,15 @@ func insteadOf(b Backfill) []insteadView {
 		}}
 	case NotFound:
 		return []insteadView{{
-			Text: "Check the link, and whether the job has a new name.", Link: "/", Linked: "Start from another link",
+			Text: "Check the link, and whether the job was renamed.", Link: "/", Linked: "Start from another link",
 		}}
 	case Denied:
-		return []insteadView{{Text: "Sign in with credentials that have what is missing, then try again."}}
+		return []insteadView{{Text: "Sign in with credentials that have the missing scopes, then try again."}}
 	case CIRefused, Unavailable:
-		return []insteadView{{Text: "This often passes. Nothing is triggered twice when you try again."}}
+		return []insteadView{{Text: "This is often temporary. Try again: nothing is triggered twice."}}
 	case Malformed:
 		return []insteadView{{
-			Text: "The service has changed, or something between it and mozci has. Tell the administrator.",
+			Text: "The service, or something between it and mozci, has changed. Tell the administrator.",
 		}}
 	case Internal:
 		return []insteadView{{Text: "Tell the administrator the time: the log has the reason."}}
@@ -174,7 +176,7 @@ func insteadOf(b Backfill) []insteadView {
 	return nil
 }
 
-// where are the arguments of the program that name the job.
+// where are the program's arguments that name the job.
 func where(a Ask) []string {
 	out := []string{"--repo", quote(a.Project), "--label", quote(a.Label), "--rev", quote(short(a.Revision))}
 	if a.Test != "" {
@@ -183,7 +185,7 @@ func where(a Ask) []string {
 	return out
 }
 
-// commandOf is the same in a terminal.
+// commandOf is the command that does the same in a terminal.
 func commandOf(b Backfill) string {
 	a := b.Ask
 	words := []string{"mozci", "backfill"}
@@ -213,7 +215,7 @@ func commandOf(b Backfill) string {
 	return strings.Join(words, " ")
 }
 
-// quote writes a word as a shell reads it back.
+// quote quotes a word for a shell, where it needs quotes.
 func quote(s string) string {
 	s = brief(s, 300)
 	safe := s != ""

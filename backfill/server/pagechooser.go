@@ -9,33 +9,33 @@ import (
 	"strings"
 )
 
-// chooserAsk is what a person asks the chooser for.
+// chooserAsk is what a person has set in the chooser.
 type chooserAsk struct {
 	Project, Revision, Query string
 	Times                    int
-	Out                      []string // what was taken out of what the filter means
-	Ticked                   bool     // a form whose boxes say what stays
-	In                       []string // the labels themselves, or the boxes
-	Plan                     string   // the plan that was shown, to be carried out
+	Out                      []string // labels that the filter matches and the person took out
+	Ticked                   bool     // true for a form with check boxes: only those in In stay
+	In                       []string // the labels that are chosen, instead of a filter
+	Plan                     string   // the plan that was shown, to be carried out now
 }
 
-// chooserView is the screen of the chooser.
+// chooserView is the chooser's screen.
 type chooserView struct {
 	Project, Push, PushLink, Rev string
-	Revision                     string // in full
+	Revision                     string // all 40 digits
 	Query, Error, Times          string
 	Sum                          string
-	Data                         string // the address of what the script chooses from
+	Data                         string // where the script loads the catalogue
 	Columns                      []sideView
 	Rows                         []matrixRow
 	MoreRows                     int
-	Groups                       []jobGroup // boxes, where there are not too many
+	Groups                       []jobGroup // check boxes for each job, unless there are too many
 	Empty                        *emptyView
 	Outline                      outlineView
 	JSONLink, SyntaxLink         string
-	Clear                        string // the address without a filter
+	Clear                        string // the same address without a filter
 	Notes                        []string
-	Most                         int // bytes of a filter
+	Most                         int // maximum length of a filter in bytes
 	Signed                       bool
 }
 
@@ -54,10 +54,10 @@ type matrixRow struct {
 type matrixCell struct {
 	Column, Chosen, All int
 	ColumnName          string
-	Group               bool // its jobs are listed
+	Group               bool // its jobs are listed below, so it links there
 }
 
-// jobGroup are the jobs of one cell.
+// jobGroup are the jobs of one cell of the matrix.
 type jobGroup struct {
 	Row, Column int
 	Name        string
@@ -66,31 +66,31 @@ type jobGroup struct {
 
 type jobView struct{ Label, Shown, Takes string }
 
-// emptyView is a filter that nothing fits.
+// emptyView says that no job matches the filter, and which filter would.
 type emptyView struct{ Query, Closest, Link string }
 
-// outlineView says what a plan would be of, before the CI is asked what is there already.
+// outlineView says what a plan would contain, before the CI is asked which runs exist already.
 type outlineView struct {
 	Runs, Cost string
-	Over       string // that it is too much
+	Over       string // says that the choice is too large; empty when it is not
 	LeftOut    []omitView
 }
 
-// omitView are jobs that are left out for one reason.
+// omitView are jobs that are left out for the same reason.
 type omitView struct {
 	What, Why string
 	Labels    []string
 	More      int
 }
 
-// mostShownRows and mostShownJobs bound what a screen shows without a script.
+// mostShownRows and mostShownJobs bound what a screen shows without the script.
 const (
 	mostShownRows = 100
 	mostShownJobs = mostAtOnce
-	mostListed    = 60 // labels of a group in a plan
+	mostListed    = 60 // labels of one line of a plan that are named
 )
 
-// readChooser reads the fields of the chooser.
+// readChooser reads the chooser's fields from an address or a form.
 func readChooser(q url.Values) (a chooserAsk, err error) {
 	get := func(names ...string) string {
 		for _, n := range names {
@@ -113,19 +113,19 @@ func readChooser(q url.Values) (a chooserAsk, err error) {
 		return a, err
 	}
 	if n := len(a.Out) + len(a.In); n > mostChoices {
-		return a, wrong("labels", "%s, more than %s", count(n, "label"), number(mostChoices))
+		return a, wrong("labels", "%s; the maximum is %s", count(n, "label"), number(mostChoices))
 	}
 	if s := get("times"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > mostTimes {
-			return a, wrong("times", "%q: expected 1 to %d", clipped(s), mostTimes)
+			return a, wrong("times", "%q is out of range; expected 1 to %d", clipped(s), mostTimes)
 		}
 		a.Times = n
 	}
 	return a, nil
 }
 
-// listed are the lines of a field.
+// listed splits a field into its lines.
 func listed(text string) (out []string) {
 	for l := range strings.Lines(text) {
 		if l = strings.TrimRight(l, "\r\n"); l != "" {
@@ -135,8 +135,8 @@ func listed(text string) (out []string) {
 	return out
 }
 
-// chosen are the indices of what a person has chosen, and of what the filter means and
-// cannot run on the push.
+// chosen returns the indices of what a person has chosen, and of the labels that the filter matches
+// but that cannot run on the push.
 func (a chooserAsk) chosen(cat *catalogue) (can, barred []int, err error) {
 	if !a.Ticked && len(a.In) > 0 {
 		can, err = cat.indices(a.In)
@@ -160,7 +160,7 @@ func (a chooserAsk) chosen(cat *catalogue) (can, barred []int, err error) {
 	return can, barred, nil
 }
 
-// address is the chooser with these fields.
+// address is the chooser's address with these fields.
 func (a chooserAsk) address(path, query string, cat *catalogue) string {
 	q := url.Values{"repo": {cat.place.Project}, "rev": {cat.push.Revision}}
 	if query != "" {
@@ -172,8 +172,8 @@ func (a chooserAsk) address(path, query string, cat *catalogue) string {
 	return path + "?" + q.Encode()
 }
 
-// chooserError is what is wrong with the fields, in words; empty where it is something
-// else.
+// chooserError says which field is wrong, in the words of the screen. It is empty when the error is
+// not about a field.
 func chooserError(err error) string {
 	var in *InputError
 	if !errors.As(err, &in) {
@@ -195,7 +195,7 @@ func (p *page) choose(w http.ResponseWriter, r *http.Request) {
 	p.showChooser(w, r, http.StatusOK, a, err)
 }
 
-// showChooser shows the matrix, with what was wrong about the fields.
+// showChooser shows the matrix and, with it, what is wrong with the fields.
 func (p *page) showChooser(w http.ResponseWriter, r *http.Request, code int, a chooserAsk, wrongWith error) {
 	cat, err := p.o.Chooser.open(r.Context(), a.Project, a.Revision)
 	if err != nil {
@@ -210,7 +210,7 @@ func (p *page) showChooser(w http.ResponseWriter, r *http.Request, code int, a c
 	p.show(w, r, code, "chooser", p.frame(r, v.Sum+" · "+v.Project+" · mozci", "chooser", v))
 }
 
-// viewChooser makes the screen.
+// viewChooser makes the chooser's screen.
 func (p *page) viewChooser(a chooserAsk, cat *catalogue, wrongWith error) chooserView {
 	can, barred, err := cat.match(a.Query)
 	if wrongWith == nil {
@@ -253,7 +253,7 @@ func (p *page) viewChooser(a chooserAsk, cat *catalogue, wrongWith error) choose
 	return v
 }
 
-// matrix lays out what the filter means, and how many there are of it.
+// matrix counts in each cell the jobs that the filter matches.
 func (v *chooserView) matrix(cat *catalogue, can []int) {
 	type place struct{ row, col int }
 	chosen, all := map[place]int{}, map[place]int{}
@@ -296,7 +296,7 @@ func (v *chooserView) matrix(cat *catalogue, can []int) {
 	}
 }
 
-// groups lists the jobs of each cell, for those who have no script.
+// groups lists the jobs of each cell with check boxes, for browsers without the script.
 func (v *chooserView) groups(cat *catalogue, can []int) {
 	can = slices.Clone(can)
 	slices.SortStableFunc(can, func(a, b int) int {
@@ -321,7 +321,7 @@ func (v *chooserView) groups(cat *catalogue, can []int) {
 	}
 }
 
-// takes is how long a job usually runs.
+// takes says how long a job usually runs.
 func takes(j choice) string {
 	switch j.by {
 	case byLabel:
@@ -332,7 +332,7 @@ func takes(j choice) string {
 	return "about " + roughly(j.seconds)
 }
 
-// outlineOf is what a plan of these would be of.
+// outlineOf says what a plan for these jobs would contain.
 func outlineOf(cat *catalogue, can, barred []int, times int) outlineView {
 	cost := cat.cost(can, times)
 	o := outlineView{Runs: count(cost.runs, "run") + " of " + count(len(can), "job"), Cost: cost.String()}
@@ -344,7 +344,7 @@ func outlineOf(cat *catalogue, can, barred []int, times int) outlineView {
 	return o
 }
 
-// reasons are labels that cannot run on the push by why they cannot.
+// reasons groups labels that cannot run on the push by the reason.
 func (cat *catalogue) reasons(barred []int) map[string][]string {
 	why := map[string][]string{}
 	for _, i := range barred {
@@ -354,7 +354,7 @@ func (cat *catalogue) reasons(barred []int) map[string][]string {
 	return why
 }
 
-// omitted are labels by the reason why they are left out, the most frequent first.
+// omitted turns such groups into lines, the largest group first.
 func omitted(why map[string][]string) (out []omitView) {
 	for reason, labels := range why {
 		l := omitView{What: count(len(labels), "job"), Why: sentence(reason), More: max(0, len(labels)-mostListed)}
@@ -372,7 +372,7 @@ func omitted(why map[string][]string) (out []omitView) {
 	return out
 }
 
-// chooserLink is the chooser for the push of a job.
+// chooserLink is the chooser's address for a job's push.
 func chooserLink(project, revision string) string {
 	return "/chooser?" + url.Values{"repo": {project}, "rev": {revision}}.Encode()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// chosenView is the screen of a plan, and of what came of it.
+// chosenView is the screen of a plan, and of what carrying it out did.
 type chosenView struct {
 	Project, Push, PushLink, Rev string
 	Heading, Error               string
@@ -25,7 +25,8 @@ type chosenView struct {
 	Copies                       []copyView
 }
 
-// chosenStep are the steps of a plan, or what is left out of it, that have the same to say.
+// chosenStep is a line of a plan: all steps, or all jobs that are left out, for which it says the
+// same.
 type chosenStep struct {
 	Class, Symbol, Word, What, Why string
 	Labels                         []string
@@ -39,8 +40,7 @@ type copyView struct {
 	Rows             int
 }
 
-// chosen is the POST of the chooser: it shows the plan, or carries out the one that was
-// shown.
+// chosen handles the chooser's form. It shows the plan, or carries out the plan that was shown.
 func (p *page) chosen(w http.ResponseWriter, r *http.Request) {
 	by, ok := p.caller(w, r)
 	if !ok {
@@ -78,8 +78,8 @@ func (p *page) chosen(w http.ResponseWriter, r *http.Request) {
 	p.showPlan(w, r, a, cat, of, barred, plan, "")
 }
 
-// chosenWrong shows what is wrong about a form beside the chooser, and any other error
-// alone.
+// chosenWrong shows an error about a field in the chooser itself, and any other error on a screen
+// of its own.
 func (p *page) chosenWrong(w http.ResponseWriter, r *http.Request, a chooserAsk, err error) {
 	var in *InputError
 	if !errors.As(err, &in) {
@@ -89,7 +89,7 @@ func (p *page) chosenWrong(w http.ResponseWriter, r *http.Request, a chooserAsk,
 	p.showChooser(w, r, http.StatusBadRequest, a, err)
 }
 
-// carryOut does what was shown.
+// carryOut carries out the plan that was shown.
 func (p *page) carryOut(
 	w http.ResponseWriter, r *http.Request, by Caller, a chooserAsk, cat *catalogue, of []int,
 ) {
@@ -105,7 +105,7 @@ func (p *page) carryOut(
 	case did.Changed:
 		noteChoice(r, cat, "plan", did.Now.AtOnce().Total(), 0)
 		p.showPlan(w, r, a, cat, of, nil, did.Now,
-			"Nothing was triggered: the push has changed since the plan was shown. This is the plan now.")
+			"Nothing was triggered: the push has changed since the plan was shown. This is the new plan.")
 	default:
 		asked, failed := did.failures()
 		noteChoice(r, cat, "choose", asked, failed)
@@ -113,7 +113,7 @@ func (p *page) carryOut(
 	}
 }
 
-// blankChosen is a screen of the push.
+// blankChosen is the screen with only the push filled in.
 func (p *page) blankChosen(a chooserAsk, cat *catalogue) chosenView {
 	v := chosenView{
 		Project: brief(cat.place.Project, 100), Push: name(cat.push.Ref()), Rev: short(cat.push.Revision),
@@ -125,7 +125,7 @@ func (p *page) blankChosen(a chooserAsk, cat *catalogue) chosenView {
 	return v
 }
 
-// showPlan shows a plan, with the button that carries it out.
+// showPlan shows a plan with the button that carries it out.
 func (p *page) showPlan(
 	w http.ResponseWriter, r *http.Request, a chooserAsk, cat *catalogue, of, barred []int, plan trigger.Plan,
 	wrongWith string,
@@ -167,7 +167,7 @@ func wait(n int) string {
 	return "wait"
 }
 
-// chosenAct is the form that carries a plan out.
+// chosenAct is the form with that button.
 func (p *page) chosenAct(a chooserAsk, cat *catalogue, of []int, plan trigger.Plan, button string) *actView {
 	text, err := planText(plan)
 	if err != nil {
@@ -184,7 +184,7 @@ func (p *page) chosenAct(a chooserAsk, cat *catalogue, of []int, plan trigger.Pl
 	}}
 }
 
-// waitingRuns is how many runs of a plan wait for a build.
+// waitingRuns counts the runs of a plan that wait for a build.
 func waitingRuns(plan trigger.Plan) (n int) {
 	for _, s := range plan.Steps {
 		if s.Action == trigger.ActionWait {
@@ -194,7 +194,7 @@ func waitingRuns(plan trigger.Plan) (n int) {
 	return n
 }
 
-// costOf is what the runs of a plan that are triggered at once cost.
+// costOf is the cost of the runs that the plan triggers now.
 func (cat *catalogue) costOf(plan trigger.Plan) (b bill) {
 	for _, s := range plan.AtOnce().Steps {
 		if i, ok := cat.of[s.Label]; ok {
@@ -206,7 +206,7 @@ func (cat *catalogue) costOf(plan trigger.Plan) (b bill) {
 	return b
 }
 
-// gatherer collects what has the same to say.
+// gatherer joins the steps for which a line would say the same.
 type gatherer struct {
 	order []stepKey
 	runs  map[stepKey]int
@@ -228,7 +228,7 @@ func (g *gatherer) add(k stepKey, label string, runs int) {
 	g.runs[k] += runs
 }
 
-// steps are the lines; unit is what their numbers count.
+// steps returns the lines. The number of each counts its unit: runs, builds or jobs.
 func (g *gatherer) steps() (out []chosenStep) {
 	for _, k := range g.order {
 		labels := g.of[k]
@@ -271,7 +271,7 @@ func stepsOf(plan trigger.Plan) []chosenStep {
 	return g.steps()
 }
 
-// showActed shows what came of an act, and what is still missing.
+// showActed shows what was done, and what is still missing.
 func (p *page) showActed(
 	w http.ResponseWriter, r *http.Request, a chooserAsk, cat *catalogue, of []int, shown trigger.Plan, did acted,
 ) {
@@ -287,14 +287,14 @@ func (p *page) showActed(
 	more, later := did.Now.AtOnce().Total(), waitingRuns(did.Now)
 	switch {
 	case failed > 0:
-		v.Lead = append(v.Lead, "What was triggered counts: it is not triggered twice when you try again.")
+		v.Lead = append(v.Lead, "Runs that were triggered count, so nothing is triggered twice when you try again.")
 		v.Act = p.chosenAct(a, cat, of, shown, "Try the "+count(failed, "run")+" again")
 	case more > 0:
 		v.Act = p.chosenAct(a, cat, of, did.Now, "Trigger "+count(more, "more run"))
 	}
 	switch {
 	case did.Err != nil:
-		v.Lead = append(v.Lead, "What is still missing could not be read: "+sentence(plain(reasonText(did.Err))))
+		v.Lead = append(v.Lead, "mozci could not read what is still missing: "+sentence(plain(reasonText(did.Err))))
 	case more+later+len(did.Now.LeftOut) > 0:
 		v.Lead = append(v.Lead, remains(more, later, did.Now.LeftOut))
 		if rest := restOf(did.Now); len(rest) > 0 {
@@ -310,7 +310,7 @@ func (p *page) showActed(
 	p.show(w, r, http.StatusOK, "chosen", p.frame(r, v.Heading+" · "+v.Project+" · mozci", "chooser", v))
 }
 
-// remains says what is still missing after an act.
+// remains says what is still missing.
 func remains(more, later int, left []trigger.LeftOut) string {
 	var parts []string
 	if more > 0 {
@@ -325,7 +325,7 @@ func remains(more, later int, left []trigger.LeftOut) string {
 	return "Still missing: " + strings.Join(parts, "; ") + "."
 }
 
-// restOf are the lines of a plan that say what is missing.
+// restOf are the lines of what is still missing.
 func restOf(plan trigger.Plan) []chosenStep {
 	plan.Steps = slices.DeleteFunc(slices.Clone(plan.Steps), func(s trigger.Step) bool {
 		return s.Action == trigger.ActionNothing
@@ -333,7 +333,7 @@ func restOf(plan trigger.Plan) []chosenStep {
 	return stepsOf(plan)
 }
 
-// mostLinks is how many receipts of a line are linked.
+// mostLinks is how many runs a line links to.
 const mostLinks = 5
 
 // receiptsOf are the lines of what was done.

@@ -13,35 +13,40 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Robotics is the autopilot, as the page shows it; *autopilot.Robot is one. The page lets
-// those act on it who may: see ScopeAutopilot.
+// Robotics is the autopilot as the page shows it; *autopilot.Robot implements it. Callers with
+// ScopeAutopilot may act on it.
 type Robotics interface {
-	// Day is what it did on the day of a moment, in UTC; of no moment, today.
+	// Day returns what the autopilot did on the UTC day that contains the moment; the zero time
+	// means today.
 	Day(ctx context.Context, of time.Time) (autopilot.Day, error)
+	// Stop puts the switch to Off or DryRun. who did it, and why, is shown to everybody.
 	Stop(ctx context.Context, m autopilot.Mode, who, why string) error
+	// Resume puts the switch back to Act, as far as the configuration allows.
 	Resume(ctx context.Context, who string) error
+	// Wrong records that a case accused the wrong push, with what a person says about it.
 	Wrong(ctx context.Context, key, who, note string) error
+	// OptOut keeps the autopilot away from a push; with out false it may act there again.
 	OptOut(ctx context.Context, repo, revision, who string, out bool) error
 }
 
 var _ Robotics = (*autopilot.Robot)(nil)
 
-// ScopeAutopilot is what a caller needs to stop the autopilot, to let it act again, to
+// ScopeAutopilot is the scope that a caller needs to stop the autopilot, to let it act again, to
 // keep it away from a push, and to say that it was wrong.
 const ScopeAutopilot = "mozci:autopilot"
 
-// dayScreen is the screen of a day of the autopilot.
+// dayScreen is the screen that shows a day of the autopilot.
 type dayScreen struct {
 	Heading string
 	Today   bool
 	Pill    pillView
-	Mode    string // in a sentence
-	Stopped string // who stopped it, when and why
+	Mode    string // what it may do, in a sentence
+	Stopped string // who stopped it, when and why; empty when it acts
 	Acts    []actView
 	Facts   []factView
 	Cases   []caseView
 	Left    []leftView
-	More    []leftView // those behind a fold
+	More    []leftView // the older ones, folded
 	Known   string
 	Budgets []budgetView
 	Days    []linkView
@@ -51,13 +56,13 @@ type dayScreen struct {
 type caseView struct {
 	ID, Time, Stamp   string
 	Label, Repo, Test string
-	Others            string // how many labels more
+	Others            string // how many more labels the case has
 	Link              string
 	Pill              pillView
 	Answer, Why       string
 	Cost              string
 	Report, People    string
-	Wrong             bool // it can be said that this was wrong
+	Wrong             bool // whether the page offers to say that it was wrong
 	Chance            string
 	Bar               int
 	Action            string
@@ -88,7 +93,7 @@ func (p *page) day(w http.ResponseWriter, r *http.Request) {
 	if text := r.PathValue("day"); text != "" {
 		var err error
 		if of, err = time.Parse(time.DateOnly, text); err != nil {
-			p.fail(w, r, job.Wrap("autopilot.day", "", fmt.Errorf("%w: %q is no day such as 2026-11-24", job.ErrInvalid,
+			p.fail(w, r, job.Wrap("autopilot.day", "", fmt.Errorf("%w: %q is not a day such as 2026-11-24", job.ErrInvalid,
 				clipped(text))))
 			return
 		}
@@ -156,7 +161,7 @@ func dayOf(d autopilot.Day, today time.Time) dayScreen {
 	return v
 }
 
-// runsToday is how many runs were triggered: of how many, where there is a budget.
+// runsToday is the number of runs that were triggered, with the budget where there is one.
 func runsToday(d autopilot.Day, today bool) string {
 	for _, b := range d.Budgets {
 		if b.Name == "runs" && b.Limit >= 0 && today {
@@ -166,11 +171,11 @@ func runsToday(d autopilot.Day, today bool) string {
 	return count(d.Cost.Runs, "run")
 }
 
-// mode says what it may do now, and offers to change that.
+// mode says what the autopilot may do now, and adds the buttons that change it.
 func (v *dayScreen) mode(d autopilot.Day) {
 	stop := actView{Action: "/autopilot/stop", Button: "Stop the autopilot"}
 	look := actView{
-		Action: "/autopilot/stop", Button: "Look on without triggering",
+		Action: "/autopilot/stop", Button: "Switch to dry run",
 		Fields: []fieldView{{"mode", "dry_run"}},
 	}
 	start := actView{Action: "/autopilot/start", Button: "Let it act again"}
@@ -182,13 +187,13 @@ func (v *dayScreen) mode(d autopilot.Day) {
 		v.Pill, v.Mode = pillView{"warn", "plan", "Dry run"}, "It decides and reports, and triggers nothing."
 		v.Acts = []actView{stop}
 	default:
-		v.Pill, v.Mode = pillView{"calm", "stop", "Off"}, "It looks at nothing."
+		v.Pill, v.Mode = pillView{"calm", "stop", "Off"}, "It is switched off."
 	}
 	if d.Why != "" {
 		v.Mode += " " + full(brief(d.Why, 400))
 	}
 	if !d.SwitchOK {
-		v.Stopped = "Its switch cannot be read; until it can, it triggers nothing."
+		v.Stopped = "mozci cannot read the switch, so the autopilot triggers nothing."
 		return
 	}
 	if s := d.Switch; s.Mode != autopilot.Act && s.Mode != "" {
@@ -216,12 +221,12 @@ func dayFacts(d autopilot.Day) []factView {
 	if n := a.Right + a.Wrong; n > 0 {
 		right.Big = fmt.Sprintf("%d of %d", a.Right, n)
 	}
-	right.Text = fmt.Sprintf("%s named, and nobody has acted yet; %d undecided.", count(a.Open, "push"), a.Undecided)
+	right.Text = fmt.Sprintf("%s named, no answer yet; %d undecided.", count(a.Open, "push"), a.Undecided)
 	return []factView{
 		right,
 		{
 			Kind: "bad", Symbol: "fail", Word: "Failed runs it caused", Big: number(d.Cost.RedRuns),
-			Text: "Each is a job that a person classifies.",
+			Text: "A person has to classify each.",
 		},
 		{
 			Kind: "plain", Symbol: "clock", Word: "Cost of the day", Big: count(d.Cost.Runs, "run"),
@@ -230,7 +235,7 @@ func dayFacts(d autopilot.Day) []factView {
 		{
 			Kind: "plain", Symbol: "target", Word: "Open cases",
 			Big:  fmt.Sprintf("%d of %d", d.Window.Open, d.Window.Size),
-			Text: "One more after a right answer, half after a wrong or undecided one.",
+			Text: "A right answer allows one more; a wrong or undecided one halves the number.",
 		},
 	}
 }
@@ -304,7 +309,7 @@ func (v *caseView) report(r autopilot.Report) {
 	}
 }
 
-// people is what people said or did about a case.
+// people says how people answered a case.
 func (v *caseView) people(c autopilot.Case) {
 	p := c.People
 	switch p.Answer {
@@ -326,7 +331,7 @@ func (v *caseView) people(c autopilot.Case) {
 	}
 }
 
-// ruleWords names a rule for people.
+// ruleWords names a rule for people: "over_budget" is "Over budget".
 func ruleWords(r autopilot.Rule) string {
 	return upper(strings.ReplaceAll(brief(r, 40), "_", " "))
 }
@@ -346,7 +351,8 @@ func budgetOf(b autopilot.Bar) budgetView {
 	return v
 }
 
-// robotics is who acts on the autopilot. It shows the error where nobody is, or may not.
+// robotics returns who acts on the autopilot. It shows an error when the caller has no right to, or
+// when there is no autopilot.
 func (p *page) robotics(w http.ResponseWriter, r *http.Request) (Caller, bool) {
 	if p.o.Robot == nil {
 		p.nowhere(w, r)
@@ -363,7 +369,7 @@ func (p *page) robotics(w http.ResponseWriter, r *http.Request) (Caller, bool) {
 	return c, true
 }
 
-// robotDone leads back to the autopilot's day, or shows why it was not done.
+// robotDone goes back to the autopilot's day, or shows why the act failed.
 func (p *page) robotDone(w http.ResponseWriter, r *http.Request, what string, err error) {
 	if err != nil {
 		p.fail(w, r, err)
@@ -373,7 +379,7 @@ func (p *page) robotDone(w http.ResponseWriter, r *http.Request, what string, er
 	http.Redirect(w, r, "/autopilot", http.StatusSeeOther)
 }
 
-// said is a field of a form, no longer than anybody writes.
+// said is a field of a form, cut to 300 bytes.
 func said(r *http.Request, field string) string {
 	s := strings.TrimSpace(r.PostFormValue(field))
 	return brief(s, 300)
@@ -412,9 +418,9 @@ func (p *page) robotOptOut(w http.ResponseWriter, r *http.Request) {
 	repo, revision := said(r, "project"), said(r, "revision")
 	switch {
 	case !projects.MatchString(repo):
-		p.fail(w, r, wrong("project", "%q is no name of a repository", clipped(repo)))
+		p.fail(w, r, wrong("project", "%q is not the name of a repository", clipped(repo)))
 	case !revisions.MatchString(revision):
-		p.fail(w, r, wrong("revision", "%q: expected 12 to 40 hexadecimal digits", clipped(revision)))
+		p.fail(w, r, wrong("revision", "%q is not a revision; expected 12 to 40 hexadecimal digits", clipped(revision)))
 	default:
 		out := r.PostFormValue("out") != "false"
 		p.robotDone(w, r, "autopilot opt-out", p.o.Robot.OptOut(r.Context(), repo, revision, c.Name, out))

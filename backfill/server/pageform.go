@@ -11,14 +11,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// formView is the form that starts a backfill, with what is in it.
+// formView is the form that starts a backfill, with its values.
 type formView struct {
 	Link, Project, Label, Revision, Test string
 	JobID, TaskID                        string
 	Times, Most, Batch, Runs             string
 	Search, Follow                       bool
-	Error                                string // what was wrong with it
-	Open                                 bool   // the options are unfolded
+	Error                                string // what is wrong with the values; empty for nothing
+	Open                                 bool   // whether the options are unfolded
 }
 
 // startView is the first screen.
@@ -30,7 +30,7 @@ type startView struct {
 	Bookmarklet string
 }
 
-// mostField is how long a field may be: longer ones are an error, not a page.
+// mostField is the maximum length of a field in bytes; a longer one gives an error.
 const mostField = 4096
 
 func (p *page) start(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,8 @@ func (p *page) start(w http.ResponseWriter, r *http.Request) {
 	p.showStart(w, r, http.StatusOK, f)
 }
 
-// showStart shows the form. That the history cannot be read is no reason not to.
+// showStart shows the form. It works without the history: when that cannot be read, the form
+// appears without it.
 func (p *page) showStart(w http.ResponseWriter, r *http.Request, code int, f formView) {
 	v := startView{Form: f, Example: p.example(), Root: p.root(r)}
 	list, err := p.backend.List(r.Context(), Query{Limit: 30})
@@ -60,7 +61,7 @@ func (p *page) showStart(w http.ResponseWriter, r *http.Request, code int, f for
 	p.show(w, r, code, "start", p.frame(r, "mozci: which push broke this job?", "start", v))
 }
 
-// example is a link to the plan of the example; empty where there is none.
+// example is the address of the example's plan; empty when there is no example.
 func (p *page) example() string {
 	if p.o.Example == "" {
 		return ""
@@ -68,12 +69,12 @@ func (p *page) example() string {
 	return "/backfill?" + url.Values{"link": {p.o.Example}}.Encode()
 }
 
-// bookmarklet is a bookmark that leads from the page of a job to its plan.
+// bookmarklet is a bookmark that opens the plan for the job that the browser shows now.
 func bookmarklet(root string) string {
 	return "javascript:location.href='" + root + "/backfill?link='+encodeURIComponent(location.href)"
 }
 
-// preview shows the plan of a dry run: it triggers nothing, however often it is asked.
+// preview shows the plan as a dry run. It triggers nothing, however often it is loaded.
 func (p *page) preview(w http.ResponseWriter, r *http.Request) {
 	in, err := readInput(r.URL.Query())
 	if err == nil && in == (Input{}) {
@@ -129,14 +130,14 @@ func (p *page) act(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fieldWords are what the form calls its fields.
+// fieldWords are the names that the form gives to the fields of an Input.
 var fieldWords = map[string]string{
 	"link": "Link", "project": "Repository", "job_id": "Job id", "task_id": "Task", "label": "Job", "revision": "Push",
 	"test": "Test", "times": "Runs on each push", "max_revisions": "Pushes to check", "batch": "Runs in a round",
 	"max_runs": "Budget in runs",
 }
 
-// formError is what is wrong with a form, in the words of the form.
+// formError is what is wrong with a form, with the form's own names of the fields.
 func formError(err error) string {
 	var in *InputError
 	if errors.As(err, &in) {
@@ -147,13 +148,13 @@ func formError(err error) string {
 	return upper(sentence(plain(reasonText(err))))
 }
 
-// readInput reads the fields of a form, or of a link that another page made: repo and
-// selectedTaskRun are Treeherder's names.
+// readInput reads the fields of a form, or of a link on another page. Such links use Treeherder's
+// names: repo, revision, selectedTaskRun.
 func readInput(q url.Values) (Input, error) {
 	var in Input
 	for name, list := range q {
 		if len(list) > 0 && len(list[0]) > mostField {
-			return Input{}, wrong(clipped(name), "it is longer than %d bytes", mostField)
+			return Input{}, wrong(clipped(name), "longer than %d bytes; shorten it", mostField)
 		}
 	}
 	get := func(names ...string) string {
@@ -171,21 +172,21 @@ func readInput(q url.Values) (Input, error) {
 	case Linear, Search, "":
 		in.Mode = mode
 	default:
-		return in, wrong("mode", "%q: expected linear or search", clipped(string(mode)))
+		return in, wrong("mode", "%q is not a mode; expected linear or search", clipped(string(mode)))
 	}
 	in.Follow, in.DryRun = set(get("follow_merges")), set(get("dry_run"))
-	if in.TaskID != "" { // Treeherder's addresses have the push beside the task, which says it
+	if in.TaskID != "" { // Treeherder's addresses also have the push; the task already says which it is
 		in.Revision = ""
 	}
 	return in, in.numbers(get)
 }
 
-// numbers reads the fields that are numbers. An empty one is the default.
+// numbers reads the fields that hold numbers. An empty field leaves the default.
 func (in *Input) numbers(get func(...string) string) error {
 	if s := get("job_id", "selectedJob"); s != "" && in.TaskID == "" {
 		id, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || id < 0 {
-			return wrong("job_id", "%q is no number", clipped(s))
+			return wrong("job_id", "%q is not a number", clipped(s))
 		}
 		in.JobID = &id
 	}
@@ -204,7 +205,7 @@ func (in *Input) numbers(get func(...string) string) error {
 		}
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 {
-			return wrong(f.name, "%q is no number", clipped(s))
+			return wrong(f.name, "%q is not a number", clipped(s))
 		}
 		*f.at = &n
 	}
@@ -213,8 +214,8 @@ func (in *Input) numbers(get func(...string) string) error {
 
 func set(s string) bool { return s != "" && s != "false" && s != "0" && s != "off" }
 
-// taskRun is a run of a task as Treeherder's addresses name it, ID.RUN, in the way that
-// Taskcluster's do, ID/RUN.
+// taskRun turns Treeherder's name for a run of a task, ID.RUN, into Taskcluster's, ID/RUN: "abc.1"
+// becomes "abc/1".
 func taskRun(s string) string {
 	const id = 22
 	if len(s) > id && (s[id] == '.' || s[id] == '-') {
@@ -223,7 +224,7 @@ func taskRun(s string) string {
 	return s
 }
 
-// inputOf asks for the same again, without what is the default.
+// inputOf is the input that makes the same request again, without the values that are defaults.
 func inputOf(a Ask) Input {
 	in := Input{
 		Project: a.Project, Label: a.Label, Revision: a.Revision, Test: string(a.Test), Mode: a.Mode, Follow: a.Follow,
@@ -246,7 +247,7 @@ func (in Input) most() int {
 	return *in.Most
 }
 
-// formOf is an input as people see it.
+// formOf shows an input in the form.
 func formOf(in Input) formView {
 	f := formView{
 		Link: plain(in.Link), Project: plain(in.Project), Label: plain(in.Label), Revision: plain(in.Revision),
@@ -267,7 +268,7 @@ func text(n *int) string {
 	return strconv.Itoa(*n)
 }
 
-// fieldsOf are the hidden fields that say the same as an input, to the letter.
+// fieldsOf are the hidden fields that send exactly the same input.
 func fieldsOf(in Input) []fieldView {
 	f := formOf(in)
 	var out []fieldView

@@ -10,55 +10,56 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The bounds of the grid: more runs on a push than these fold into counts, and in more
-// pushes than these the stretches that tell nothing fold into a row.
+// The bounds of the grid. With more than mostCells runs on a push, the page shows counts instead of
+// cells. With more than mostRows pushes, it folds neighbouring pushes that show nothing of interest
+// into one row.
 const (
 	mostCells = 8
 	mostRows  = 40
-	leastFold = 3  // a stretch of fewer is shown
-	barWidth  = 72 // pixels of a probability of 1
+	leastFold = 3  // fewer neighbouring pushes are not folded
+	barWidth  = 72 // width of a probability of 1, in pixels
 )
 
-// gridView is the table of pushes and runs, newest push first.
+// gridView is the table of pushes and runs, the newest push first.
 type gridView struct {
 	Caption string
 	Sum     string
 	Rows    []rowView
-	All     bool // every push is shown, since somebody wanted that
-	Folds   bool // some are not
-	Chances bool // there are probabilities to show
+	All     bool // a person wants to see every push
+	Folds   bool // some pushes are folded
+	Chances bool // the table has a column of probabilities
 }
 
-// rowView is a push, or a stretch of pushes.
+// rowView is one push, or several that are folded.
 type rowView struct {
-	ID     string // of its element
+	ID     string // the id of its HTML element
 	Number string
 	Rev    string
 	Link   string
 	Time   string
 	Change string
 	Author string
-	Label  string // where it is not the backfill's: the chunk that runs the test there
+	Label  string // the chunk that runs the test on this push, if it is another one than the backfill's
 
-	Class  string // after, before or gap: on which side of the break it is
-	Hit    bool   // the culprit
-	Good   bool   // the newest push that is known to be good
-	Line   bool   // the boundary is above it
+	Class  string // "after", "before" or "gap": its side of the break
+	Hit    bool   // it is the culprit
+	Good   bool   // it is the last good push
+	Line   bool   // the line between bad and good is above it
 	Tag    string
 	Cells  []cellView
-	Counts []countView // instead of too many cells, which are behind them
-	Note   string      // instead of cells
-	Failed string      // 4 of 5
+	Counts []countView // shown first when there are too many cells
+	Note   string      // shown where cells would be
+	Failed string      // failed runs: "4 of 5"
 	Bar    int
 	Chance string
 
-	Fold string // a stretch of pushes, in words
+	Fold string // the text of folded pushes
 }
 
-// cellView is a run.
+// cellView is one run.
 type cellView struct {
 	Class, Symbol string
-	Name          string // for who cannot see it
+	Name          string // for screen readers, and on hover
 	Link          string
 	Ours          bool
 }
@@ -68,7 +69,7 @@ type countView struct {
 	N                   int
 }
 
-// looks are the class, the symbol and the words of a result.
+// looks are the class, the symbol and the words for a result.
 type looks struct{ Class, Symbol, Word, Name string }
 
 var resultLooks = map[Result]looks{
@@ -85,7 +86,7 @@ var resultLooks = map[Result]looks{
 
 var plannedLooks = looks{"plan", "plan", "planned", "planned, not triggered yet"}
 
-// legend is the symbols in the order of Results, and planned.
+// legend lists the symbols in the order of Results, and then planned.
 func legend() []looks {
 	var out []looks
 	for _, r := range Results() {
@@ -102,7 +103,7 @@ func looksOf(r Result) looks {
 	return l
 }
 
-// marks are the indexes of the rows that matter; -1 for one that is not there.
+// marks are the indices of the rows that matter, counted from the newest; -1 when there is none.
 type marks struct{ culprit, bad, good, start int }
 
 func marksOf(b Backfill) marks {
@@ -125,8 +126,9 @@ func marksOf(b Backfill) marks {
 	return m
 }
 
-// line reports whether the boundary is above a row: below the culprit where it is known,
-// else above the last good push.
+// line reports whether the line between bad and good is above row i. It is below the culprit or,
+// while that is unknown, above the last good push. Rows are newest first, so with the culprit in
+// row 2 the line is above row 3.
 func (m marks) line(i int) bool {
 	if m.culprit >= 0 {
 		return i == m.culprit+1
@@ -159,8 +161,8 @@ func gridOf(b Backfill, all bool) gridView {
 	return g
 }
 
-// quietRows says which rows tell nothing: no failure, nothing under way or planned, hardly
-// any chance, and not beside a row that matters.
+// quietRows says which rows may be folded: no failure, nothing under way or planned, a probability
+// below 1%, no run of mozci's, and no row that matters next to it.
 func quietRows(rows []Row, m marks) []bool {
 	out := make([]bool, len(rows))
 	for i, r := range rows {
@@ -179,7 +181,8 @@ func quietRows(rows []Row, m marks) []bool {
 	return out
 }
 
-// side is the class of a row: after the break, before it, or in the gap where it must be.
+// side is on which side of the break a row is: after it, before it, or in the gap in which it must
+// be; "open" while neither end is known.
 func side(i int, m marks) string {
 	switch {
 	case m.culprit >= 0 && i <= m.culprit, m.culprit < 0 && m.bad >= 0 && i <= m.bad:
@@ -240,12 +243,13 @@ func rowOf(b Backfill, i int, m marks) rowView {
 	return v
 }
 
-// elementOf is the id of a push's row.
+// elementOf is the id of a push's row in the HTML.
 func elementOf(p job.PushRef) string {
 	return "push-" + wordsOnly(p.Repo) + "-" + strconv.FormatInt(p.ID, 10)
 }
 
-// wordsOnly makes a name fit for an id: whatever is no letter or digit becomes a dash.
+// wordsOnly makes a name usable as an HTML id: every character that is not a letter or digit
+// becomes a dash.
 func wordsOnly(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
@@ -280,11 +284,11 @@ func (v *rowView) cells(r Row) {
 		v.Counts = countsOf(v.Cells)
 	}
 	if len(v.Cells) == 0 && r.Untestable != "" {
-		v.Note = "not testable: " + strings.TrimPrefix(brief(r.Untestable, 120), "untestable: ")
+		v.Note = "not testable: " + strings.TrimPrefix(brief(r.Untestable, 120), "not testable: ")
 	}
 }
 
-// countsOf is how many cells there are of each kind, in the order of the legend.
+// countsOf counts the cells of each kind, in the legend's order.
 func countsOf(cells []cellView) []countView {
 	n := map[string]int{}
 	for _, c := range cells {
@@ -299,7 +303,7 @@ func countsOf(cells []cellView) []countView {
 	return out
 }
 
-// runsOf sums the runs up: "14 runs by the CI, 21 by mozci, 3 to come".
+// runsOf sums up the runs: "14 runs by the CI, 21 by mozci, 3 to come".
 func runsOf(b Backfill) string {
 	var ci, ours, open, planned int
 	for _, r := range b.Rows {
@@ -329,7 +333,7 @@ func runsOf(b Backfill) string {
 	return strings.Join(parts, ", ")
 }
 
-// suspects are the pushes that can have broken it, the most probable first.
+// suspects are the pushes that can have broken the job, the most probable first.
 func suspects(b Backfill) []Suspect {
 	out := slices.Clone(b.Credible)
 	slices.SortStableFunc(out, func(x, y Suspect) int { return cmp.Compare(y.Probability, x.Probability) })

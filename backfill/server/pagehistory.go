@@ -12,14 +12,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// historyView is the list of backfills, newest first.
+// historyView is the list of backfills, the newest first.
 type historyView struct {
 	Filter  filterView
 	Rows    []historyRow
-	Older   string // the address of what comes after these
-	Any     bool   // there are backfills at all
-	Closest string // what there is, for a filter that nothing fits
-	Similar string // the address of the list with that
+	Older   string // the address of the next page; empty for none
+	Any     bool   // whether there are any backfills at all
+	Closest string // a job whose name is close to a filter that matched nothing
+	Similar string // the address of that job's list
 	Example string
 }
 
@@ -34,7 +34,7 @@ type stateChoice struct {
 	Chosen      bool
 }
 
-// historyRow is a backfill in a list, with the earlier ones of the same job.
+// historyRow is a backfill in the list, with the earlier ones of the same job.
 type historyRow struct {
 	Link, Answer  string
 	Pill          pillView
@@ -48,14 +48,14 @@ type historyRow struct {
 	DryRun, Alone bool
 }
 
-// perScreen is how many backfills a screen of the history has.
+// perScreen is how many backfills a page of the history shows.
 const perScreen = 50
 
 func (p *page) history(w http.ResponseWriter, r *http.Request) {
 	q, f := queryFrom(r.URL.Query())
 	q.Limit = perScreen
 	list, err := p.backend.List(r.Context(), q)
-	if err != nil && !errors.Is(err, job.ErrNotFound) { // not found: the one that Before named is gone
+	if err != nil && !errors.Is(err, job.ErrNotFound) { // not found: the backfill that Before names no longer exists
 		p.fail(w, r, err)
 		return
 	}
@@ -71,7 +71,7 @@ func (p *page) history(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "history", p.frame(r, "Backfills · mozci", "history", v))
 }
 
-// closest looks for the job that somebody may have meant.
+// closest looks for the job that a person may have meant.
 func (p *page) closest(r *http.Request, v *historyView) {
 	all, err := p.backend.List(r.Context(), Query{Limit: 500})
 	if err != nil {
@@ -92,8 +92,8 @@ func (p *page) closest(r *http.Request, v *historyView) {
 	}
 }
 
-// distance is how many letters must change until one text is the other, or a part of it
-// between two slashes or dashes.
+// distance is the edit distance between a filter and a label, or between the filter and the nearest
+// part of the label between slashes and dashes. A label that contains the filter is at distance 0.
 func distance(a, b string) int {
 	a, b = strings.ToLower(a), strings.ToLower(b)
 	best := job.Distance(a, b)
@@ -106,7 +106,7 @@ func distance(a, b string) int {
 	return best
 }
 
-// queryFrom reads the filters of the address. What makes no sense filters nothing.
+// queryFrom reads the filters of the address. Values that make no sense are ignored.
 func queryFrom(q url.Values) (Query, filterView) {
 	get := func(name string) string {
 		s := strings.TrimSpace(q.Get(name))
@@ -133,7 +133,8 @@ func labelQuery(a Ask) string {
 	return url.Values{"project": {a.Project}, "label": {a.Label}}.Encode()
 }
 
-// historyRows are backfills as rows; those of a job that is there already are behind it.
+// historyRows turns backfills into rows. The newest of each job has a row, with the earlier ones
+// inside it.
 func historyRows(list []Backfill) []historyRow {
 	var out []historyRow
 	at := map[string]int{}

@@ -24,7 +24,7 @@ func (p *page) showOne(w http.ResponseWriter, r *http.Request, b Backfill) {
 	p.show(w, r, http.StatusOK, "backfill", p.frame(r, title(b), "history", v))
 }
 
-// view is a backfill's screen, which leads to the chooser of its push where there is one.
+// view is a backfill's screen, with a link to the chooser for its push where there is one.
 func (p *page) view(b Backfill, all bool) backfillView {
 	v := viewOf(b, all)
 	if p.o.Chooser != nil && b.Ask.Revision != "" {
@@ -33,17 +33,17 @@ func (p *page) view(b Backfill, all bool) backfillView {
 	return v
 }
 
-// allRows reports whether somebody wants every push of a long range.
+// allRows reports whether a person wants to see every push of a long range.
 func allRows(r *http.Request) bool { return r.URL.Query().Get("rows") == "all" }
 
-// sureView asks once before something is stopped, for browsers that run no script.
+// sureView asks once more before a backfill is cancelled, for browsers that run no script.
 type sureView struct {
 	Act  actView
 	Back string
 }
 
-// cancel ends a backfill. Without the field sure, which the dialog and the screen of this
-// question have, it only asks.
+// cancel cancels a backfill. The dialog and the screen that asks send the field sure; without it,
+// cancel shows that screen.
 func (p *page) cancel(w http.ResponseWriter, r *http.Request) {
 	c, ok := p.caller(w, r)
 	if !ok {
@@ -72,7 +72,7 @@ func (p *page) cancel(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, back, http.StatusSeeOther)
 }
 
-// bug is a backfill as text, to be pasted into a bug.
+// bug shows a backfill as plain text, for pasting into a bug.
 func (p *page) bug(w http.ResponseWriter, r *http.Request) {
 	b, err := p.backend.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -84,8 +84,7 @@ func (p *page) bug(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprint(w, bugText(b, p.root(r)))
 }
 
-// bugText says in sentences and a table what is known. Stretches that tell nothing are
-// left out of the table.
+// bugText says in sentences and a table what is known. Its table leaves out the folded pushes.
 func bugText(b Backfill, root string) string {
 	v := viewOf(b, false)
 	var out strings.Builder

@@ -15,12 +15,12 @@ type planView struct {
 	Steps []stepView
 }
 
-// stepView is a line of the plan: several pushes with the same wanted are one line.
+// stepView is a line of the plan. Pushes for which it would say the same share a line.
 type stepView struct {
 	Class, Symbol, Word string
-	What                string // 2 runs on
+	What                string // what happens on the pushes: "2 runs on"
 	Pushes              []pushView
-	More                int // pushes that are not named
+	More                int // number of pushes beyond those that are named
 	Why                 string
 }
 
@@ -79,8 +79,8 @@ func planOf(b Backfill) planView {
 	return v
 }
 
-// underWay adds the runs of this backfill that are queued or running, push by push, with
-// the reason that the last request there had.
+// underWay adds the queued and running runs of this backfill, with the reason of the newest request
+// on each push.
 func (p *planner) underWay() {
 	for _, l := range []struct {
 		result Result
@@ -114,7 +114,7 @@ func (p *planner) why(on job.PushRef) string {
 	return ""
 }
 
-// toCome adds the steps of the plan that have no answer yet.
+// toCome adds the steps of the plan that the CI has not answered yet.
 func (p *planner) toCome() {
 	if !p.b.State.Open() && p.b.State != Planned {
 		return
@@ -137,7 +137,7 @@ func (p *planner) toCome() {
 	}
 }
 
-// asked reports whether a step of the plan was requested.
+// asked reports whether the CI has answered the step with this key.
 func (p *planner) asked(key string) bool {
 	return slices.ContainsFunc(p.b.Steps, func(s Step) bool { return s.Key == key && s.Receipt != nil })
 }
@@ -177,7 +177,7 @@ func (p *planner) step(k stepKey) stepView {
 	return v
 }
 
-// pushesOf is how many pushes a plan triggers something on.
+// pushesOf is the number of pushes on which a plan triggers something.
 func pushesOf(plan trigger.Plan) int {
 	seen := map[string]bool{}
 	for _, s := range plan.Steps {

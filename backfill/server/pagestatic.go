@@ -14,9 +14,9 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// assets are the files that a browser fetches beside a screen: style, script, icon. Their
-// addresses carry what they hold, so that a browser may keep them for ever and still has
-// the new one after an update.
+// assets are the files that a browser loads with a screen: style, scripts, icon. Their addresses
+// contain a hash of the content (/page/page.js?v=…), so a browser may keep them for a year and
+// still loads the new file after an update.
 type assets struct {
 	content map[string][]byte
 	hash    map[string]string
@@ -32,7 +32,7 @@ func loadAssets() *assets {
 	a := &assets{content: map[string][]byte{}, hash: map[string]string{}}
 	list, err := fs.ReadDir(pageFiles, "page")
 	if err != nil {
-		panic(err) // they are part of the program
+		panic(err) // the files are part of the program
 	}
 	for _, e := range list {
 		if assetTypes[path.Ext(e.Name())] == "" {
@@ -48,7 +48,7 @@ func loadAssets() *assets {
 	return a
 }
 
-// link is the address of a file.
+// link is the address of a file, with its hash.
 func (a *assets) link(name string) string { return "/page/" + name + "?v=" + a.hash[name] }
 
 func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
@@ -72,8 +72,8 @@ func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text)
 }
 
-// screens are the templates by the name of their file: each with the layout and the parts
-// that several share.
+// screens are the templates by the name of their file. Each is parsed together with the layout and
+// the parts that several screens share.
 type screens map[string]*template.Template
 
 func loadScreens(a *assets) screens {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// update is what an event carries: the parts of the screen that have changed, by the id of
-// their element, in the order in which they are to be put in.
+// update is the data of an event: the parts of the screen that changed, by the id of their HTML
+// element, in the order in which the script replaces them.
 type update struct {
 	Version  int64      `json:"version"`
 	State    State      `json:"state"`
@@ -26,20 +26,20 @@ type partHTML struct {
 	HTML string `json:"html"`
 }
 
-// partNames are the parts of the screen that events replace; each is a template. The rows
-// of the grid are parts of their own as long as they are the same rows.
+// partNames are the parts of the screen that an update may replace; each is a template and the id
+// of an element. While the grid has the same rows, its rows are replaced one by one.
 var partNames = []string{"answer", "facts", "grid", "plan", "log", "foot", "asks"}
 
 // rendered is a screen in parts.
 type rendered struct {
 	update // with all parts
 	rows   []partHTML
-	plain  bool // the grid has no chances
+	plain  bool // the grid has no column of probabilities
 }
 
-// stream sends what changes of a backfill as server-sent events: update for a change, each
-// with the version as its id; still for a sign of life, after a comment for what lies
-// between; end when nothing will change any more.
+// stream sends the changes of a backfill as server-sent events. "update" is a change, and its id
+// the version. "still" is a heartbeat, with a comment before it. "end" says that nothing will
+// change any more.
 func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 	id, all := r.PathValue("id"), allRows(r)
 	if _, err := p.backend.Get(r.Context(), id); err != nil {
@@ -88,8 +88,8 @@ func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// after is the version that a browser has: what it had when its connection broke, else
-// what its address says.
+// after is the version that a browser has already: the id of its last event when it connects again,
+// or the parameter of its first request.
 func after(r *http.Request) int64 {
 	for _, s := range []string{r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")} {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
@@ -102,10 +102,11 @@ func after(r *http.Request) int64 {
 type change struct {
 	b    Backfill
 	err  error
-	over bool // nothing comes after this
+	over bool // the backfill has ended
 }
 
-// follow is the backend's Follow as a channel, which is closed when ctx ends.
+// follow turns the backend's Follow into a channel, which is closed when there is no more, or when
+// ctx ends.
 func (p *page) follow(ctx context.Context, id string, after int64) <-chan change {
 	out := make(chan change)
 	go func() {
@@ -130,7 +131,7 @@ func (p *page) follow(ctx context.Context, id string, after int64) <-chan change
 	return out
 }
 
-// update sends the parts of now that are not as in last; all of them where there is none.
+// update sends the parts of now that differ from last, or all parts when last is nil.
 func (e *events) update(now, last *rendered) error {
 	u := now.update
 	u.Parts = now.since(last)
@@ -141,7 +142,7 @@ func (e *events) update(now, last *rendered) error {
 	return e.send("update", u.Version, text)
 }
 
-// since are the parts that differ.
+// since returns the parts that differ from last.
 func (now *rendered) since(last *rendered) []partHTML {
 	if last == nil {
 		return now.Parts
@@ -175,7 +176,7 @@ func sameRows(a, b []partHTML) bool {
 	return true
 }
 
-// render makes the parts of a screen, once for all who watch it.
+// render makes the parts of a screen, once for all browsers that watch it.
 func (p *page) render(b Backfill, all bool) (*rendered, error) {
 	key := partKey{b.ID, b.Version, all}
 	if r, ok := p.parts.Get(key); ok {
@@ -221,5 +222,5 @@ type partKey struct {
 	all     bool
 }
 
-// mostParts is how many screens are kept, since hundreds of browsers may watch one backfill.
+// mostParts is how many rendered screens are kept: hundreds of browsers may watch one backfill.
 const mostParts = 64

@@ -14,7 +14,7 @@ type backfillView struct {
 	Version int64
 	Live    bool
 	All     bool // every push is shown
-	Bare    bool // nothing was found out: there is nothing to show but why
+	Bare    bool // nothing was found out, so there is only the reason to show
 	Pill    pillView
 	Project string
 	Label   string
@@ -22,40 +22,40 @@ type backfillView struct {
 	JobLink string
 
 	Heading string
-	Lead    []leadView // why we think so
-	Bits    []string   // round, time left
+	Lead    []leadView // why mozci thinks so
+	Bits    []string   // short facts: round, time left
 	Updated time.Time
 	Acts    actsView
-	Instead []insteadView // of what was refused, or failed: what is possible
+	Instead []insteadView // what else can be done after a refusal or failure
 	Notes   []string      // warnings
 
 	Facts []factView
 	Grid  gridView
 	Plan  planView
 	Log   logView
-	Form  *formView // of a dry run: what was recognised, to be changed
+	Form  *formView // for a dry run: what mozci recognised, to be corrected
 
 	Started  string
 	Links    linksView
 	Command  string
-	Announce string // for a screen reader, when it changes
+	Announce string // read out by a screen reader when it changes
 	Legend   []looks
 }
 
 type pillView struct{ Class, Symbol, Word string }
 
-// leadView is a piece of the sentence under the heading; a link where there is one.
+// leadView is a part of the sentence under the heading; Link is empty when it is only text.
 type leadView struct{ Text, Link string }
 
 type factView struct {
 	Kind, Symbol, Word string
-	Big                string // before the push
+	Big                string // large text before the push
 	Push, Link, Rev    string
 	Text               string
 	Bar                *barView
 }
 
-// barView is a part of a whole, in hundredths of it.
+// barView is a bar that shows a part of a whole; Width is 0 to 100.
 type barView struct {
 	Width int
 	Name  string
@@ -81,8 +81,8 @@ func pillOf(s State) pillView {
 	return pillView{"calm", "clock", brief(s, 20)}
 }
 
-// viewOf makes the screen of a backfill. Everything in it that came from a CI or a person
-// has been through plain or outside.
+// viewOf makes the screen of a backfill. All of its texts from a CI or a person have gone through
+// plain, brief or outside.
 func viewOf(b Backfill, all bool) backfillView {
 	v := backfillView{
 		ID: b.ID, Version: b.Version, Live: b.State.Open(), All: all, Pill: pillOf(b.State),
@@ -121,13 +121,13 @@ func startedBy(b Backfill) string {
 	switch {
 	case b.Via == ViaAutopilot:
 		return "Started by the autopilot" + when
-	case b.By == "": // a dry run of somebody who reads
-		return "Asked for" + when
+	case b.By == "": // a dry run of somebody who has not signed in
+		return "Requested" + when
 	}
 	return "Started by " + person(b.By) + when
 }
 
-// title is what a window is called: the answer first.
+// title is the title of the window, the answer first.
 func title(b Backfill) string {
 	start := brief(b.Answer, 80)
 	if s := first(suspects(b)); b.Culprit != nil || s.Probability >= 0.01 {
@@ -143,8 +143,7 @@ func title(b Backfill) string {
 	return start + " · " + label + " · mozci"
 }
 
-// leadOf is the sentence under the heading: what the culprit is, and what the answer
-// rests on.
+// leadOf is the sentence under the heading: the culprit's change, and what the answer rests on.
 func leadOf(b Backfill) []leadView {
 	var out []leadView
 	if b.Culprit != nil {
@@ -210,7 +209,7 @@ func factsOf(b Backfill) []factView {
 func goodFact(b Backfill) factView {
 	f := factView{Kind: "good", Symbol: "pass", Word: "Last good"}
 	if b.LastGood == nil {
-		f.Big, f.Text = "none yet", "No push was seen where it passed."
+		f.Big, f.Text = "none yet", "mozci has not found a push where it passed."
 		if !b.State.Open() {
 			f.Big = "none"
 		}
@@ -227,7 +226,7 @@ func badFact(b Backfill) factView {
 	f := factView{Kind: "bad", Symbol: "fail", Word: "First bad"}
 	at := b.FirstBad
 	if at == nil {
-		f.Big, f.Text = "none yet", "No push is known to be bad."
+		f.Big, f.Text = "none yet", "mozci has not found a push where it failed."
 		if !b.State.Open() {
 			f.Big = "none"
 		}
@@ -244,7 +243,7 @@ func badFact(b Backfill) factView {
 	return f
 }
 
-// lastPart is the end of a path, which tells tests apart.
+// lastPart is the end of a path, which usually is what tells two tests apart.
 func lastPart(path string) string {
 	return path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:]
 }
@@ -269,14 +268,14 @@ func culpritFact(b Backfill) factView {
 		list = rest
 	}
 	if len(list) == 0 {
-		f.Big, f.Text = "not known", "No push is more likely than another one yet."
+		f.Big, f.Text = "not known", "No push is more likely than another yet."
 		m := marksOf(b)
 		switch {
 		case b.Outcome == "not_a_regression":
 			f.Big, f.Text = "none", "The test is as flaky as it was before."
 		case m.bad >= 0 && m.good > m.bad:
 			f.Big = "1 of " + count(m.good-m.bad, "push")
-			f.Text = "The first bad one, or one between it and the last good one."
+			f.Text = "The first bad push, or one between it and the last good push."
 		}
 		return f
 	}
@@ -318,7 +317,7 @@ func costFact(b Backfill) factView {
 			f.Text += "A run usually takes " + span(c.Usual) + "."
 		}
 		if f.Text == "" {
-			f.Text = "Nothing was triggered yet."
+			f.Text = "mozci has triggered nothing yet."
 		}
 		return f
 	case b.State.Open():
@@ -349,7 +348,7 @@ func costFact(b Backfill) factView {
 	return f
 }
 
-// planned is how many runs a backfill would trigger, or will.
+// planned is the number of runs that a backfill will trigger, or would.
 func planned(b Backfill) int {
 	if n := b.Plan.Total(); n > 0 {
 		return n
@@ -357,8 +356,8 @@ func planned(b Backfill) int {
 	return b.Cost.Forecast
 }
 
-// announce is what a screen reader is told when it changes: the state, the answer, and
-// how many results there are.
+// announce is what a screen reader reads out after a change: the state, the answer, and the number
+// of results.
 func announce(b Backfill) string {
 	s := pillOf(b.State).Word + ". " + sentence(brief(b.Answer, 300))
 	if b.Cost.Runs > 0 {
@@ -367,15 +366,15 @@ func announce(b Backfill) string {
 	return s
 }
 
-// logView is the log: what happened last, and behind a fold what happened before.
+// logView is the log: the latest lines, and the earlier ones folded.
 type logView struct {
 	Latest, Earlier []dayView
-	Count           int // of the earlier ones
+	Count           int // number of the earlier lines
 }
 
-// dayView is the log of a day.
+// dayView is the log of one day.
 type dayView struct {
-	Day     string // empty where all is of one day
+	Day     string // empty when the whole log is of one day
 	Entries []entryView
 }
 
@@ -383,7 +382,7 @@ type entryView struct {
 	Time                time.Time
 	Class, Symbol       string
 	Text, Why, Link, ID string
-	Times               int // how often, where that is more than once
+	Times               int // how often the line repeats; 0 for once
 }
 
 var kindLooks = map[string]looks{
@@ -396,15 +395,15 @@ var kindLooks = map[string]looks{
 	"state":      {Class: "calm", Symbol: "clock"},
 }
 
-// The bounds of the log: how many lines are unfolded, and how many there are; all of them
-// are in the JSON.
+// The bounds of the log: how many lines are shown unfolded, and how many in all. The JSON has every
+// line.
 const (
 	latestLog = 12
 	mostLog   = 200
 )
 
 func logOf(log []Entry) logView {
-	n := min(len(log), latestLog+2) // two more need no fold
+	n := min(len(log), latestLog+2) // a fold of one or two lines is not worth it
 	if len(log) > n {
 		n = latestLog
 	}
@@ -419,7 +418,8 @@ func logOf(log []Entry) logView {
 	return v
 }
 
-// daysOf are the lines from one to before another, day by day.
+// daysOf turns the lines from index from up to, not including, to into days. A line that repeats
+// the one before it only raises its count.
 func daysOf(log []Entry, from, to int) []dayView {
 	var out []dayView
 	for i := from; i < to; i++ {
@@ -448,7 +448,7 @@ func daysOf(log []Entry, from, to int) []dayView {
 // same reports whether two lines say the same.
 func (e Entry) same(o Entry) bool { return e.Text == o.Text && e.Why == o.Why && e.Kind == o.Kind }
 
-// culpritPush is the push that broke it; nil where none is known.
+// culpritPush is the push that broke the job; nil while none is known.
 func culpritPush(b Backfill) *job.PushRef {
 	if b.Culprit == nil {
 		return nil

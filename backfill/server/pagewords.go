@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// percent is a probability in words: whole, <1% and >99% at the ends, since nothing here
-// is certain.
+// percent is a probability as a whole percentage: 0.966 is "97%". Below 1% it is "<1%" and above
+// 99% ">99%", because nothing here is certain.
 func percent(p float64) string {
 	switch {
-	case !(p >= 0.01): // not a number too
+	case !(p >= 0.01): // also true for NaN
 		return "<1%"
 	case p > 0.99:
 		return ">99%"
@@ -22,7 +22,7 @@ func percent(p float64) string {
 	return strconv.Itoa(int(math.Round(p*100))) + "%"
 }
 
-// count is a number with its unit: 1 run, 2 runs, 20,143 runs.
+// count is a number with its unit: "1 run", "2 runs", "20,143 runs".
 func count(n int, unit string) string {
 	return number(n) + " " + plural(n, unit)
 }
@@ -37,7 +37,7 @@ func plural(n int, unit string) string {
 	return unit + "s"
 }
 
-// number is a number with a comma before each three digits.
+// number is a number with a comma before every three digits: 20143 is "20,143".
 func number(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -46,7 +46,8 @@ func number(n int) string {
 	return s
 }
 
-// span is a duration of so many seconds in words: 45 s, 36 min, 14 h 50 min, 2 days 3 h.
+// span is a duration in words, from seconds, rounded down: "45 s", "36 min", "14 h 50 min", "2 days
+// 3 h".
 func span(seconds float64) string {
 	if !(seconds > 0) {
 		return "0 s"
@@ -70,7 +71,8 @@ func joined(a int, unitA string, b int, unitB string) string {
 	return strconv.Itoa(a) + unitA + " " + strconv.Itoa(b) + unitB
 }
 
-// roughly is an expected duration: no more exact than anybody can know.
+// roughly is an expected duration, rounded as far as it can be known: to 1 min, from 10 min on to 5
+// min, from 1 h on to 10 min, from 3 h on to 30 min.
 func roughly(seconds float64) string {
 	step := 60.0
 	switch {
@@ -84,8 +86,8 @@ func roughly(seconds float64) string {
 	return span(max(step, math.Round(seconds/step)*step))
 }
 
-// machine is an expected machine time, which is told in hours however long it is: no
-// machine runs for days.
+// machine is an expected machine time. Unlike a duration it stays in hours however long it is,
+// since many machines share it: "120 h", not "5 days".
 func machine(seconds float64) string {
 	if seconds < 48*3600 {
 		return roughly(seconds)
@@ -93,13 +95,13 @@ func machine(seconds float64) string {
 	return number(int(math.Round(min(seconds, 1e12)/3600))) + " h"
 }
 
-// clock, day and stamp are times as people read them; all are UTC.
+// clock, day, stamp and iso are times as people and browsers read them, all in UTC.
 func clock(t time.Time) string { return t.UTC().Format("15:04") }
 func day(t time.Time) string   { return t.UTC().Format("2 January 2006") }
 func stamp(t time.Time) string { return t.UTC().Format("2 Jan 15:04") }
 func iso(t time.Time) string   { return t.UTC().Format(time.RFC3339) }
 
-// upper begins a sentence. The name of this program stays small.
+// upper capitalises the first letter of a sentence. The program's own name stays "mozci".
 func upper(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	if s == "" || strings.HasPrefix(s, "mozci") {
@@ -108,7 +110,7 @@ func upper(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
-// sentence is a text that ends as a sentence does.
+// sentence adds a full stop where there is none.
 func sentence(s string) string {
 	if s == "" || strings.ContainsRune(".!?", rune(s[len(s)-1])) {
 		return s
@@ -116,11 +118,11 @@ func sentence(s string) string {
 	return s + "."
 }
 
-// short and eight are revisions as people compare them.
+// short and eight are the first 12 and 8 digits of a revision.
 func short(rev string) string { return brief(rev[:min(len(rev), 12)], 12) }
 func eight(rev string) string { return brief(rev[:min(len(rev), 8)], 8) }
 
-// person is how a page names somebody: with an @ where it is a nickname.
+// person names a caller: with an @, unless the name is an address or path.
 func person(name string) string {
 	name = brief(name, 80)
 	if name == "" || strings.ContainsAny(name, "@ /") {

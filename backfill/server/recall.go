@@ -9,14 +9,14 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// recall makes the steps tell of all that the ledger knows this backfill to have asked
-// for, and of the runs that came of it: an instance may have died after the CI took a
-// request and before it wrote so, and a CI that makes runs in the background names them
-// later. It returns how many runs those are, -1 where that is not known now.
+// recall completes the steps from the ledger. An instance may have died after the CI accepted a
+// request and before it wrote that into the backfill, and a CI that creates runs in the background
+// names them only later. It returns the number of runs that this backfill has triggered, or -1 when
+// that cannot be read now.
 func (w *work) recall(ctx context.Context) (asked int) {
 	entries, err := w.s.o.Ledger.Entries(ctx, ledger.Query{Who: who(w.r.ID)})
 	if err != nil {
-		w.s.log.Warn("what was asked for before could not be read", "backfill", w.r.ID, "error", err)
+		w.s.log.Warn("earlier requests could not be read from the ledger", "backfill", w.r.ID, "error", err)
 		return -1
 	}
 	for _, e := range entries {
@@ -46,8 +46,8 @@ func (w *work) recall(ctx context.Context) (asked int) {
 	return asked
 }
 
-// settle makes the cost of one that ends what the ledger says: the grid may show runs that
-// never came, or not show yet what comes.
+// settle sets the final cost from the ledger. The grid may show runs that never came, or not yet
+// show those that will.
 func (w *work) settle(ctx context.Context) {
 	if w.place.CI == nil {
 		return
@@ -57,7 +57,8 @@ func (w *work) settle(ctx context.Context) {
 	}
 }
 
-// madeBy are the runs of a request, as far as the CI names them, and whether it took it.
+// madeBy returns the runs of a request, as far as the CI names them, and whether the CI accepted
+// it.
 func (w *work) madeBy(ctx context.Context, e ledger.Entry) (ids []string, made bool) {
 	if ids = e.Receipt.IDs; e.State.Made() && len(ids) >= e.Count {
 		return ids, true
@@ -76,15 +77,15 @@ func (w *work) madeBy(ctx context.Context, e ledger.Entry) (ids []string, made b
 	return ids, e.State.Made() || e.State.Open() && len(ids) >= e.Count
 }
 
-// recall writes one request, which the CI took, into the steps.
+// recall writes a request that the CI accepted into the steps.
 func (b *Backfill) recall(e ledger.Entry, ids []string) {
 	at := slices.IndexFunc(b.Steps, func(s Step) bool { return s.Key == e.Key })
 	if at < 0 {
 		at = len(b.Steps)
-		for at > 0 && b.Steps[at-1].Time.Before(e.Asked) { // the newest first
+		for at > 0 && b.Steps[at-1].Time.Before(e.Asked) { // newest first
 			at--
 		}
-		why := "it was asked for by an instance of mozci that ended before it could write why"
+		why := "an instance of mozci triggered this, and ended before it could write why"
 		b.Steps = slices.Insert(b.Steps, at, Step{
 			Key: e.Key, Label: e.Label, Push: e.Push.Ref(), Action: trigger.ActionTrigger, Count: e.Count, Why: why,
 			Round: max(1, b.Cost.Rounds), Time: e.Asked,
@@ -95,14 +96,14 @@ func (b *Backfill) recall(e ledger.Entry, ids []string) {
 		st.Receipt, st.Error = &Receipt{State: string(job.ReceiptAccepted), IDs: []string{}}, nil
 	}
 	if len(ids) > len(st.Receipt.IDs) {
-		r := *st.Receipt // the one that was there may be being written
+		r := *st.Receipt // a copy: a reader may hold the old one
 		r.IDs = slices.Clone(ids)
 		st.Receipt = &r
 	}
 	b.Steps = b.Steps[:min(len(b.Steps), mostSteps)]
 }
 
-// unnamed reports whether something was asked for whose runs are not known by their ids.
+// unnamed reports whether there are requests whose runs are not all known by id.
 func (w *work) unnamed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// errorAnswer is the answer to a request that failed.
+// errorAnswer is the JSON of an error.
 type errorAnswer struct {
 	Error struct {
 		Reason  string `json:"reason"`
@@ -23,10 +23,10 @@ type errorAnswer struct {
 	} `json:"error"`
 }
 
-// Fail answers that a request failed, with a reason, which is one word, and a message,
-// which is a sentence: as JSON, {"error":{"reason","message"}}, or to a person as
-// DoorOptions.Fail does. The reason is the outcome in the act's line. Of a status of 401
-// the answer says which credentials would do.
+// Fail answers that a request failed. reason is one word and message a sentence. Programs get JSON,
+// {"error":{"reason","message"}}; people get what DoorOptions.Fail writes. The reason also becomes
+// the outcome in the audit line. With status 401 the answer says which kinds of credentials are
+// accepted.
 func (d *Door) Fail(w http.ResponseWriter, r *http.Request, status int, reason, message string) {
 	if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
 		v.reason = reason
@@ -44,7 +44,7 @@ func (d *Door) Fail(w http.ResponseWriter, r *http.Request, status int, reason, 
 	var a errorAnswer
 	a.Error.Reason, a.Error.Message = reason, message
 	text, err := json.Marshal(a)
-	if err != nil { // it is two strings
+	if err != nil { // two strings always encode
 		text = []byte(`{"error":{"reason":"internal","message":""}}`)
 	}
 	h.Set("Content-Type", "application/json")
@@ -53,19 +53,19 @@ func (d *Door) Fail(w http.ResponseWriter, r *http.Request, status int, reason, 
 	_, _ = w.Write(append(text, '\n'))
 }
 
-// wantsJSON reports whether a program asks, rather than a person's browser.
+// wantsJSON reports whether a program sent the request, rather than a person's browser.
 func wantsJSON(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/v1/") || !strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// FailWith is Fail for an error: those of the door, of Guard and of package job have their
-// status and reason. What went wrong here, and nobody outside has caused, is 500 without
-// a word about it; whoever calls writes it into the log.
+// FailWith is Fail for an error. Errors of the door, of Guard and of package job have a status and
+// a reason of their own. Any other error is this service's fault: the caller gets 500 without
+// details, and whoever calls FailWith must log the error.
 func (d *Door) FailWith(w http.ResponseWriter, r *http.Request, err error) {
 	status, reason := statusOf(err)
 	message := errorText(err)
 	if status == http.StatusInternalServerError {
-		message = "Something is wrong here; the log says what."
+		message = "mozci failed; the log has the reason."
 	}
 	if status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "10")
@@ -73,7 +73,7 @@ func (d *Door) FailWith(w http.ResponseWriter, r *http.Request, err error) {
 	d.Fail(w, r, status, reason, message)
 }
 
-// failures are the statuses and reasons of errors; the first that fits counts.
+// failures are the statuses and reasons of errors. An error may match several; the first counts.
 var failures = []struct {
 	err    error
 	status int
@@ -111,10 +111,10 @@ func statusOf(err error) (status int, reason string) {
 	return http.StatusInternalServerError, string(Internal)
 }
 
-// mostSentence is how many bytes of an error a caller is told.
+// mostSentence is how many bytes of an error's text a caller gets.
 const mostSentence = 2000
 
-// errorText is an error for the caller.
+// errorText is an error's text for the caller: without secrets, control characters made visible.
 func errorText(err error) string {
 	var scopes *ScopeError
 	text := fmt.Sprint(err)
@@ -124,21 +124,21 @@ func errorText(err error) string {
 	return clip.Marked(job.Visible(redact.Text(text)), mostSentence)
 }
 
-// fail answers that the request is not let through; it is false.
+// fail answers that the door does not let the request through. It returns false.
 func (v *visit) fail(status int, reason, message string) bool {
 	v.d.Fail(v.w, v.r, status, reason, message)
 	return false
 }
 
-// refuse answers an error; it is false.
+// refuse answers with an error. It returns false.
 func (v *visit) refuse(err error) bool {
 	v.d.FailWith(v.w, v.r, err)
 	return false
 }
 
-// later answers that there were too many requests; it is false.
+// later answers that the caller sent too many requests. It returns false.
 func (v *visit) later(wait time.Duration) bool {
 	v.w.Header().Set("Retry-After", strconv.Itoa(seconds(wait)))
 	return v.fail(http.StatusTooManyRequests, "too_many",
-		fmt.Sprintf("Too many requests: the next one can come in %d s.", seconds(wait)))
+		fmt.Sprintf("Too many requests; try again in %d s.", seconds(wait)))
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// claimEvery is how often at least it is looked for work that nobody was told of: that of
-// an instance that died, which is free after its lease.
+// claimEvery is how often Run looks for open backfills at the latest. It finds those of an instance
+// that died once their lease has ended.
 const claimEvery = 5 * time.Second
 
-// Run carries out what was accepted, until ctx is done. It returns then, when all work is
-// given back. Several instances may run over one store.
+// Run carries out the backfills that were accepted, until ctx is done. Before it returns it gives
+// back those that are under way, so that another instance can go on with them at once. Several
+// instances may share one store.
 func (s *Server) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -53,7 +54,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// claim takes what can be taken, and begins to work on it.
+// claim leases as many backfills as there is room for, and starts to work on them.
 func (s *Server) claim(ctx context.Context, work *sync.WaitGroup) (int, error) {
 	s.mu.Lock()
 	room := s.o.Width - len(s.working)
@@ -71,7 +72,7 @@ func (s *Server) claim(ctx context.Context, work *sync.WaitGroup) (int, error) {
 				delete(s.working, r.ID)
 				s.mu.Unlock()
 				stop(nil)
-				s.wake() // there is room
+				s.wake() // there is room for another one
 			}()
 			s.carryOut(on, r)
 		})
@@ -79,8 +80,8 @@ func (s *Server) claim(ctx context.Context, work *sync.WaitGroup) (int, error) {
 	return len(records), err
 }
 
-// carryOut does the work of one backfill until it has ended, or somebody else has it, or
-// the service ends.
+// carryOut works on one backfill until it has ended, another instance has taken it over, or the
+// service ends.
 func (s *Server) carryOut(ctx context.Context, r Record) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -101,18 +102,20 @@ func (s *Server) carryOut(ctx context.Context, r Record) {
 		return
 	case ctx.Err() != nil:
 		if err := s.store.Release(context.WithoutCancel(ctx), r.ID, s.holder); err != nil {
-			s.log.Warn("could not be given back", "backfill", r.ID, "error", err)
+			s.log.Warn("a backfill could not be given back to the store", "backfill", r.ID, "error", err)
 		}
 		return
 	case err != nil:
 		err = w.fail(ctx, err)
 	}
 	if err != nil && !errors.Is(err, ErrLost) {
-		s.log.Warn("what became of a backfill could not be written", "backfill", r.ID, "error", err)
+		s.log.Warn("the end of a backfill could not be written", "backfill", r.ID, "error", err)
 	}
 }
 
-// renew keeps the lease, and hears of its end and of a cancellation elsewhere.
+// renew keeps the lease alive, and learns from the store when another instance has cancelled the
+// backfill or taken it over. When the store does not answer for a whole lease, renew gives up the
+// work: another instance may have it by then.
 func (s *Server) renew(ctx context.Context, id string, done <-chan struct{}, stop context.CancelCauseFunc) {
 	tick := time.NewTicker(min(s.o.Lease/3, 5*time.Second))
 	defer tick.Stop()
@@ -125,15 +128,15 @@ func (s *Server) renew(ctx context.Context, id string, done <-chan struct{}, sto
 			return
 		case err == nil && by != "":
 			stop(cancelledError{by})
-			held = time.Now() // while it is cancelled it is held too
+			held = time.Now() // a cancelled backfill is still held
 		case err == nil:
 			held = time.Now()
 		case ctx.Err() != nil:
 		case time.Since(held) > s.o.Lease:
-			stop(ErrLost) // others may have it by now
+			stop(ErrLost) // another instance may have it by now
 			return
 		}
-		if ctx.Err() != nil { // its end is written now: the lease still matters
+		if ctx.Err() != nil { // its end is being written, for which the lease is still needed
 			ctx = context.WithoutCancel(ctx)
 		}
 		select {
@@ -144,11 +147,11 @@ func (s *Server) renew(ctx context.Context, id string, done <-chan struct{}, sto
 	}
 }
 
-// mostAttempts is how often work is attempted that a service did not answer.
+// mostAttempts is how often mozci tries a backfill again when a service does not answer.
 const mostAttempts = 6
 
-// attempts does the work, again where a service was not to be reached: what was asked
-// for is in the ledger, so that it goes on where it was.
+// attempts does the work, again when a service cannot be reached, with a pause that doubles each
+// time. Requests are in the ledger, so a new attempt goes on where the last one stopped.
 func (w *work) attempts(ctx context.Context) error {
 	wait := w.s.o.Retry
 	for n := 1; ; n++ {
@@ -170,12 +173,13 @@ func (w *work) attempts(ctx context.Context) error {
 	}
 }
 
-// attempt does the work once. A panic is an error of this backfill, not the end of all.
+// attempt does the work once. A panic becomes an error of this backfill and does not end the
+// service.
 func (w *work) attempt(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.s.log.Error("panic", "backfill", w.r.ID, "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("an error of mozci's own: %v", p)
+			err = fmt.Errorf("an error in mozci: %v", p)
 		}
 	}()
 	if w.r.CancelledBy != "" {

@@ -17,40 +17,41 @@ import (
 	"github.com/mozci/mozci/trigger/monitor"
 )
 
-// Options change how a Server works; nil is zero options.
+// Options configure a Server. Nil is zero options.
 type Options struct {
-	// Ledger remembers what was asked of the CIs. Default: one in memory.
+	// Ledger remembers what was triggered, so that nothing is triggered twice. Default: in memory.
 	Ledger ledger.Ledger
-	// Monitor keeps what is watched. Default: in memory.
+	// Monitor stores which runs are waited for. Default: in memory.
 	Monitor monitor.Store
-	// Guard checks what is done in a caller's name.
+	// Guard checks each act against the scopes of the caller in whose name it is done.
 	Guard Guard
-	// Budgets bound what one backfill may ask for at a time; see trigger.Budgets.
+	// Budgets limit how much one backfill may trigger at a time; see trigger.Budgets.
 	Budgets trigger.Budgets
-	// Width is how many backfills are worked on at a time. Default 500: most of them wait.
+	// Width is how many backfills this instance works on at the same time. Default 500: most of
+	// them only wait for runs.
 	Width int
-	// Lease is for how long a backfill is one instance's; it is renewed while it is worked
-	// on. Default 30 seconds, which is how long the work of an instance that died rests.
+	// Lease is how long a backfill stays with an instance that does not renew the lease. Default 30
+	// seconds: that long a backfill rests after its instance has died.
 	Lease time.Duration
-	// Poll is how often a CI without events is looked at. Default one minute.
+	// Poll is how often a CI without events is read. Default one minute.
 	Poll time.Duration
-	// Retry is after how long what a service did not answer is asked again; each time it
-	// is twice as long. Default 30 seconds.
+	// Retry is how long to wait before calling a service again that did not answer; each further
+	// pause is twice as long. Default 30 seconds.
 	Retry time.Duration
-	// Lifetime is for how long the same request is the same backfill; that of a dry run,
-	// whose facts grow old, is Fresh. Defaults one day and ten minutes.
+	// Lifetime is how long a repeated request returns the same backfill instead of a new one. Fresh
+	// is the same for a dry run, whose facts become outdated. Defaults one day and ten minutes.
 	Lifetime, Fresh time.Duration
-	// Keep is for how long backfills that have ended are kept. Default 90 days.
+	// Keep is how long backfills are kept after their end. Default 90 days.
 	Keep time.Duration
-	// Planning is how long the plan of a request may take. Default one minute.
+	// Planning is how long making the plan of a request may take. Default one minute.
 	Planning time.Duration
-	// Door says who may: see Door.
+	// Door says who may read and act; see Door.
 	Door DoorOptions
-	// Example is the link of a job that the page offers to try. Optional.
+	// Example is the link of a job that the start page offers to try. Optional.
 	Example string
-	// Robot is the autopilot whose days the page shows. Optional.
+	// Robot is the autopilot that the page shows. Optional.
 	Robot Robotics
-	// Logger gets what is done. Nil discards.
+	// Logger gets a line for each act and each problem. Nil discards.
 	Logger *slog.Logger
 }
 
@@ -74,8 +75,7 @@ func (o *Options) defaults() {
 	o.Planning = cmp.Or(o.Planning, time.Minute)
 }
 
-// Server takes backfills and carries them out. It is safe for concurrent use; New makes
-// one.
+// Server accepts backfills and carries them out. It is safe for concurrent use. New makes one.
 type Server struct {
 	places  Places
 	store   Store
@@ -86,20 +86,20 @@ type Server struct {
 	chooser *chooser
 	holder  string
 	meter   *meter
-	wakeup  chan struct{} // there may be something to claim
-	done    chan struct{} // closed when Run ends: streams end then
+	wakeup  chan struct{} // holds one signal for Run: look for work now
+	done    chan struct{} // closed when Run ends, which ends the streams
 	hub     hub
-	bodies  *flight.Cache[bodyKey, body] // encoded, by version
+	bodies  *flight.Cache[bodyKey, body] // encoded backfills, by id and version
 	looks   *flight.Cache[struct{}, looked]
 
 	ending   sync.Once
 	mu       sync.Mutex
-	versions map[string]seen // what the store said last
+	versions map[string]seen // the latest answers of the store, by id
 	working  map[string]context.CancelCauseFunc
-	running  bool // Run has claimed at least once
+	running  bool // Run has reached the store at least once
 }
 
-// New returns a Server. It does no I/O. Options that make no sense are job.ErrInvalid.
+// New returns a Server. It does no I/O. Options that cannot be used give job.ErrInvalid.
 func New(places Places, store Store, opts *Options) (*Server, error) {
 	s := &Server{
 		places: places, store: store, holder: rand.Text(), wakeup: make(chan struct{}, 1), done: make(chan struct{}),
@@ -134,7 +134,8 @@ func New(places Places, store Store, opts *Options) (*Server, error) {
 	return s, err
 }
 
-// newID is a new backfill's: it is not to be guessed, and can be read aloud.
+// newID returns the id of a new backfill: 15 random letters and digits (75 bits), which cannot be
+// guessed, in lower case so that they can be read out.
 func newID() string { return "b" + strings.ToLower(rand.Text()[:15]) }
 
 // Get implements backend.
@@ -171,7 +172,8 @@ func (s *Server) Cancel(ctx context.Context, by Caller, id string) (Backfill, er
 	return r.Backfill, nil
 }
 
-// mayCancel: whoever started it may stop it, and who could stop its runs.
+// mayCancel checks who may cancel: the caller who started it, and everybody whose scopes would
+// allow them to stop its runs.
 func (s *Server) mayCancel(ctx context.Context, by Caller, r Record) error {
 	if by.Name == r.Caller.Name && by.Via == r.Caller.Via {
 		return nil
@@ -183,12 +185,12 @@ func (s *Server) mayCancel(ctx context.Context, by Caller, r Record) error {
 	return s.o.Guard.Check(ctx, place.CI, by, job.Request{Label: r.Ask.Label, Push: r.Start.Push(), Count: 1})
 }
 
-// cancelledError is the cause of the end of work that a person has cancelled.
+// cancelledError is the cause with which a context ends when a person cancels its backfill.
 type cancelledError struct{ by string }
 
 func (e cancelledError) Error() string { return e.by + " cancelled it" }
 
-// now is the store's clock; where it does not answer, this process's.
+// now is the store's clock or, when the store does not answer, this machine's.
 func (s *Server) now(ctx context.Context) time.Time {
 	now, err := s.store.Now(ctx)
 	if err != nil {
@@ -197,18 +199,19 @@ func (s *Server) now(ctx context.Context) time.Time {
 	return now
 }
 
-// wake makes Run look whether there is something to claim.
+// wake makes Run look for work. It never blocks: when a signal is waiting already, Run will look
+// anyway.
 func (s *Server) wake() {
 	select {
 	case s.wakeup <- struct{}{}:
-	default: // it will look anyway
+	default: // a signal is waiting already
 	}
 }
 
-// who is a backfill's name in the ledger.
+// who is the name under which the ledger keeps a backfill's requests.
 func who(id string) string { return "backfill " + id }
 
-// ready tells whether the store and the ledger can be read.
+// ready reports whether the store and the ledger answer, and Run is at work.
 func (s *Server) ready(ctx context.Context) error {
 	if _, err := s.store.Now(ctx); err != nil {
 		return err

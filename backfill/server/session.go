@@ -15,10 +15,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// sessions are the page's sign-in: a cookie that stands for a token of the file. It holds
-// which token, until when, and a signature; so that with one key it counts in every
-// instance and after a restart, and nothing is kept but what was signed out. It ends with
-// the token's line in the file.
+// sessions are the page's sign-in. The cookie says which token it stands for and when it ends, and
+// is signed. So it is valid in every instance that has the same key, also after a restart, and the
+// service stores only the sessions that were signed out. A session also ends when its token's line
+// leaves the file.
 type sessions struct {
 	tokens *Tokens
 	key    [sha256.Size]byte
@@ -27,16 +27,16 @@ type sessions struct {
 	secure func(*http.Request) bool // whether a request came by https
 }
 
-// The names of the cookie: the first one is refused by browsers unless it is Secure, of
-// this host alone, and of all its paths.
+// The names of the cookie. Browsers accept a name that begins with __Host- only if the cookie is
+// Secure, has no Domain and has the path /, so no other host can set it.
 const (
 	secureCookie = "__Host-mozci"
 	plainCookie  = "mozci"
 )
 
-// sessionLength is the length of a session before it is written: a random id, the time at
-// which it ends in seconds since 1970, the token's hash hashed once more, and the
-// signature.
+// A session has 16 bytes of random id, 8 bytes of its end in seconds since 1970 (big endian), 32
+// bytes that name the token, and 32 bytes of signature (HMAC-SHA-256) over all before it: 88 bytes,
+// in base64url 118 characters.
 const (
 	sessionID     = 16
 	sessionTime   = 8
@@ -49,10 +49,10 @@ func newSessions(
 	s := &sessions{tokens: t, life: life, ended: ended, secure: secure}
 	switch {
 	case len(key) == 0:
-		_, _ = rand.Read(s.key[:]) // it never fails
+		_, _ = rand.Read(s.key[:]) // crypto/rand never fails
 	case len(key) < sha256.Size:
-		return nil, fmt.Errorf("%w: the key of sessions has %d bytes, expected 32 or more", job.ErrInvalid, len(key))
-	default: // so that the same key means something else elsewhere
+		return nil, fmt.Errorf("%w: the session key has %d bytes; expected 32 or more", job.ErrInvalid, len(key))
+	default: // derive a key, so that the same secret can be used for another purpose elsewhere
 		copy(s.key[:], sign(key, []byte("mozci session key 1")))
 	}
 	return s, nil
@@ -64,12 +64,12 @@ func sign(key, text []byte) []byte {
 	return h.Sum(nil)
 }
 
-// which tells of a token which one it is, and nothing of its hash.
+// which identifies a token in a cookie without revealing its hash.
 func (s *sessions) which(t Token) []byte {
 	return sign(s.key[:], append([]byte("token "+t.Name+"\x00"), t.Hash[:]...))
 }
 
-// begin is the value of a cookie for a token.
+// begin returns the cookie value of a new session.
 func (s *sessions) begin(t Token, now time.Time) string {
 	b := make([]byte, 0, sessionLength)
 	b = append(b, make([]byte, sessionID)...)
@@ -79,7 +79,8 @@ func (s *sessions) begin(t Token, now time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, sign(s.key[:], b)...))
 }
 
-// read takes a cookie's value apart: ok is false for one that is not signed, or over.
+// read takes a cookie value apart. ok is false when the signature is wrong, or the session has
+// ended.
 func (s *sessions) read(value string, now time.Time) (id string, which []byte, left time.Duration, ok bool) {
 	if len(value) != base64.RawURLEncoding.EncodedLen(sessionLength) {
 		return "", nil, 0, false
@@ -98,8 +99,8 @@ func (s *sessions) read(value string, now time.Time) (id string, which []byte, l
 	return id, text[sessionID+sessionTime:], left, left > 0
 }
 
-// caller is whose session a request has. A request that has none, or one that is over, is
-// nobody's: ErrNoCredentials.
+// caller returns whose session a request has. Without a session, or with one that has ended, it
+// returns ErrNoCredentials.
 func (s *sessions) caller(ctx context.Context, r *http.Request) (Caller, error) {
 	for _, value := range s.cookies(r) {
 		id, which, _, ok := s.read(value, time.Now())
@@ -126,7 +127,8 @@ func (s *sessions) caller(ctx context.Context, r *http.Request) (Caller, error) 
 	return Caller{}, ErrNoCredentials
 }
 
-// end ends the sessions that a request has, everywhere.
+// end ends the sessions of a request in every instance. They are remembered until they would have
+// ended anyway, and a minute longer.
 func (s *sessions) end(ctx context.Context, r *http.Request) error {
 	for _, value := range s.cookies(r) {
 		if id, _, left, ok := s.read(value, time.Now()); ok {
@@ -138,7 +140,7 @@ func (s *sessions) end(ctx context.Context, r *http.Request) error {
 	return nil
 }
 
-// cookies are the values of the session cookies of a request.
+// cookies are the values of a request's session cookies.
 func (s *sessions) cookies(r *http.Request) []string {
 	var out []string
 	for _, c := range r.CookiesNamed(cookieName(s.secure(r))) {
@@ -154,7 +156,7 @@ func cookieName(secure bool) string {
 	return plainCookie
 }
 
-// cookie is the cookie with a value; an empty one takes it away.
+// cookie makes the cookie with a value; an empty value deletes it.
 func cookie(value string, secure bool, life time.Duration) *http.Cookie {
 	c := &http.Cookie{ //nolint:gosec // it is not Secure only where the service stays on this machine
 		Name: cookieName(secure), Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
@@ -166,7 +168,8 @@ func cookie(value string, secure bool, life time.Duration) *http.Cookie {
 	return c
 }
 
-// localPath is where to go after signing in: a path of this service, else the start.
+// localPath returns where to go after signing in: path if it belongs to this service, else "/". A
+// browser would take "//evil.example" or "/\evil.example" as another site.
 func localPath(path string) string {
 	ok := strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && len(path) < 2000
 	for _, r := range path {

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Where the page signs in and out.
+// The addresses for signing in and out.
 const (
 	signInPath  = "/signin"
 	signOutPath = "/signout"
 )
 
-// signIn takes a token, as a form has it, for a session: the field token, and next for
-// where to go afterwards, a path of this service.
+// signIn exchanges a token for a session. The form has the fields token and next, the path to go to
+// afterwards.
 func (v *visit) signIn() {
 	kind, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		v.fail(http.StatusUnsupportedMediaType, "invalid", "A form is expected.")
+		v.fail(http.StatusUnsupportedMediaType, "invalid", "Send a form (application/x-www-form-urlencoded).")
 		return
 	}
 	form, err := url.ParseQuery(string(v.body))
@@ -50,7 +50,7 @@ func (v *visit) signIn() {
 	v.leave(localPath(form.Get("next")))
 }
 
-// signOut ends the session, in every instance, and takes the cookie away.
+// signOut ends the session in every instance and deletes the cookie.
 func (v *visit) signOut() {
 	Audit(v.r.Context(), slog.String("what", "signed out"))
 	if err := v.d.sessions.end(v.r.Context(), v.r); err != nil {
@@ -61,7 +61,7 @@ func (v *visit) signOut() {
 	v.leave("/")
 }
 
-// leave sends the caller to another page of this service.
+// leave redirects the browser to another page of this service.
 func (v *visit) leave(path string) {
 	v.w.Header().Set("Cache-Control", "no-store")
 	v.w.Header().Set("Location", path)

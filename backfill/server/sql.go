@@ -15,27 +15,27 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Dialect is a sort of SQL database.
+// Dialect is a kind of SQL database.
 type Dialect = database.Dialect
 
-// The dialects that a store can speak.
+// The dialects that SQL speaks.
 const (
 	SQLite     = database.SQLite     // 3.38 or newer
 	PostgreSQL = database.PostgreSQL // 9.5 or newer
 )
 
-// SQL is a Store in a database; NewSQL makes one.
+// SQL is a Store in a database. NewSQL makes one.
 type SQL struct{ tables database.Tables }
 
-// NewSQL returns a Store in a database that the caller has opened, with the driver of
-// its choice, and closes. It does no I/O: the tables, whose names begin with
-// mozci_backfill, are made or checked by the first call. The ledger, the monitor's store
-// and the autopilot's may lie in the same database.
+// NewSQL returns a Store in a database, which the caller opens, with a driver of its choice, and
+// closes. NewSQL does no I/O: the first call makes or checks the tables, whose names begin with
+// mozci_backfill. The ledger and the stores of the monitor and the autopilot may use the same
+// database.
 //
-// Processes may share one database: Claim gives each backfill to one of them. With SQLite
-// the caller should set a busy timeout, and WAL mode where several processes write, and
-// allow few connections (SetMaxOpenConns): hundreds of writers that wait inside SQLite are
-// not served in turn, and some of them never before the timeout.
+// Several processes may share one database; Claim gives each backfill to one of them. With SQLite
+// the caller should set a busy timeout, use WAL mode when several processes write, and allow few
+// connections (SetMaxOpenConns). SQLite does not serve waiting writers in turn, so among hundreds
+// of them some would wait until they time out.
 func NewSQL(db *sql.DB, d Dialect) *SQL {
 	return &SQL{database.Tables{
 		DB: db, Dialect: d, Store: "the store of backfills", Name: "mozci_backfill", Steps: []string{tables},
@@ -58,8 +58,8 @@ func (s *SQL) now() string { return s.tables.Dialect.Now() }
 
 func (s *SQL) bind(query string) string { return s.tables.Dialect.Bind(query) }
 
-// in opens the tables, runs f, and returns its error as the Store's: what the database
-// itself says, or does not say, is job.ErrUnavailable.
+// in opens the tables, runs f, and turns its error into one of the Store: a failure of the database
+// itself becomes job.ErrUnavailable.
 func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 	err := s.tables.Open(ctx)
 	if err == nil {
@@ -76,7 +76,7 @@ const (
 
 type scanner interface{ Scan(into ...any) error }
 
-// scan reads the columns of a row.
+// scan reads a row of columns.
 func scan(row scanner) (Record, error) {
 	var body string
 	f, err := scanFacts(row, &body)
@@ -90,14 +90,14 @@ func scan(row scanner) (Record, error) {
 	return f.of(b), nil
 }
 
-// facts are what the columns know better than the body.
+// facts are the columns that change without the body: they win over what the body says.
 type facts struct {
 	version                 int64
-	created, updated, ended int64 // in microseconds; ended is 0 for not
+	created, updated, ended int64 // microseconds since 1970; ended is 0 while it is open
 	cancelledBy             string
 }
 
-// scanFacts reads a row whose first columns go elsewhere.
+// scanFacts reads a row of factColumns. The columns before them go into first.
 func scanFacts(row scanner, first ...any) (f facts, err error) {
 	err = row.Scan(append(first, &f.version, &f.created, &f.updated, &f.ended, &f.cancelledBy)...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -116,7 +116,7 @@ func (f facts) of(b stored) Record {
 	return b.record(f.version, at(f.created), at(f.updated), end, f.cancelledBy)
 }
 
-// queryer is a database, or one transaction in it.
+// queryer is a database, or a transaction in one.
 type queryer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -127,7 +127,7 @@ func (s *SQL) get(ctx context.Context, q queryer, id string) (Record, error) {
 	return scan(q.QueryRowContext(ctx, s.bind(`SELECT `+columns+` FROM mozci_backfill WHERE id = ?`), id))
 }
 
-// read runs a statement that returns columns.
+// read runs a query that returns columns.
 func (s *SQL) read(ctx context.Context, query string, args ...any) (out []Record, err error) {
 	rows, err := s.db().QueryContext(ctx, s.bind(query), args...)
 	if err != nil {
@@ -144,8 +144,8 @@ func (s *SQL) read(ctx context.Context, query string, args ...any) (out []Record
 	return out, rows.Err()
 }
 
-// Add implements Store. Who writes the key has it: the others wait for that transaction,
-// and find its backfill.
+// Add implements Store. Of several callers with the same key, one writes the row of the key; the
+// others wait for that transaction and then find its backfill.
 func (s *SQL) Add(ctx context.Context, r Record, lifetime time.Duration) (out Record, added bool, err error) {
 	err = s.in(ctx, "backfills.add", r.ID, func() error {
 		return s.tables.Within(ctx, func(tx *sql.Tx) error {
@@ -173,7 +173,9 @@ func (s *SQL) Add(ctx context.Context, r Record, lifetime time.Duration) (out Re
 	return out, added, nil
 }
 
-// take makes a key that of a new backfill, unless that of a living one has it.
+// take gives a key to a new backfill, unless a living one has it. It is one statement, so that two
+// callers cannot both succeed. Column again says that the key's backfill must not be reused: it was
+// cancelled, refused or failed.
 func (s *SQL) take(ctx context.Context, tx *sql.Tx, r Record, lifetime time.Duration) (bool, error) {
 	again := 0
 	if !r.State.Open() && !r.State.reusable() {
@@ -217,7 +219,7 @@ func active(s State) int {
 	return 0
 }
 
-// ofKey is the living backfill with a key.
+// ofKey returns the living backfill with a key.
 func (s *SQL) ofKey(ctx context.Context, q queryer, key string) (Record, error) {
 	return scan(q.QueryRowContext(ctx, s.bind(`SELECT `+columns+` FROM mozci_backfill WHERE id = (
 		SELECT k.id FROM mozci_backfill_key k JOIN mozci_backfill b ON b.id = k.id
@@ -324,7 +326,7 @@ func (s *SQL) Versions(ctx context.Context, ids ...string) (out map[string]int64
 	return out, nil
 }
 
-// Claim implements Store: one statement, which two cannot win for the same row.
+// Claim implements Store with one statement, so that two instances cannot lease the same row.
 func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n int) (out []Record, err error) {
 	if n < 1 {
 		return nil, job.Wrap("backfills.claim", holder, ctx.Err())
@@ -343,8 +345,9 @@ func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n i
 	return out, err
 }
 
-// claimed runs a statement that returns num, id and columns, in no order, and returns what
-// it gave in that of num and id. A row that cannot be read is not in the way of the others.
+// claimed runs a statement that returns num, id and columns, and returns the records in the order
+// of num and id: UPDATE … RETURNING has no order. A row that cannot be read is skipped, so that it
+// does not keep the others from being claimed.
 func (s *SQL) claimed(ctx context.Context, query string, args ...any) (out []Record, err error) {
 	rows, err := s.db().QueryContext(ctx, s.bind(query), args...)
 	if err != nil {
@@ -373,7 +376,7 @@ func (s *SQL) claimed(ctx context.Context, query string, args ...any) (out []Rec
 	return out, errors.Join(append(bad, rows.Err())...)
 }
 
-// behind is a row that has other columns in front.
+// behind scans a row that has other columns before those of its reader.
 type behind struct {
 	scanner
 	front []any
@@ -381,7 +384,8 @@ type behind struct {
 
 func (b behind) Scan(into ...any) error { return b.scanner.Scan(append(b.front, into...)...) }
 
-// lost says why no row was changed that a holder should have.
+// lost says why the holder's UPDATE changed no row: the lease is another's, or there is no such
+// backfill.
 func (s *SQL) lost(ctx context.Context, q queryer, id string) error {
 	if _, err := s.get(ctx, q, id); err != nil {
 		return err
@@ -414,7 +418,7 @@ func (s *SQL) Save(ctx context.Context, r Record, holder string) (out Record, er
 			if !r.State.Open() {
 				set = `ended = t.now, holder = '', leased = 0`
 			}
-			// The body is not read back: it is what was given, and it is large.
+			// The body is not read back: the caller has it, and it is large.
 			f, err := scanFacts(tx.QueryRowContext(ctx, s.bind(`UPDATE mozci_backfill SET body = ?, state = ?, active = ?,
 				version = version + 1, updated = t.now, `+set+` FROM (SELECT `+s.now()+` AS now) t
 				WHERE id = ? AND holder = ? AND holder <> '' RETURNING `+factColumns),

@@ -14,8 +14,8 @@ import (
 	"github.com/mozci/mozci/job/link"
 )
 
-// Start implements backend: it finds out what is meant, whether it makes sense, and what
-// there is to do. Nothing is triggered here.
+// Start implements backend. It finds out which job is meant, whether a backfill makes sense, and
+// what there is to do. It triggers nothing; Run does that.
 func (s *Server) Start(ctx context.Context, by Caller, in Input) (Backfill, error) {
 	ctx, stop := context.WithTimeout(ctx, s.o.Planning)
 	defer stop()
@@ -61,7 +61,7 @@ func (s *Server) Start(ctx context.Context, by Caller, in Input) (Backfill, erro
 	return s.add(ctx, w.r, in.DryRun)
 }
 
-// add writes a new backfill, unless there is the same.
+// add stores a new backfill, unless the same one lives already.
 func (s *Server) add(ctx context.Context, r Record, dry bool) (Backfill, error) {
 	lifetime := s.o.Lifetime
 	if dry {
@@ -80,7 +80,7 @@ func (s *Server) add(ctx context.Context, r Record, dry bool) (Backfill, error) 
 	return r.Backfill, nil
 }
 
-// blank is a new backfill of which nothing is known yet.
+// blank is a new backfill of which only the request is known.
 func (s *Server) blank(by Caller, in Input, a Ask) Backfill {
 	id := newID()
 	b := Backfill{
@@ -97,14 +97,15 @@ func (s *Server) blank(by Caller, in Input, a Ask) Backfill {
 	return b
 }
 
-// keyOf is what makes two requests the same.
+// keyOf returns what two requests have in common when they are the same backfill: a hash of the
+// Ask, without the run and the page that the caller named, and of whether it is a dry run.
 func keyOf(a Ask, dry bool) string {
 	a.Job, a.Run = "", ""
 	text, err := json.Marshal(struct {
 		Ask Ask
 		Dry bool
 	}{a, dry})
-	if err != nil { // it has strings and numbers only
+	if err != nil { // an Ask has only strings, numbers and booleans
 		return ""
 	}
 	sum := sha256.Sum256(text)
@@ -121,7 +122,7 @@ func (s *Server) locate(ctx context.Context, in Input) (Located, error) {
 		}
 		n.Link = &l
 		if in.Project != "" && l.Repo != "" && in.Project != l.Repo {
-			return Located{}, wrong("project", "%q, and the link is of %q", in.Project, l.Repo)
+			return Located{}, wrong("project", "%q, but the link is to %q", in.Project, l.Repo)
 		}
 	}
 	if n.Link == nil && n.JobID == nil && n.TaskID == "" {
@@ -140,19 +141,19 @@ func (s *Server) locate(ctx context.Context, in Input) (Located, error) {
 		case *f.found == "":
 			*f.found = f.given
 		case *f.found != f.given && (f.field != "revision" || !job.SameRevision(f.given, *f.found)):
-			return at, wrong(f.field, "%q, and the link is of %q", clipped(f.given), clipped(*f.found))
+			return at, wrong(f.field, "%q, but the link is to %q", clipped(f.given), clipped(*f.found))
 		}
 	}
 	switch {
 	case at.Label == "":
-		return at, wrong("label", "the link names no job: give its label")
+		return at, wrong("label", "the link names no job; give its label too")
 	case at.Revision == "":
-		return at, wrong("revision", "the link names no push: give its revision")
+		return at, wrong("revision", "the link names no push; give its revision too")
 	}
 	return at, nil
 }
 
-// reasonText is an error without its operation and key, which repeat what the caller sent.
+// reasonText is an error without its operation and key, which only repeat what the caller sent.
 func reasonText(err error) string {
 	var e *job.Error
 	if errors.As(err, &e) && e.Err != nil {
@@ -161,7 +162,7 @@ func reasonText(err error) string {
 	return err.Error()
 }
 
-// refusalOf is the refusal that an error is; nil for one that is none.
+// refusalOf returns the refusal that an error amounts to; nil when it is none.
 func refusalOf(err error) *Refusal {
 	var r *Refusal
 	switch {
@@ -170,16 +171,16 @@ func refusalOf(err error) *Refusal {
 	case errors.Is(err, job.ErrNoLine):
 		r = &Refusal{
 			NoLine,
-			"This is a push without an earlier push of the same line to compare with, such as one to " +
-				"try: " + reasonText(err) + ".", err,
+			"This push has no earlier push to compare with, as it is on no line of pushes (such as a push to " +
+				"try): " + reasonText(err) + ".", err,
 		}
 	case errors.Is(err, backfill.ErrNotBad):
-		r = &Refusal{NotFailure, "It did not fail there: " + reasonText(err) + ".", err}
+		r = &Refusal{NotFailure, "The job did not fail on this push: " + reasonText(err) + ".", err}
 	}
 	return r
 }
 
-// refuseOr refuses for an error that is a reason to, and else returns it.
+// refuseOr refuses the request when the error is a reason to, and otherwise returns the error.
 func (s *Server) refuseOr(ctx context.Context, by Caller, in Input, a Ask, err error) (Backfill, error) {
 	if no := refusalOf(err); no != nil {
 		return s.refuse(ctx, by, in, a, no)
@@ -187,7 +188,7 @@ func (s *Server) refuseOr(ctx context.Context, by Caller, in Input, a Ask, err e
 	return Backfill{}, err
 }
 
-// refuse writes down that nothing is done, and why.
+// refuse stores a backfill that says why nothing is done.
 func (s *Server) refuse(ctx context.Context, by Caller, in Input, a Ask, no *Refusal) (Backfill, error) {
 	b := s.blank(by, in, a)
 	b.State, b.Reason = Refused, no.Reason
@@ -202,7 +203,7 @@ func (s *Server) refuse(ctx context.Context, by Caller, in Input, a Ask, no *Ref
 	return r.Backfill, nil
 }
 
-// plan finds out what is known, and what to do.
+// plan finds out what is known and what to do, for the mode of the backfill.
 func (w *work) plan(ctx context.Context) error {
 	if w.r.Ask.Mode == Search {
 		return w.planSearch(ctx)
@@ -210,8 +211,8 @@ func (w *work) plan(ctx context.Context) error {
 	return w.planFill(ctx)
 }
 
-// neverGreen is the refusal of a job that has failed for as long as was looked.
+// neverGreen is the refusal for a job that failed on every push that was checked.
 func neverGreen(a Ask, looked int) error {
-	return &Refusal{NeverGreen, fmt.Sprintf("It failed on every push that was looked at: %s back from %.12s. It was "+
-		"broken before, or never worked here.", pushes(looked), a.Revision), nil}
+	return &Refusal{NeverGreen, fmt.Sprintf("The job failed on every push that mozci checked: %s back from %.12s. It "+
+		"was broken before that, or never worked here.", pushes(looked), a.Revision), nil}
 }

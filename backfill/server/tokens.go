@@ -25,15 +25,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// NewToken returns a new secret: 32 random bytes in base64url.
+// NewToken returns a new secret token: 32 random bytes in base64url, 43 characters.
 func NewToken() string {
 	b := make([]byte, sha256.Size)
 	_, _ = rand.Read(b) // it never fails
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// HashToken is how a token stands in a file of tokens: sha256:HEX. A token of NewToken
-// cannot be guessed, so that its hash needs neither salt nor time.
+// HashToken returns a token as the file has it: sha256:HEX. A token of NewToken has 256 random bits
+// and cannot be guessed, so its hash needs neither a salt nor a slow function.
 func HashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hashed + hex.EncodeToString(sum[:])
@@ -41,34 +41,34 @@ func HashToken(token string) string {
 
 const hashed = "sha256:"
 
-// Token is a line of a file of tokens.
+// Token is a line of a token file.
 type Token struct {
 	Name   string
 	Hash   [sha256.Size]byte
-	Scopes []string // "*" where the line has none
+	Scopes []string // {"*"} when the line has none
 }
 
-// caller is who has the token.
+// caller is the Caller that the token stands for.
 func (t Token) caller() Caller {
 	return Caller{Name: t.Name, Via: ViaToken, Scopes: append([]string(nil), t.Scopes...)}
 }
 
-// The bounds of a file of tokens, in bytes.
+// The maximum sizes of a token file and of a line in it, in bytes.
 const (
 	mostTokenFile = 1 << 20
 	mostTokenLine = 16 << 10
 	mostTokenName = 100
 )
 
-// ParseTokens reads the lines of a file of tokens:
+// ParseTokens reads the lines of a token file:
 //
 //	NAME sha256:HEX [scope…]
 //
-// HEX is of HashToken, and names are given once. A token without scopes may do all that
-// the service can, one with scopes what they say and no more; roles (assume:…) in them
-// are not expanded. Empty lines, and those that begin with #, are left out. Any other
-// line, also a last one that is cut off, is an error that wraps job.ErrInvalid and names
-// its number, and what has no place in a file: it never shows a hash.
+// HEX is from HashToken, and each name is given once. A token without scopes may do everything that
+// the service can; a token with scopes may do only what these say. Roles (assume:…) among them are
+// not expanded. Empty lines and lines that begin with # are ignored. Any other line is an error
+// that wraps job.ErrInvalid and names the line's number, including a last line without a line
+// break, which may have been cut off. Errors never contain a hash.
 func ParseTokens(text []byte) ([]Token, error) {
 	bad := func(n int, format string, args ...any) error {
 		return fmt.Errorf("%w: line %d of the tokens: %s", job.ErrInvalid, n, fmt.Sprintf(format, args...))
@@ -82,9 +82,9 @@ func ParseTokens(text []byte) ([]Token, error) {
 		text = rest
 		switch {
 		case len(line) > mostTokenLine:
-			return nil, bad(n, "it is longer than %d bytes", mostTokenLine)
+			return nil, bad(n, "longer than %d bytes", mostTokenLine)
 		case !utf8.Valid(line):
-			return nil, bad(n, "it is not UTF-8")
+			return nil, bad(n, "not UTF-8")
 		}
 		fields := strings.Fields(string(line))
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
@@ -95,11 +95,11 @@ func ParseTokens(text []byte) ([]Token, error) {
 		case err != nil:
 			return nil, bad(n, "%v", err)
 		case !whole:
-			return nil, bad(n, "it does not end in a line break: was the file cut off?")
+			return nil, bad(n, "the last line does not end in a line break; was the file cut off?")
 		case names[t.Name] > 0:
-			return nil, bad(n, "%s is in line %d too", t.Name, names[t.Name])
+			return nil, bad(n, "%s is already the name in line %d", t.Name, names[t.Name])
 		case hashes[t.Hash] > 0:
-			return nil, bad(n, "its token is that of line %d", hashes[t.Hash])
+			return nil, bad(n, "the token is the same as in line %d", hashes[t.Hash])
 		}
 		names[t.Name], hashes[t.Hash] = n, n
 		out = append(out, t)
@@ -107,19 +107,20 @@ func ParseTokens(text []byte) ([]Token, error) {
 	return out, nil
 }
 
-// parseToken reads the words of a line.
+// parseToken reads the fields of a line.
 func parseToken(fields []string) (Token, error) {
 	t := Token{Name: fields[0], Scopes: fields[1:]}
 	if strings.HasPrefix(t.Name, hashed) || len(t.Name) > mostTokenName || !printable(t.Name) {
-		return t, errors.New("it begins with no name: expected NAME sha256:HEX [scope…], the name of printable ASCII")
+		return t, errors.New("no name at the beginning; " +
+			"expected NAME sha256:HEX [scope…], with NAME in printable ASCII")
 	}
 	if len(fields) < 2 {
-		return t, fmt.Errorf("%s has no hash: expected NAME sha256:HEX [scope…]", t.Name)
+		return t, fmt.Errorf("%s has no hash; expected NAME sha256:HEX [scope…]", t.Name)
 	}
 	digits, ok := strings.CutPrefix(fields[1], hashed)
 	sum, err := hex.DecodeString(digits)
 	if !ok || err != nil || len(sum) != sha256.Size {
-		return t, fmt.Errorf("%s has no hash: expected sha256: and 64 hexadecimal digits", t.Name)
+		return t, fmt.Errorf("%s has no valid hash; expected sha256: and 64 hexadecimal digits", t.Name)
 	}
 	copy(t.Hash[:], sum)
 	t.Scopes = t.Scopes[1:]
@@ -134,7 +135,7 @@ func parseToken(fields []string) (Token, error) {
 	return t, nil
 }
 
-// printable reports whether a word is of printable ASCII.
+// printable reports whether a word is printable ASCII without spaces.
 func printable(s string) bool {
 	for _, r := range s {
 		if r <= ' ' || r > '~' {
@@ -144,31 +145,30 @@ func printable(s string) bool {
 	return s != ""
 }
 
-// Tokens is an Authenticator: the tokens of a file, which is read again when it has
-// changed. OpenTokens makes one.
+// Tokens is an Authenticator with the tokens of a file. It reads the file again when it has
+// changed, so a line that is removed stops working within a second. OpenTokens makes one.
 type Tokens struct {
 	name string
 
 	mu     sync.Mutex
-	looked time.Time   // when the file was looked at last
-	seen   fs.FileInfo // as it was when it was read
+	looked time.Time   // when the file was last checked for changes
+	seen   fs.FileInfo // the file's state when it was last read
 	list   []Token
-	err    error // why it could not be read
+	err    error // why it could not be read; nil when it could
 }
 
-// OpenTokens reads a file of tokens. It is an error when the file cannot be read, when
-// others than its owner may write it, or when a line is wrong; see ParseTokens. Later, a
-// file that has become so lets nobody in: requests are answered ErrCannotCheck, and
-// Check says why.
+// OpenTokens reads a token file. It is an error when the file cannot be read, when others than its
+// owner may write it, or when a line is wrong; see ParseTokens. When this happens to the file
+// later, no token is accepted any more: requests get ErrCannotCheck, and Check says what is wrong.
 func OpenTokens(name string) (*Tokens, error) {
 	t := &Tokens{name: name}
 	return t, t.Check()
 }
 
-// lookEvery is how old what is known of the file may be.
+// lookEvery is how long the file is not checked for changes.
 const lookEvery = time.Second
 
-// Check reads the file anew where it has changed, and returns what is wrong with it.
+// Check reads the file again if it has changed, and returns what is wrong with it.
 func (t *Tokens) Check() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -177,7 +177,7 @@ func (t *Tokens) Check() error {
 	return err
 }
 
-// current are the tokens as the file has them. The caller holds mu.
+// current returns the tokens of the file. The caller holds mu.
 func (t *Tokens) current() ([]Token, error) {
 	now := time.Now()
 	if since := now.Sub(t.looked); !t.looked.IsZero() && since >= 0 && since < lookEvery {
@@ -187,7 +187,8 @@ func (t *Tokens) current() ([]Token, error) {
 	info, err := os.Stat(t.name)
 	same := err == nil && t.err == nil && t.seen != nil && os.SameFile(info, t.seen) &&
 		info.ModTime().Equal(t.seen.ModTime()) && info.Size() == t.seen.Size() && info.Mode() == t.seen.Mode()
-	// A file that was written a moment ago may be written again within the clock's tick.
+	// The file system's clock may be coarse, so that a file written twice within one tick has the
+	// same time. Until the file is old enough to rule that out, read it every time.
 	if !same || now.Sub(info.ModTime()) < 2*lookEvery {
 		t.list, t.seen, err = readTokens(t.name)
 		t.err = job.Wrap("server.tokens", t.name, err)
@@ -195,7 +196,8 @@ func (t *Tokens) current() ([]Token, error) {
 	return t.list, t.err
 }
 
-// readTokens reads the file; what is checked is what is read.
+// readTokens reads the file. It checks the type and permissions of the file that it opened, not of
+// the name, so that the file cannot be exchanged in between.
 func readTokens(name string) ([]Token, fs.FileInfo, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -207,30 +209,31 @@ func readTokens(name string) ([]Token, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%w: it is not a regular file", job.ErrInvalid)
+		return nil, nil, fmt.Errorf("%w: not a regular file", job.ErrInvalid)
 	}
 	const others = 0o022
-	if mode := info.Mode().Perm(); mode&others != 0 && runtime.GOOS != "windows" { // there the bits mean nothing
-		return nil, nil, fmt.Errorf("%w: others may write it (mode %#o): chmod go-w it", job.ErrInvalid, mode)
+	if mode := info.Mode().Perm(); mode&others != 0 && runtime.GOOS != "windows" { // Windows has no such bits
+		return nil, nil, fmt.Errorf("%w: others may write it (mode %#o); run chmod go-w on it", job.ErrInvalid, mode)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, mostTokenFile+1))
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(text) > mostTokenFile {
-		return nil, nil, fmt.Errorf("%w: it is longer than %d bytes", job.ErrInvalid, mostTokenFile)
+		return nil, nil, fmt.Errorf("%w: longer than %d bytes", job.ErrInvalid, mostTokenFile)
 	}
 	list, err := ParseTokens(text)
 	return list, info, err
 }
 
-// find returns the token whose hash this is. Each is compared, and in constant time.
+// find returns the token with this hash. It compares every token in constant time, so that the time
+// reveals nothing about them.
 func (t *Tokens) find(sum [sha256.Size]byte) (Token, error) {
 	t.mu.Lock()
 	list, err := t.current()
 	t.mu.Unlock()
 	if err != nil {
-		return Token{}, fmt.Errorf("%w: the file of tokens cannot be used", ErrCannotCheck)
+		return Token{}, fmt.Errorf("%w: the token file cannot be used", ErrCannotCheck)
 	}
 	at := -1
 	for i := range list {
@@ -239,17 +242,17 @@ func (t *Tokens) find(sum [sha256.Size]byte) (Token, error) {
 		}
 	}
 	if at < 0 {
-		return Token{}, fmt.Errorf("%w: no such token", ErrWrong)
+		return Token{}, fmt.Errorf("%w: unknown token", ErrWrong)
 	}
 	return list[at], nil
 }
 
-// ofToken is who has a token.
+// ofToken is find for a token as the caller sent it.
 func (t *Tokens) ofToken(token string) (Token, error) {
 	return t.find(sha256.Sum256([]byte(token)))
 }
 
-// Authenticate implements Authenticator, of requests with Authorization: Bearer TOKEN.
+// Authenticate implements Authenticator for requests with Authorization: Bearer TOKEN.
 func (t *Tokens) Authenticate(_ context.Context, r *http.Request, _ []byte) (Caller, error) {
 	token, ok := credentials(r, "Bearer")
 	if !ok {
@@ -262,8 +265,8 @@ func (t *Tokens) Authenticate(_ context.Context, r *http.Request, _ []byte) (Cal
 	return found.caller(), nil
 }
 
-// Still says whether a caller who came by a token still has it, with the scopes of then;
-// for Guard. Other callers are none of its business.
+// Still checks that a caller who came by a token still has it, with all the scopes of then. It is
+// for Guard.Still. It accepts callers who came in another way.
 func (t *Tokens) Still(c Caller) error {
 	if c.Via != ViaToken {
 		return nil
@@ -272,7 +275,7 @@ func (t *Tokens) Still(c Caller) error {
 	list, err := t.current()
 	t.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("%w: the file of tokens cannot be used", ErrCannotCheck)
+		return fmt.Errorf("%w: the token file cannot be used", ErrCannotCheck)
 	}
 	for _, has := range list {
 		if has.Name != c.Name {
@@ -280,16 +283,16 @@ func (t *Tokens) Still(c Caller) error {
 		}
 		for _, s := range c.Scopes {
 			if !scope.Satisfies(has.Scopes, s) {
-				return fmt.Errorf("%w: the token of %s may no longer do %s", ErrWrong, c.Name, s)
+				return fmt.Errorf("%w: the token of %s no longer has the scope %s", ErrWrong, c.Name, s)
 			}
 		}
 		return nil
 	}
-	return fmt.Errorf("%w: the token of %s was taken back", ErrWrong, c.Name)
+	return fmt.Errorf("%w: the token of %s was removed", ErrWrong, c.Name)
 }
 
-// credentials are what follows a scheme in the request's one Authorization header, or
-// false for a request that has none of that scheme.
+// credentials returns what follows the scheme in the Authorization header. ok is false when the
+// request has no such header, more than one, or another scheme.
 func credentials(r *http.Request, scheme string) (string, bool) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {

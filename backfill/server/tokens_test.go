@@ -61,22 +61,22 @@ func TestParseTokens(t *testing.T) {
 		"all":                 {"bot " + one + "\n", "[bot=*]", ""},
 		"scopes":              {"bot  " + one + "\ta:b c:*\r\nme " + two + "\n", "[bot=a:b,c:* me=*]", ""},
 		"no hash":             {"bot\n", "", "line 1 of the tokens: bot has no hash"},
-		"no name":             {"\n" + one + "\n", "", "line 2 of the tokens: it begins with no name"},
-		"another hash":        {"bot md5:00\n", "", "line 1 of the tokens: bot has no hash"},
+		"no name":             {"\n" + one + "\n", "", "line 2 of the tokens: no name at the beginning"},
+		"another hash":        {"bot md5:00\n", "", "line 1 of the tokens: bot has no valid hash"},
 		"a short one":         {"bot " + one[:70] + "\n", "", "expected sha256: and 64 hexadecimal digits"},
 		"a long one":          {"bot " + one + "00\n", "", "64 hexadecimal digits"},
-		"the token itself":    {"bot hunter2hunter2\n", "", "bot has no hash"},
+		"the token itself":    {"bot hunter2hunter2\n", "", "bot has no valid hash"},
 		"no digits":           {"bot sha256:" + strings.Repeat("g", 64) + "\n", "", "64 hexadecimal digits"},
-		"torn":                {"me " + two + "\nbot " + one, "", "line 2 of the tokens: it does not end in a"},
-		"torn in a scope":     {"bot " + one + " hooks:trigger-ho", "", "line 1 of the tokens: it does not end"},
-		"twice the name":      {"bot " + one + "\nbot " + two + "\n", "", "line 2 of the tokens: bot is in line 1 too"},
-		"twice the token":     {"bot " + one + "\nme " + one + " a\n", "", "its token is that of line 1"},
+		"torn":                {"me " + two + "\nbot " + one, "", "line 2 of the tokens: the last line does not"},
+		"torn in a scope":     {"bot " + one + " hooks:trigger-ho", "", "line 1 of the tokens: the last line"},
+		"twice the name":      {"bot " + one + "\nbot " + two + "\n", "", "line 2 of the tokens: bot is already"},
+		"twice the token":     {"bot " + one + "\nme " + one + " a\n", "", "the token is the same as in line 1"},
 		"a scope of no ASCII": {"bot " + one + " a\u00e4\n", "", "is not a scope"},
 		"a comment behind":    {"bot " + one + " # only this\n", "", `"#" is not a scope`},
-		"a name of no ASCII":  {"b\u00f6t " + one + "\n", "", "begins with no name"},
-		"an escape":           {"b\x1b[31m " + one + "\n", "", "begins with no name"},
-		"a long name":         {strings.Repeat("x", 101) + " " + one + "\n", "", "begins with no name"},
-		"no UTF-8":            {"bot " + one + " \xff\n", "", "line 1 of the tokens: it is not UTF-8"},
+		"a name of no ASCII":  {"b\u00f6t " + one + "\n", "", "no name at the beginning"},
+		"an escape":           {"b\x1b[31m " + one + "\n", "", "no name at the beginning"},
+		"a long name":         {strings.Repeat("x", 101) + " " + one + "\n", "", "no name at the beginning"},
+		"no UTF-8":            {"bot " + one + " \xff\n", "", "line 1 of the tokens: not UTF-8"},
 		"a NUL":               {"bot " + one + " a\x00b\n", "", "is not a scope"},
 		"a long line":         {"bot " + one + strings.Repeat(" a", 9000) + "\n", "", "longer than 16384 bytes"},
 	} {
@@ -160,12 +160,12 @@ func TestTokensChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := bearer(tokens, "Bearer one"); !errors.Is(err, server.ErrWrong) {
-		t.Errorf("taken back: %v", err)
+		t.Errorf("removed: %v", err)
 	}
 	if _, err := bearer(tokens, "Bearer three"); err != nil {
 		t.Errorf("added: %v", err)
 	}
-	if err := tokens.Still(bot); !errors.Is(err, server.ErrWrong) || !strings.Contains(err.Error(), "taken back") {
+	if err := tokens.Still(bot); !errors.Is(err, server.ErrWrong) || !strings.Contains(err.Error(), "was removed") {
 		t.Errorf("bot still may: %v", err)
 	}
 	if err := tokens.Still(me); !errors.Is(err, server.ErrWrong) || !strings.Contains(err.Error(), "queue:x") {

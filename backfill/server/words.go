@@ -12,7 +12,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// name is how people call a push: by its id where it has one, else by its revision.
+// name is how people call a push: by its id or, without one, by the start of its revision.
 func name(p job.PushRef) string {
 	if p.ID > 0 {
 		return strconv.FormatInt(p.ID, 10)
@@ -45,12 +45,12 @@ func are(n int) string {
 	return "are"
 }
 
-// sureness is percent for a sentence: less than 1%, 97%, more than 99%.
+// sureness is percent for use in a sentence: "less than 1%", "97%", "more than 99%".
 func sureness(p float64) string {
 	return strings.NewReplacer("<", "less than ", ">", "more than ").Replace(percent(p))
 }
 
-// lasting is a duration in words.
+// lasting is a duration in words, rounded: "40 s", "36 min", "2 h 5 min".
 func lasting(d time.Duration) string {
 	switch m := int(math.Round(d.Minutes())); {
 	case d < time.Minute:
@@ -64,14 +64,14 @@ func lasting(d time.Duration) string {
 	}
 }
 
-// full is text with a capital at its beginning and a full stop.
+// full makes a sentence of a text: a capital at its beginning and a full stop at its end.
 func full(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return ""
 	}
 	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, "/_-.0123456789") && s[0] >= 'a' && s[0] <= 'z' {
-		s = string(s[0]-'a'+'A') + s[1:] // a label stays as it is
+		s = string(s[0]-'a'+'A') + s[1:] // a label or a number stays as it is
 	}
 	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "?") {
 		s += "."
@@ -79,19 +79,21 @@ func full(s string) string {
 	return s
 }
 
-// forPeople is the reason of a step without the measure that the search chose it by.
+// forPeople is the reason of a step without the search's measure, such as "3.10 bits": the page
+// says what it means.
 func forPeople(why string) string {
 	measure, rest, _ := strings.Cut(why, "; ")
-	if !strings.Contains(measure, "bits are left") {
+	if !strings.Contains(measure, " bits ") {
 		return why
 	}
 	if rest == "" {
-		return "it tells most about which push did it"
+		return "most informative next run"
 	}
-	return "it tells most about which push did it; " + rest
+	return "most informative next run; " + rest
 }
 
-// outcomeWord is what became of a run: of one that is not in the grid, by its status.
+// outcomeWord says how a run ended. For a run that is not in the grid r is empty, and the status
+// says it.
 func outcomeWord(r Result, st job.Status) string {
 	switch r {
 	case Passed:
@@ -99,15 +101,15 @@ func outcomeWord(r Result, st job.Status) string {
 	case Failure:
 		return "failed"
 	case Elsewhere:
-		return "failed in another test, which does not count"
+		return "failed in another test, so it does not count"
 	case Machine:
-		return "was ended by a machine problem, which does not count"
+		return "was ended by a machine problem, so it does not count"
 	case Coalesced:
 		return "was coalesced: it did not run"
 	case Stopped:
 		return "was cancelled"
 	case Skipped:
-		return "ended without a result that says anything"
+		return "did not run"
 	case UnderWay, Queued:
 		return "is under way"
 	}
@@ -124,20 +126,22 @@ func outcomeWord(r Result, st job.Status) string {
 func merged(m backfill.Followed) string {
 	switch {
 	case m.Gone:
-		return fmt.Sprintf("push %d is a merge from %s, which is not known here", m.Through.ID, m.Repo)
+		return fmt.Sprintf("push %d is a merge from %s, a repository that this service does not know", m.Through.ID,
+			m.Repo)
 	case m.LastGood != nil && m.FirstBad != nil:
 		return fmt.Sprintf("push %d is a merge from %s: the last good push there is %s, the first bad one %s",
 			m.Through.ID,
 			m.Repo, name(m.LastGood.Ref()), name(m.FirstBad.Ref()))
 	}
-	return fmt.Sprintf("push %d is a merge from %s: %s there did not run it", m.Through.ID, m.Repo,
+	return fmt.Sprintf("push %d is a merge from %s; the job did not run on %s there", m.Through.ID, m.Repo,
 		pushes(len(m.Missing)))
 }
 
-// sure is the probability from which on it is said that a push broke it.
+// sure is the probability from which on the page says "broke it" and not "probably broke it".
 const sure = 0.95
 
-// describe writes the answer in words. It is done before each save.
+// describe writes the answer in words. It runs before each save, so that the texts always match the
+// facts.
 func (b *Backfill) describe() {
 	if b.State == Waiting && b.begun() {
 		b.State = Running
@@ -162,7 +166,7 @@ func (b *Backfill) describe() {
 	}
 }
 
-// answer is the state in one sentence.
+// answer says in one sentence where the backfill stands.
 func (b *Backfill) answer() string {
 	switch b.State {
 	case Planned:
@@ -171,7 +175,7 @@ func (b *Backfill) answer() string {
 		if n := b.underWay(); n > 0 {
 			return runs(n) + " " + are(n) + " queued; none has started"
 		}
-		return "Accepted; nothing was triggered yet"
+		return "Accepted; mozci has triggered nothing yet"
 	case Cancelled:
 		return string(b.CancelledBy) + " cancelled this"
 	case Failed:
@@ -190,7 +194,7 @@ func (b *Backfill) answer() string {
 	return b.remaining()
 }
 
-// proposal is the sentence of a dry run.
+// proposal is the answer of a dry run.
 func (b *Backfill) proposal() string {
 	total, on := b.Plan.Total(), 0
 	for _, r := range b.Rows {
@@ -209,24 +213,24 @@ func (b *Backfill) proposal() string {
 	return "mozci would trigger " + runs(total) + " on " + pushes(max(on, 1))
 }
 
-// failure is the sentence of what could not be done.
+// failure is the answer of a backfill that failed.
 func (b *Backfill) failure() string {
 	switch b.Reason {
 	case Denied:
-		return "The credentials do not suffice"
+		return "The caller's credentials are not sufficient"
 	case CIRefused:
-		return "The CI refused"
+		return "The CI refused the request"
 	case Unavailable:
 		return "A service did not answer"
 	case Malformed:
-		return "A service answered what mozci does not understand"
+		return "A service sent an answer that mozci does not understand"
 	case NotFound:
-		return "Something is not there any more"
+		return "The push or the job no longer exists"
 	}
 	return "mozci failed"
 }
 
-// remaining is who can have broken it.
+// remaining says which pushes can have broken the job.
 func (b *Backfill) remaining() string {
 	top := b.top(3)
 	switch {
@@ -238,14 +242,14 @@ func (b *Backfill) remaining() string {
 	case b.LastGood != nil && b.FirstBad != nil && b.gap() > 0:
 		return fmt.Sprintf("Between %s and %s: %s left", name(*b.LastGood), name(*b.FirstBad), pushes(b.gap()+1))
 	case len(top) == 1 && !b.State.Open():
-		return fmt.Sprintf("Not sure: push %s has %s", name(top[0].Push), sureness(top[0].Probability))
+		return fmt.Sprintf("Not sure: push %s has a probability of %s", name(top[0].Push), sureness(top[0].Probability))
 	case b.State.Open():
 		return "Looking for the push that broke it"
 	}
-	return "It is not known which push broke it"
+	return "mozci could not find out which push broke it"
 }
 
-// top are the most probable pushes.
+// top are the n most probable pushes of at least 1%.
 func (b *Backfill) top(n int) []Suspect {
 	var out []Suspect
 	for _, c := range b.Credible {
@@ -256,7 +260,8 @@ func (b *Backfill) top(n int) []Suspect {
 	return out
 }
 
-// gap is how many pushes lie between the last good and the first bad one.
+// gap is the number of pushes between the last good and the first bad push, without these two: 0
+// when they are neighbours.
 func (b *Backfill) gap() int {
 	n, inside := 0, false
 	for _, r := range b.Rows { // newest first
@@ -280,7 +285,7 @@ func (b *Backfill) underWay() int {
 	return n
 }
 
-// begun reports whether a run that it triggered has started.
+// begun reports whether any run that it triggered has started.
 func (b *Backfill) begun() bool {
 	for _, row := range b.Rows {
 		if slices.ContainsFunc(row.Runs, func(r Run) bool { return r.Ours && r.Result != Queued }) {
@@ -297,7 +302,7 @@ func (b *Backfill) rateWords() string {
 	return " (" + sureness(*b.FailRate.Before) + " and " + sureness(*b.FailRate.After) + ")"
 }
 
-// because is what the answer rests on, where that is not said elsewhere.
+// because says what the answer rests on; empty where another text already does.
 func (b *Backfill) because() string {
 	if b.State == Cancelled || b.State == Failed || b.State == Planned && b.Plan.Total() > 0 && b.LastGood == nil {
 		return ""
@@ -313,15 +318,15 @@ func (b *Backfill) because() string {
 	return text
 }
 
-// ending is the line of the log for the end.
+// ending is the last line of the log.
 func (w *work) ending(st State) string {
 	switch st {
 	case Cancelled:
 		return string(w.r.CancelledBy) + " cancelled it."
 	case Failed:
-		return "It could not be done."
+		return "The backfill failed."
 	case Done:
-		return "It has its answer."
+		return "The backfill has its answer."
 	}
-	return "It ended without an answer."
+	return "The backfill ended without an answer."
 }

@@ -15,20 +15,20 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// work is one backfill in the hands of this instance.
+// work is one backfill while this instance carries it out.
 type work struct {
 	s     *Server
 	place Place
-	ci    job.Scheduler // in the name of the caller
+	ci    job.Scheduler // the CI, which checks the caller's scopes before each act
 	judge analysis.Judge
 
 	mu       sync.Mutex
 	r        Record
-	verdicts map[string]analysis.Verdict // of runs, by id
-	told     map[string]analysis.Verdict // those of a search by what failed, which win
-	ours     map[string]bool             // ids of runs that it triggered
-	saving   sync.Mutex                  // held while it is written
-	named    map[string]bool             // keys of requests whose runs are known
+	verdicts map[string]analysis.Verdict // what each run means, by its id
+	told     map[string]analysis.Verdict // the search's verdicts from logs, which win over the judge's
+	ours     map[string]bool             // ids of the runs that this backfill triggered
+	saving   sync.Mutex                  // held during a save, so that versions are written in order
+	named    map[string]bool             // keys of the requests whose runs are all known
 }
 
 func (s *Server) newWork(place Place, r Record) *work {
@@ -45,7 +45,7 @@ func (s *Server) newWork(place Place, r Record) *work {
 	return w
 }
 
-// at says where the work is.
+// at sets the project in which the work is done.
 func (w *work) at(place Place) {
 	w.place = place
 	w.ci = w.s.o.Guard.Scheduler(place.CI, w.r.Caller)
@@ -69,7 +69,7 @@ func (w *work) at(place Place) {
 	}
 }
 
-// own remembers which runs a step made.
+// own remembers the runs that a step created.
 func (w *work) own(st Step) {
 	if st.Receipt != nil && st.Receipt.State != string(job.ReceiptAlreadyAsked) {
 		for _, id := range st.Receipt.IDs {
@@ -78,21 +78,21 @@ func (w *work) own(st Step) {
 	}
 }
 
-// change changes the record.
+// change changes the record under the lock.
 func (w *work) change(f func(b *Backfill)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f(&w.r.Backfill)
 }
 
-// The bounds of what one backfill keeps.
+// The maximum numbers of log lines, steps and rows that one backfill keeps; the oldest go first.
 const (
 	mostEntries = 500
 	mostSteps   = 2000
 	mostPushes  = 600
 )
 
-// note writes a line of the log.
+// note adds a line to the log.
 func (w *work) note(ctx context.Context, e Entry) {
 	if e.Time.IsZero() {
 		e.Time = w.s.now(ctx)
@@ -103,7 +103,7 @@ func (w *work) note(ctx context.Context, e Entry) {
 	})
 }
 
-// save writes the record, and tells who follows it.
+// save stores the record and tells its followers.
 func (w *work) save(ctx context.Context) error {
 	w.saving.Lock()
 	defer w.saving.Unlock()
@@ -126,7 +126,7 @@ func (w *work) save(ctx context.Context) error {
 	return nil
 }
 
-// step writes what the CI answered to a request.
+// step records the CI's answer to a request.
 func (w *work) step(ctx context.Context, st trigger.Step) {
 	if st.Action == trigger.ActionNothing {
 		return
@@ -153,7 +153,7 @@ func (w *work) step(ctx context.Context, st trigger.Step) {
 			Note: Text(job.Visible(st.Receipt.Note)),
 		}
 		if st.Receipt.State == job.ReceiptAlreadyAsked {
-			e.Text = runs(st.Count) + " on " + name(st.Push.Ref()) + " had been asked for already."
+			e.Text = runs(st.Count) + " on " + name(st.Push.Ref()) + " had already been triggered."
 		}
 	}
 	w.change(func(b *Backfill) {
@@ -162,7 +162,7 @@ func (w *work) step(ctx context.Context, st trigger.Step) {
 		case at < 0:
 			b.Steps = slices.Insert(b.Steps, 0, out)
 			b.Steps = b.Steps[:min(len(b.Steps), mostSteps)]
-		case b.Steps[at].Receipt != nil: // known from before this process
+		case b.Steps[at].Receipt != nil: // an earlier process recorded it
 			e.Text = ""
 			return
 		default:
@@ -177,14 +177,14 @@ func (w *work) step(ctx context.Context, st trigger.Step) {
 	w.trySave(ctx)
 }
 
-// trySave is save where an error is not the end: the next save writes it too.
+// trySave is save where an error can be ignored, because the next save writes everything.
 func (w *work) trySave(ctx context.Context) {
 	if err := w.save(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrLost) {
 		w.s.log.Warn("a change could not be written", "backfill", w.r.ID, "error", err)
 	}
 }
 
-// finish writes the end.
+// finish records the end.
 func (w *work) finish(ctx context.Context, st State) error {
 	w.settle(ctx)
 	w.change(func(b *Backfill) {
@@ -195,9 +195,9 @@ func (w *work) finish(ctx context.Context, st State) error {
 	return w.save(ctx)
 }
 
-// fail writes why it could not be done.
+// fail records why the backfill failed.
 func (w *work) fail(ctx context.Context, err error) error {
-	if no := refusalOf(err); no != nil { // the facts changed since it was accepted
+	if no := refusalOf(err); no != nil { // the facts have changed since it was accepted
 		w.change(func(b *Backfill) { b.Reason, b.Why = no.Reason, Text(job.Visible(no.Message)) })
 		return w.finish(ctx, Undecided)
 	}
@@ -205,7 +205,7 @@ func (w *work) fail(ctx context.Context, err error) error {
 	return w.finish(ctx, Failed)
 }
 
-// reasonOf names what failed.
+// reasonOf is the reason of a failure.
 func reasonOf(err error) Reason {
 	for _, r := range []struct {
 		err    error
@@ -228,7 +228,7 @@ func reasonOf(err error) Reason {
 	return Internal
 }
 
-// cancel stops what was triggered and is not needed any more.
+// cancel stops the runs that are no longer needed, and records what is kept.
 func (w *work) cancel(ctx context.Context, by string) error {
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
@@ -242,7 +242,7 @@ func (w *work) cancel(ctx context.Context, by string) error {
 	stopped, why, err := w.withdraw(ctx)
 	if err != nil {
 		w.note(ctx, Entry{
-			Kind: "trouble", Text: "Not everything could be stopped.",
+			Kind: "trouble", Text: "mozci could not stop every run.",
 			Why: Text(job.Visible(err.Error())),
 		})
 	}
@@ -262,8 +262,8 @@ func (w *work) cancel(ctx context.Context, by string) error {
 	return w.finish(ctx, Cancelled)
 }
 
-// withdraw stops the runs that this backfill asked for, unless another one of the same
-// label is waiting for them too.
+// withdraw stops the runs that this backfill triggered, unless another open backfill of the same
+// label may be waiting for them.
 func (w *work) withdraw(ctx context.Context) (stopped int, why string, err error) {
 	open := Query{Project: w.r.Ask.Project, Label: w.r.Ask.Label, States: []State{Waiting, Running}, Limit: mostLimit}
 	others, err := w.s.store.List(ctx, open)
@@ -271,7 +271,7 @@ func (w *work) withdraw(ctx context.Context) (stopped int, why string, err error
 		return 0, "", err
 	}
 	if slices.ContainsFunc(others, func(b Backfill) bool { return b.ID != w.r.ID }) {
-		return 0, " Another backfill of the job needs the runs that are under way, so they go on.", nil
+		return 0, " The runs under way go on, because another backfill of this job needs them.", nil
 	}
 	entries, err := w.s.o.Ledger.Entries(ctx, ledger.Query{Who: who(w.r.ID)})
 	if err != nil {
@@ -285,7 +285,7 @@ func (w *work) withdraw(ctx context.Context) (stopped int, why string, err error
 		ids, _, err := trigger.Withdraw(ctx, w.ci, e.Push, e.Receipt)
 		stopped += len(ids)
 		errs = append(errs, err)
-		if err == nil && e.State == ledger.Accepted { // it may be asked for again
+		if err == nil && e.State == ledger.Accepted { // it may be triggered again later
 			e.State, e.Receipt.Note = ledger.Failed, "it was cancelled with its backfill"
 			errs = append(errs, w.s.o.Ledger.Settle(ctx, e))
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// things is allthethings.json, of which some saved parts: a scheduler may trigger
-// builders that are not there.
+// things is allthethings.json. Some saved copies have only part of it, so a scheduler may
+// trigger builders that are not in the file.
 var things = contract.New(contract.Endpoint[wireThings]{
 	Source: source, Name: "allthethings", URL: `/allthethings\.json$`, File: `^([^ ]*__)?allthethings\.json$`,
 })
@@ -28,21 +28,22 @@ type wireThings struct {
 	Schedulers map[string]scheduler `json:"schedulers" is:"required" min:"1"`
 }
 
-// AllTheThings is allthethings.json: every builder, and the schedulers that say
-// what triggers what. It is not changed once it is read.
+// AllTheThings is allthethings.json, the configuration of Mozilla's masters: every builder, and
+// the schedulers that say what triggers what. [ReadAllTheThings] makes one. It does not change
+// after that, so it is safe for concurrent use.
 type AllTheThings struct {
 	builders map[string]thing
-	upstream map[string][]string // the builds that trigger a builder
-	pushes   map[string]int      // SETA's skip, by builder
+	upstream map[string][]string // by builder: the builds that trigger it
+	pushes   map[string]int      // by builder: how many pushes SETA lets its scheduler skip
 }
 
 // thing is a builder.
 type thing struct {
 	ShortName  string `json:"shortname" is:"required" min:"1"`
 	Properties struct {
-		Branch   string `json:"branch" is:"" min:"1"` // none where the builder is of no repository
+		Branch   string `json:"branch" is:"" min:"1"` // none for a builder of no repository
 		RepoPath string `json:"repo_path" is:"" min:"1"`
-		// What is built, of a build with its type: linux64-debug.
+		// The platform; for a build with its type: linux64-debug.
 		Platform      string `json:"platform" is:"open"`
 		StagePlatform string `json:"stage_platform" is:"open"`
 
@@ -55,21 +56,23 @@ type thing struct {
 // scheduler triggers builders.
 type scheduler struct {
 	Downstream  []string `json:"downstream" is:"required"`
-	TriggeredBy []string `json:"triggered_by"` // of tests always
+	TriggeredBy []string `json:"triggered_by"` // schedulers of tests always have it
 }
 
-// skips is the end of the name of a scheduler that SETA made: so many pushes
-// are passed over, or so many seconds.
+// skips matches the end of the name of a scheduler that SETA made, -<pushes>-<seconds>: it
+// runs after that many pushes, or after that time. "tests-fx-team-xp-ix-debug-unittest-7-3600"
+// skips up to 7 pushes or one hour.
 var skips = regexp.MustCompile(`-(\d+)-(\d+)$`)
 
-// mostThings is how large allthethings.json may be. Mozilla's had about 20 MB.
+// mostThings is the largest size accepted for allthethings.json, in bytes. Mozilla's had
+// about 20 MB.
 const mostThings = 256 << 20
 
-// ReadAllTheThings reads allthethings.json. A scheduler's downstream are the
-// builders that it triggers; what triggers it is named by a build's short name,
-// with what it triggers after that: try-platform-opt-unittest. Of a name that is there
-// twice the last one counts, as in the programs that wrote such files and merged them.
-// What is no allthethings.json gives [job.ErrMalformed].
+// ReadAllTheThings reads allthethings.json. The downstream of a scheduler are the builders
+// that it triggers. Its triggered_by names builds by their short names, followed by a word for
+// what they trigger: try-platform-opt-unittest. When a builder or scheduler comes twice, the
+// last one counts, as in the programs that wrote such files and merged them. Anything that is
+// not such a file gives [job.ErrMalformed]; it may have up to 256 MiB.
 func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 	text, err := io.ReadAll(io.LimitReader(in, mostThings+1))
 	if err == nil && len(text) > mostThings {
@@ -120,7 +123,7 @@ func ReadAllTheThings(in io.Reader) (*AllTheThings, error) {
 	return out, nil
 }
 
-// once is a text of which each builder, and each scheduler, is there once: the last time.
+// once rewrites the file so that each builder and each scheduler comes once, the last of each.
 func once(text []byte) ([]byte, error) {
 	var parts map[string]map[string]jsontext.Value
 	if err := v2.Unmarshal(text, &parts, jsontext.AllowDuplicateNames(true)); err != nil {
@@ -129,7 +132,8 @@ func once(text []byte) ([]byte, error) {
 	return v2.Marshal(parts, v2.Deterministic(true))
 }
 
-// proven reports a scheduler of tests that nothing triggers, and names that are empty.
+// proven checks that each scheduler of tests is triggered by something, and that no name is
+// empty.
 func (w *wireThings) proven() error {
 	broken := func(name, field, detail string) error {
 		return &contract.Error{Source: things.Title(), Finding: contract.Finding{
@@ -140,7 +144,7 @@ func (w *wireThings) proven() error {
 		s := w.Schedulers[name]
 		switch {
 		case strings.HasPrefix(name, "tests-") && len(s.TriggeredBy) == 0:
-			return broken(name, "triggered_by", "missing, though tests are triggered by a build")
+			return broken(name, "triggered_by", "missing, although a build must trigger tests")
 		case slices.Contains(s.TriggeredBy, ""):
 			return broken(name, "triggered_by", "a name is empty")
 		case slices.Contains(s.Downstream, ""):
@@ -150,14 +154,16 @@ func (w *wireThings) proven() error {
 	return nil
 }
 
-// tests reports whether a builder's name is that of a test.
+// tests reports whether a builder, by its name, is a test or a measurement.
 func tests(name string) bool {
 	kind := kindOf(name)
 	return kind == job.KindTest || kind == job.KindPerf
 }
 
-// triggering are the builds that a word of triggered_by means. Where a build has
-// no PGO twin, it is one itself.
+// triggering returns the builds that a word of triggered_by means. It strips the endings one
+// after the other until the rest is a short name: a-b-pgo-opt-unittest, a-b-pgo, a-b. The last
+// step is for platforms without PGO builds of their own, whose tests of PGO test the opt
+// build.
 func triggering(word string, builders map[string]thing, short map[string][]string) []string {
 	if _, ok := builders[word]; ok {
 		return []string{word}
@@ -171,12 +177,12 @@ func triggering(word string, builders map[string]thing, short map[string][]strin
 	return nil
 }
 
-// Upstream returns the builds that trigger a builder; none for a build.
+// Upstream returns the builds that trigger a builder. A build has none.
 func (a *AllTheThings) Upstream(builder string) []string {
 	return slices.Clone(a.upstream[builder])
 }
 
-// of reports whether a builder is of a branch.
+// of reports whether a builder belongs to a branch, given by its name or its path.
 func (b thing) of(branch string) bool {
 	return b.Properties.Branch == branch || b.Properties.RepoPath == branch
 }
@@ -193,12 +199,12 @@ func (a *AllTheThings) Builders(branch string) []string {
 	return out
 }
 
-// defaultPushes is how many pushes Mozilla passed over where no scheduler's name
-// says so.
+// defaultPushes is how many pushes Mozilla's schedulers skipped when their names did not say.
 const defaultPushes = 5
 
-// MaxRevisions is how many pushes back the last run of a builder should be
-// found: half as many again as SETA lets its scheduler pass over.
+// MaxRevisions is how many pushes one has to look back, at most, to find the last run of a
+// builder: 1.5 times the pushes that SETA lets its scheduler skip, rounded up. With 7 it is 11;
+// without SETA, 8.
 func (a *AllTheThings) MaxRevisions(builder string) int {
 	n := a.pushes[builder]
 	if n == 0 {

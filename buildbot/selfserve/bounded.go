@@ -9,7 +9,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// bounded runs an operation within the client's deadline.
+// bounded runs an operation within the client's deadline, and wraps its error.
 func bounded[T any](
 	ctx context.Context, c *Client, op, key string, do func(context.Context) (T, error),
 ) (T, error) {
@@ -19,8 +19,9 @@ func bounded[T any](
 	return out, tooLate(ctx, op, key, err)
 }
 
-// tooLate is the error of an operation whose deadline came: the service did not
-// answer. Another error is as it was, and of runs that were made before it still tells.
+// tooLate turns the client's own deadline into job.ErrUnavailable: the service did not answer
+// in time. Any other error is only wrapped. A *job.PartialError stays one, since it tells about
+// the runs that were made before.
 func tooLate(ctx context.Context, op, key string, err error) error {
 	var partial *job.PartialError
 	if errors.As(err, &partial) {
@@ -34,27 +35,28 @@ func tooLate(ctx context.Context, op, key string, err error) error {
 	return job.Wrap(op, key, err)
 }
 
-// opened is what was opened within a deadline, and is read without one.
+// opened is a file that was opened within a deadline and is read without one.
 type opened struct {
 	io.ReadCloser
 	done context.CancelFunc
 }
 
-// Close implements io.Closer.
+// Close closes the file and frees its context.
 func (o *opened) Close() error {
 	defer o.done()
 	return o.ReadCloser.Close()
 }
 
-// opening opens something within the deadline that ctx has; what is read of it then
-// lasts as long as outer does.
+// opening opens a file within the deadline of ctx. Reading it afterwards is bounded only by
+// outer, the caller's context. For that the file gets a context of its own, which ctx ends
+// only until the file is open.
 func opening(
 	ctx, outer context.Context, open func(context.Context) (io.ReadCloser, error),
 ) (io.ReadCloser, error) {
 	reading, done := context.WithCancel(outer)
 	stop := context.AfterFunc(ctx, done)
 	body, err := open(reading)
-	if !stop() && err == nil { // it came too late
+	if !stop() && err == nil { // it opened too late: ctx has ended its context already
 		err = body.Close()
 		body = nil
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// revision returns the jobs of a revision, which is sought by its first 12
-// digits: none where there are none. BuildAPI keeps an answer for two minutes.
+// revision returns the jobs of a revision, by its first 12 digits; nil when there are none.
+// BuildAPI caches an answer for 2 minutes, so newer jobs may be missing.
 func (c *Client) revision(ctx context.Context, branch, rev string) ([]Listing, error) {
 	const op = "selfserve.revision"
 	if !isRevision(rev) {
@@ -35,7 +35,7 @@ func (c *Client) revision(ctx context.Context, branch, rev string) ([]Listing, e
 		}
 		return *all, false, nil
 	})
-	err = job.Wrap(op, what, err) // that of a context
+	err = job.Wrap(op, what, err) // when the caller's context ended, nothing has wrapped it yet
 	var none *failedError
 	if errors.As(err, &none) && none.status == http.StatusNotFound && none.msg == noJobs(branch, short) {
 		return nil, nil
@@ -50,8 +50,8 @@ func (c *Client) revision(ctx context.Context, branch, rev string) ([]Listing, e
 	return out, nil
 }
 
-// noJobs is how self-serve says that a revision has no jobs; another 404 is of a
-// branch that it does not know, or of another service.
+// noJobs is self-serve's message of a 404 for a revision without jobs. A 404 with any other
+// message means that it does not know the branch, or that another service answered.
 func noJobs(branch, short string) string {
 	return fmt.Sprintf("Revision %s not found on branch %s", short, branch)
 }
@@ -66,8 +66,9 @@ func (c *Client) request(ctx context.Context, branch string, id int64) (BuildReq
 	return w.request(), nil
 }
 
-// builders returns the names of builders whose names have that of the branch,
-// and which ran in the last 60 days.
+// builders returns the builders whose names contain the branch's name, and which ran in the
+// last 60 days. Names of other branches may be among them: "mozilla-central" is also in
+// "comm-mozilla-central".
 func (c *Client) builders(ctx context.Context, branch string) ([]string, error) {
 	const op = "selfserve.builders"
 	out, err := c.names.Do(ctx, branch, func(ctx context.Context) ([]string, bool, error) {
@@ -80,8 +81,8 @@ func (c *Client) builders(ctx context.Context, branch string) ([]string, error) 
 	return out, job.Wrap(op, branch, err)
 }
 
-// build asks for a run of any builder on any revision, neither of which is
-// checked.
+// build requests a run of a builder on a revision. Self-serve checks neither, and accepts any;
+// a wrong one never runs.
 func (c *Client) build(
 	ctx context.Context, branch, builder, rev string, properties map[string]any, files []string,
 ) error {
@@ -101,7 +102,7 @@ func (c *Client) build(
 	return c.write(ctx, takenBuilds, op, builder+" on "+rev, to, form)
 }
 
-// rebuild asks for count copies of a request.
+// rebuild requests count copies of a request.
 func (c *Client) rebuild(ctx context.Context, branch string, request int64, count int) error {
 	id := strconv.FormatInt(request, 10)
 	form := url.Values{"request_id": {id}}
@@ -111,18 +112,19 @@ func (c *Client) rebuild(ctx context.Context, branch string, request int64, coun
 	return c.write(ctx, takenRebuilds, "selfserve.rebuild", id, c.path(branch, "request"), form)
 }
 
-// cancel cancels a request that waits, and stops a build that runs.
+// cancel cancels a waiting request, or stops its build if that is running.
 func (c *Client) cancel(ctx context.Context, branch string, request int64) error {
 	id := strconv.FormatInt(request, 10)
 	return c.write(ctx, takenCancels, "selfserve.cancel", id, c.path(branch, "request", id), nil)
 }
 
-// busyTries is how often a write is made that self-serve is too busy to take.
+// busyTries is how many times a write is tried while self-serve says that it is busy.
 const busyTries = 4
 
-// write makes a change, which self-serve takes down at once and an agent does
-// later. That self-serve is too busy means that it took nothing, and it is asked
-// again.
+// write makes a change. Self-serve only notes it; an agent carries it out later. When
+// self-serve says that it is busy, it has noted nothing, so the write is tried again after 1,
+// 2 and 3 seconds. After any other failure it is unknown whether the change was noted, and
+// the write is not repeated.
 func (c *Client) write(
 	ctx context.Context, e *contract.Endpoint[wireTaken], op, key, url string, form url.Values,
 ) error {
@@ -134,18 +136,19 @@ func (c *Client) write(
 		switch {
 		case err == nil:
 			return nil
-		case !busy || try == busyTries || e.Method != http.MethodPost: // the others the client has repeated itself
+		case !busy || try == busyTries || e.Method != http.MethodPost: // package rest repeats other methods itself
 			return wrap(op, key, err)
 		}
-		c.log.WarnContext(ctx, "self-serve is busy, asking again", "error", err)
+		c.log.WarnContext(ctx, "self-serve is busy, trying again", "error", err)
 		if err := pause.For(ctx, time.Duration(try)*time.Second); err != nil {
 			return job.Wrap(op, key, err)
 		}
 	}
 }
 
-// writeOnce makes a change. That self-serve is busy it says with a 503 in its own
-// words, or with a 202 that says FAILED.
+// writeOnce makes a change once. Self-serve says that it is busy in one of two ways: a 503 with
+// its own message, or a 202 with the status FAILED. A 503 with a page is a proxy's, and does
+// not count.
 func (c *Client) writeOnce(
 	ctx context.Context, e *contract.Endpoint[wireTaken], req rest.Call,
 ) (busy bool, err error) {

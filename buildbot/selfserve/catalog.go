@@ -9,9 +9,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Catalog implements job.Cataloger. A test needs the builds that
-// allthethings.json, or its name, says. A branch without builders gives
-// [job.ErrNotScheduled].
+// Catalog implements job.Cataloger: it lists the builders of the branch. The builds that a test
+// needs come from allthethings.json (Options.Builders) or, without that, from the test's name.
+// A branch without builders gives [job.ErrNotScheduled].
 func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) ([]job.Runnable, error) {
 	return bounded(ctx, p.c, "selfserve.catalog", push.String(), func(ctx context.Context) ([]job.Runnable, error) {
 		return p.catalog(ctx, push, labels)
@@ -38,13 +38,13 @@ func (p *Project) catalog(ctx context.Context, push job.Push, labels []string) (
 	var out []job.Runnable
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		if n, err := ParseName(name); err == nil && p.c.all == nil && n.Repo != p.repo {
-			continue // its name only has the branch's in it
+			continue // another branch's, whose name contains this one's
 		}
 		up, err := p.upstream(name)
 		if err != nil {
-			p.c.log.WarnContext(ctx, "what this builder needs is not known", "error", err)
+			p.c.log.WarnContext(ctx, "cannot tell which build a builder needs", "error", err)
 		}
-		// Of two namings only one is in use.
+		// A build may have an old and a new name, of which only one is in use.
 		some := slices.DeleteFunc(slices.Clone(up), func(u string) bool { return !known[u] })
 		if len(some) == 0 && len(up) > 0 {
 			some = up[:1]
@@ -58,7 +58,7 @@ func (p *Project) catalog(ctx context.Context, push job.Push, labels []string) (
 	return job.OfLabels(out, labels...), nil
 }
 
-// parts are what a builder is made of.
+// parts are what a builder is made of: its platform, type, suite and chunk.
 func (p *Project) parts(builder string) job.Parts {
 	if p.c.all != nil {
 		return p.c.all.Parts(builder)
@@ -66,8 +66,8 @@ func (p *Project) parts(builder string) job.Parts {
 	return partsOf(builder)
 }
 
-// upstream are the builds that a builder needs. A name that does not say so gives
-// [job.ErrUnknownWord].
+// upstream returns the builds that a builder needs. When only its name is known and does not
+// tell, the error is [job.ErrUnknownWord].
 func (p *Project) upstream(builder string) ([]string, error) {
 	if p.c.all != nil {
 		return p.c.all.Upstream(builder), nil
@@ -75,12 +75,12 @@ func (p *Project) upstream(builder string) ([]string, error) {
 	return Upstream(builder)
 }
 
-// exists refuses builders that allthethings.json, or a name's form, does not
-// know: self-serve accepts any and runs none.
+// exists refuses a builder that is not in allthethings.json or, without that file, whose name
+// cannot be read or is of another branch. Self-serve would accept any name, and run nothing.
 func (p *Project) exists(label string) error {
 	if p.c.all != nil {
 		if !slices.Contains(p.c.all.Builders(p.repo), label) {
-			return fmt.Errorf("%w: allthethings.json has no such builder of %s", job.ErrNotFound, p.repo)
+			return fmt.Errorf("%w: allthethings.json has no such builder for %s", job.ErrNotFound, p.repo)
 		}
 		return nil
 	}
@@ -89,7 +89,7 @@ func (p *Project) exists(label string) error {
 		return fmt.Errorf("%w: %w", job.ErrNotFound, err)
 	}
 	if n.Repo != p.repo {
-		return fmt.Errorf("%w: the builder is of %s, not of %s", job.ErrNotFound, n.Repo, p.repo)
+		return fmt.Errorf("%w: the builder is for %s, not for %s", job.ErrNotFound, n.Repo, p.repo)
 	}
 	return nil
 }

@@ -17,43 +17,44 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Where Mozilla's services were until 2018.
+// DefaultURL and DefaultBuildDataURL are where Mozilla's BuildAPI and status dumps were until
+// 2018.
 const (
 	DefaultURL          = "https://secure.pub.build.mozilla.org/buildapi"
 	DefaultBuildDataURL = "http://builddata.pub.build.mozilla.org/builddata/buildjson"
 )
 
-// Options configure a Client; nil is zero options.
+// Options configure a Client; nil means zero options.
 type Options struct {
-	// HTTP is the caller's client. Default: one of the library's own.
+	// HTTP is the caller's HTTP client. Default: one of the library's own.
 	HTTP *http.Client
-	// User and Password are for HTTP Basic, which production wanted of everybody.
+	// User and Password are for HTTP Basic, which Mozilla's service required of every
+	// caller. Default: none.
 	User, Password string
 	// BuildDataURL is the folder of the status dumps. Default DefaultBuildDataURL.
 	BuildDataURL string
-	// CacheDir is the folder that keeps the dumps of days that are over. Default:
-	// none are kept.
+	// CacheDir is a folder in which the client keeps the dumps of past days. Default:
+	// none are kept on disk.
 	CacheDir string
-	// CacheBytes is how large those may be together. Default 1 GiB.
+	// CacheBytes is how large the kept dumps may become together. Default 1 GiB.
 	CacheBytes int64
-	// Builders says what triggers what, for the catalog and for tests' builds.
-	// Default: what the builders' names say.
+	// Builders tells what triggers what, for the catalog and to find the build of a test.
+	// Default: nil, the names of builders tell.
 	Builders *AllTheThings
-	// Logger gets requests that are tried again. Nil discards.
+	// Logger gets a record of each request that is tried again. Nil discards them.
 	Logger *slog.Logger
-	// Deadline bounds each operation as a whole, with its dumps and the requests that
-	// are tried again: one that takes longer gives [job.ErrUnavailable]. Opening a log
-	// ends when it opens. Default: 10 minutes, deadline.Default; negative means none.
+	// Deadline bounds each operation as a whole, with its dumps and retries. An operation
+	// that takes longer fails with [job.ErrUnavailable]. For a log, opening it is bounded
+	// and reading it is not. Default 10 minutes; negative means no bound.
 	Deadline time.Duration
-	// Now is the time, where the service does not say itself what time it is. Default
-	// time.Now.
+	// Now returns the time, until the service's answers tell it. Default time.Now.
 	Now func() time.Time
 }
 
-// Client calls BuildAPI's self-serve and reads the status dumps; [Client.Project]
-// is what it is for. It is safe for concurrent use: what several callers want at the
-// same time is read once, and each waits for it no longer than its own context lasts.
-// Of what it read it keeps four dumps in memory. Its errors are *job.Error.
+// Client calls BuildAPI's self-serve and reads the status dumps; [New] makes one. Use it
+// through [Client.Project]. It is safe for concurrent use: when several callers want the same
+// it is read once, and each waits no longer than its own context lasts. It keeps four dumps in
+// memory. Its errors are *job.Error.
 type Client struct {
 	base   string
 	rest   *rest.Client
@@ -65,19 +66,21 @@ type Client struct {
 	clock  *clock
 	within time.Duration
 
-	writes   atomic.Int64                       // grows with each: what was read before is stale
-	listings *flight.Cache[revisionAt, []entry] // that are read now, for all who want them
-	names    *flight.Cache[string, []string]    // of builders, by branch, likewise
+	writes   atomic.Int64                       // counts writes: a read that began before one is stale
+	listings *flight.Cache[revisionAt, []entry] // reads of listings under way
+	names    *flight.Cache[string, []string]    // reads of builders' names under way, by branch
 }
 
-// revisionAt is a revision of a branch, in 12 digits, after so many writes.
+// revisionAt is a revision of a branch, in 12 digits, at a number of writes. The number keeps a
+// caller that has just written from sharing a read that began before.
 type revisionAt struct {
 	branch, rev string
 	writes      int64
 }
 
-// New returns a client of BuildAPI at baseURL, which /self-serve follows; empty
-// is DefaultURL. It asks nothing yet. A URL that is none gives [job.ErrInvalid].
+// New returns a client of BuildAPI at baseURL, without the /self-serve that follows it; an empty
+// one means DefaultURL. It makes no request. A baseURL that is not a URL gives
+// [job.ErrInvalid].
 func New(baseURL string, opts *Options) (*Client, error) {
 	var o Options
 	if opts != nil {
@@ -122,7 +125,7 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	return c, nil
 }
 
-// path is the URL of something of self-serve's.
+// path is the URL of a resource of self-serve. The parts are escaped.
 func (c *Client) path(parts ...string) string {
 	var u strings.Builder
 	u.WriteString(c.base + "/self-serve")
@@ -132,6 +135,7 @@ func (c *Client) path(parts ...string) string {
 	return u.String() + "?format=json"
 }
 
+// sign adds the user and password to a request.
 func (c *Client) sign(r *http.Request) error {
 	if c.user != "" {
 		r.SetBasicAuth(c.user, c.secret)
@@ -139,7 +143,8 @@ func (c *Client) sign(r *http.Request) error {
 	return nil
 }
 
-// get reads an answer of self-serve's, and proves it.
+// get reads an answer of self-serve and checks it against its contract. It also notes the
+// service's time.
 func get[T any](ctx context.Context, c *Client, e *contract.Endpoint[T], op, key, url string) (*T, error) {
 	res, err := c.rest.Do(ctx,
 		rest.Call{URL: url, Header: http.Header{"Accept": {"application/json"}}, Sign: c.sign})

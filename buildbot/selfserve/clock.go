@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// clock tells the service's time, by which its runs end and its dumps are named: the
-// machine's own may be days off. It is safe for concurrent use.
+// clock tells the service's time. The times of runs and the names of dumps follow that time,
+// while this machine's clock may be days off. It is safe for concurrent use.
 type clock struct {
 	local func() time.Time
-	ahead atomic.Int64 // by how much the service's is, in nanoseconds
+	ahead atomic.Int64 // how far the service's clock is ahead of the local one, in nanoseconds
 }
 
-// exact is by how much two clocks may differ without one being wrong: an answer takes
-// a while to come, and says its second only.
+// exact is how far two clocks may differ and still count as equal: an answer is on its way for
+// a while, and its Date header has whole seconds.
 const exact = time.Minute
 
-// hear takes the time of an answer; nothing where it does not say one.
+// hear notes the time in an answer's Date header, if it has one.
 func (c *clock) hear(h http.Header) {
 	at, err := http.ParseTime(h.Get("Date"))
 	if err != nil {

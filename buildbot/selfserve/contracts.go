@@ -6,10 +6,11 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// source is this package in the titles of its contracts.
+// source is the name of this package in the titles of its contracts.
 const source = "selfserve"
 
-// Contracts are all that this package reads, with what must be in each.
+// Contracts are the contracts of everything that this package reads: answers, files and
+// messages.
 func Contracts() []contract.Any {
 	return []contract.Any{
 		things, builderNames, dumpContract, dumpedBuilds, failures, buildMessages, normalizedMessages, payloads,
@@ -17,10 +18,11 @@ func Contracts() []contract.Any {
 	}
 }
 
-// epoch is a time in seconds since 1970. BuildAPI's are whole; that they lie before
-// the year 2100 tells a damaged one from a time.
+// epoch is a time in whole seconds since 1970; 0 means none. Contracts bound it by the year 2100
+// (4102444800), so that a damaged number is not taken for a time.
 type epoch int64
 
+// time returns e as a time.Time in UTC; the zero time for 0.
 func (e epoch) time() time.Time {
 	if e == 0 {
 		return time.Time{}
@@ -28,13 +30,12 @@ func (e epoch) time() time.Time {
 	return time.Unix(int64(e), 0).UTC()
 }
 
-// absent is the error of a member that is required where others are there.
+// absent is the error of a missing member that the other members make necessary.
 func absent(path string) error {
 	return &contract.Error{Finding: contract.Finding{Path: path, Kind: contract.KindMissing, Detail: "missing"}}
 }
 
-// isRevision reports whether a text is a revision by its first twelve digits: BuildAPI
-// has 12 or 40 of them.
+// isRevision reports whether a text is 12 to 40 hex digits. BuildAPI's revisions have 12 or 40.
 func isRevision(revision string) bool {
 	if len(revision) < shortest || len(revision) > 40 {
 		return false
@@ -47,5 +48,5 @@ func isRevision(revision string) bool {
 	return true
 }
 
-// shortest is how many digits of a revision are compared.
+// shortest is how many digits of a revision are compared, the fewest that any source gives.
 const shortest = 12

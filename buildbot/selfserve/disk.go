@@ -13,7 +13,7 @@ import (
 	"github.com/mozci/mozci/internal/private"
 )
 
-// load reads a dump from the disk; one that is torn is fetched again.
+// load reads a dump from disk. One that is damaged counts as missing, and is fetched again.
 func (d *dumps) load(ctx context.Context, name string) (*index, bool) {
 	path := filepath.Join(d.dir, name)
 	f, err := os.Open(path) // #nosec G304 -- a dump's name in the caller's folder
@@ -23,13 +23,14 @@ func (d *dumps) load(ctx context.Context, name string) (*index, bool) {
 	defer func() { _ = f.Close() }()
 	found, err := readIndex(f, d.asked(name))
 	if err != nil {
-		d.log.WarnContext(ctx, "a kept dump is torn, fetching it again", "file", path, "error", err)
+		d.log.WarnContext(ctx, "a kept dump is damaged, fetching it again", "file", path, "error", err)
 		return nil, false
 	}
 	return found, true
 }
 
-// save reads a dump and keeps it: whole, or not at all.
+// save reads a dump from in, and at the same time writes it to disk. It writes to a temporary
+// file and renames that at the end, so that no half file is ever kept.
 func (d *dumps) save(name string, in io.Reader) (*index, error) {
 	if err := private.Folder(d.dir); err != nil {
 		return nil, fmt.Errorf("keeping a dump: %w", err)
@@ -38,11 +39,11 @@ func (d *dumps) save(name string, in io.Reader) (*index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keeping a dump: %w", err)
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone once it is renamed
+	defer func() { _ = os.Remove(f.Name()) }() // does nothing after the rename
 	tee := io.TeeReader(in, f)
 	x, err := readIndex(tee, d.asked(name))
 	if err == nil {
-		_, err = io.Copy(io.Discard, tee) // the end of the packing
+		_, err = io.Copy(io.Discard, tee) // also write what follows the JSON, such as gzip's checksum
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
@@ -53,8 +54,8 @@ func (d *dumps) save(name string, in io.Reader) (*index, error) {
 	return x, d.trim(name)
 }
 
-// trim removes the oldest dumps while they are too large together, but not the
-// one that was kept just now.
+// trim removes dumps, those written longest ago first, until the rest are within the bound. It
+// never removes the dump but, which has just been written.
 func (d *dumps) trim(but string) error {
 	all, err := os.ReadDir(d.dir)
 	if err != nil {

@@ -17,31 +17,30 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// DumpBuild is what a status dump says of a build that has ended.
+// DumpBuild is a build that has ended, as a status dump has it.
 type DumpBuild struct {
 	ID, Master int64
-	Number     int // of the builder's builds, from 0
+	Number     int // counts the builder's builds, from 0
 	Builder    string
-	// Requests are those that the build answered, ascending: the last ran, the
-	// earlier ones were merged into it. The dump has two lists, which can
-	// differ; this is both.
+	// Requests are the build's requests, ascending. The last one ran; the earlier ones
+	// were merged into it. A dump has two lists of them, which may differ; this is their
+	// union.
 	Requests []int64
 	Result   int    // 0 to 6 as in Buildbot
 	Reason   string // "scheduler", "Self-serve: Rebuilt by …"
 
 	Requested, Started, Finished time.Time // to the second
 
-	// Revision is that of the newest request, in 12 or 40 digits, or whatever
-	// somebody asked self-serve for; empty where the dump has none. So are the
-	// others.
+	// Revision is that of the newest request, in 12 or 40 digits, or any text that a caller
+	// gave self-serve. This and the following fields are empty when the dump has none.
 	Revision, Branch, Scheduler           string
 	PackageURL, TestsURL, TestPackagesURL string
 	LogURL                                string
-	BlobberFiles                          string // an object of names and URLs, as text
+	BlobberFiles                          string // JSON of an object, from names to URLs; see Blobs
 }
 
-// Files are the URLs of what tests need of a build: the package, and the tests
-// as the newer of two ways has them. Empty where the build made none.
+// Files returns the URLs of the two files of a build that tests need: the package, and the
+// tests (TestPackagesURL, or TestsURL in older dumps). It is nil unless the build made both.
 func (b *DumpBuild) Files() []string {
 	tests := b.TestPackagesURL
 	if tests == "" {
@@ -53,8 +52,8 @@ func (b *DumpBuild) Files() []string {
 	return []string{b.PackageURL, tests}
 }
 
-// Blobs are the files that the run uploaded, URLs by name; none where the dump's
-// text is torn.
+// Blobs returns the files that the run uploaded, as URLs by name; nil when there are none or
+// BlobberFiles cannot be read.
 func (b *DumpBuild) Blobs() map[string]string {
 	var out map[string]string
 	if json.Unmarshal([]byte(b.BlobberFiles), &out, jsontext.AllowDuplicateNames(true)) != nil {
@@ -74,7 +73,7 @@ func (d *wireDumped) build() DumpBuild {
 	}
 }
 
-// requests are the ids of both lists, which are the same one nearly always.
+// requests is the union of the two lists of requests, sorted. They are nearly always equal.
 func (d *wireDumped) requests() []int64 {
 	all := d.Requests
 	if !slices.Equal(all, d.Properties.Requests) {
@@ -84,22 +83,24 @@ func (d *wireDumped) requests() []int64 {
 	return slices.Compact(all)
 }
 
-// mostDump bounds what a dump may unpack to.
+// mostDump is the largest size of a dump in bytes (4 GiB), counted after decompression.
 const mostDump = 4 << 30
 
-// ReadDump reads a status dump, builds-4hr or that of a day, packed or not,
-// whatever its name says, and calls each with every build as it comes. A list of
-// builds alone, as some saved them, is read too. What is no dump, or is cut, or has a
-// build that no dump has, gives an error that wraps [job.ErrMalformed] and says
-// where; the builds before it were seen. An error of each ends it.
+// ReadDump reads a status dump, that of the last hours (builds-4hr) or that of a day, and calls
+// each with every build as it arrives. It finds out by the content whether the dump is gzipped,
+// and also accepts a bare list of builds, as some people saved them.
+//
+// A file that is not a dump, is cut off, or has an impossible build gives an error that wraps
+// [job.ErrMalformed] and says where; each has seen the builds before it. When each returns an
+// error, ReadDump stops and returns that error as it is.
 func ReadDump(in io.Reader, each func(DumpBuild) error) error {
 	return readDump(in, contract.Asked{}, each)
 }
 
-// eachError is an error of the caller's own function.
+// eachError marks an error of the caller's own function, to be returned as it is.
 type eachError struct{ error }
 
-// readDump reads a dump that was asked for, or any where nothing was.
+// readDump reads the dump that answers a request, or any dump when asked is zero.
 func readDump(in io.Reader, asked contract.Asked, each func(DumpBuild) error) error {
 	var seen span
 	err := proveDump(in, asked, &seen, func(_ string, d *wireDumped) error { return seen.take(d, each) })
@@ -116,8 +117,8 @@ func readDump(in io.Reader, asked contract.Asked, each func(DumpBuild) error) er
 	return err
 }
 
-// proveDump reads either form of a dump. What was asked for is never a list alone,
-// which does not say of when it is.
+// proveDump reads either form of a dump. The service never answers with a bare list, which does
+// not say of what time it is, so that form is accepted only without a request.
 func proveDump(in io.Reader, asked contract.Asked, seen *span, take func(string, *wireDumped) error) error {
 	plain, err := gunzip.Reader(in)
 	if err != nil {
@@ -127,7 +128,7 @@ func proveDump(in io.Reader, asked contract.Asked, seen *span, take func(string,
 	if asked.URL == "" && first(text) == '[' {
 		_, err := dumpedBuilds.Read(asked, text, contract.Elements("", take))
 		if err == nil && seen.builds == 0 {
-			err = contract.Outside(".", "a list of no builds")
+			err = contract.Outside(".", "the list is empty")
 		}
 		return err
 	}
@@ -138,7 +139,8 @@ func proveDump(in io.Reader, asked contract.Asked, seen *span, take func(string,
 	return d.holds(*seen)
 }
 
-// first is the byte with which a text begins.
+// first returns the first byte of a text that is not white space, without consuming it; 0 when
+// there is none.
 func first(text *bufio.Reader) byte {
 	for {
 		b, err := text.ReadByte()
@@ -146,25 +148,25 @@ func first(text *bufio.Reader) byte {
 			return 0
 		}
 		if b != ' ' && b != '\n' && b != '\r' && b != '\t' {
-			_ = text.UnreadByte() // it was read just now
+			_ = text.UnreadByte() // cannot fail after ReadByte
 			return b
 		}
 	}
 }
 
-// span is how many builds were read, and when the first and the last of them ended.
+// span counts the builds that were read, and has the earliest and the latest end of any.
 type span struct {
 	builds      int
 	first, last ending
 }
 
-// ending is when the build at a place ended.
+// ending is when a build ended, and its index in the dump.
 type ending struct {
 	at    epoch
 	place int
 }
 
-// take proves a build and gives it away.
+// take checks a build and passes it to each.
 func (s *span) take(d *wireDumped, each func(DumpBuild) error) error {
 	if err := s.add(d); err != nil {
 		return err
@@ -175,7 +177,7 @@ func (s *span) take(d *wireDumped, each func(DumpBuild) error) error {
 	return nil
 }
 
-// add proves a build.
+// add checks a build and counts it.
 func (s *span) add(d *wireDumped) error {
 	if err := d.proven(s.builds); err != nil {
 		return err

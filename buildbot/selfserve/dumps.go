@@ -15,41 +15,43 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// young is how old a run may be for the dump of the last hours to have it.
+// young is how long ago a run may have ended and still be in the dump of the last hours.
 const young = 4 * time.Hour
 
+// recent is the dump of the last hours.
 const recent = "builds-4hr.js.gz"
 
-// dumps finds builds in the status dumps: it fetches those that are needed, each once
-// for all who want it.
+// dumps finds builds in the status dumps. It fetches a dump when a question needs it, once for
+// all callers that want it at the same time.
 type dumps struct {
 	base  string
 	rest  *rest.Client
-	dir   string // keeps the dumps of days that are over; empty for none
-	bytes int64  // of dir, at most
+	dir   string // the folder with the dumps of past days; "" when none are kept
+	bytes int64  // the largest size of that folder
 	now   func() time.Time
 	log   *slog.Logger
 
-	fetches *flight.Cache[string, dump] // under way, by name
-	there   *flight.Cache[string, dump]
-	gone    *flight.Cache[string, dump] // those that are not there
+	fetches *flight.Cache[string, dump] // fetches under way, by the dump's name
+	there   *flight.Cache[string, dump] // dumps in memory, by name
+	gone    *flight.Cache[string, dump] // dumps that the service does not have, by name
 }
 
-// How many dumps are held in memory, of which one is up to some 100 MB, and of how
-// many it is remembered that they are not there. Those used longest ago are dropped.
+// How many dumps are held in memory, each up to about 100 MB, and how many missing dumps are
+// remembered. Those used longest ago are dropped.
 const (
 	mostDumps = 4
 	mostGone  = 1000
 )
 
-// dump is a dump as it was read, or that it was not there.
+// dump is a dump that was read, or one that is missing.
 type dump struct {
 	index *index
-	err   error // that it is not there
-	read  time.Time
+	err   error     // says that the service does not have it; nil otherwise
+	read  time.Time // by the service's clock
 }
 
-// dumpOf names the dump that has a run which ended then.
+// dumpOf names the dump with the runs that ended at a time. At 12:00 a run that ended at 09:30
+// is in builds-4hr, and one that ended at 07:00 in the dump of the day, in UTC.
 func dumpOf(finished, now time.Time) string {
 	if now.Sub(finished) < young {
 		return recent
@@ -57,43 +59,43 @@ func dumpOf(finished, now time.Time) string {
 	return "builds-" + finished.UTC().Format(time.DateOnly) + ".js.gz"
 }
 
-// over reports whether a dump can change no more.
+// over reports whether a dump cannot change any more: its day ended at least 4 hours ago.
 func over(name string, now time.Time) bool {
 	at, err := time.Parse("builds-2006-01-02.js.gz", name)
 	return err == nil && now.After(at.Add(24*time.Hour+young))
 }
 
-// question is what one call wants to know of the dumps, perhaps about many pushes: a dump
-// is as it was when the question began, or later, and one that could not be read is not
-// tried again.
+// question is one call, perhaps about many pushes. The dumps that it uses are as old as its
+// beginning or newer, apart from those that have the run anyway. A dump that could not be read
+// is not tried again within the question.
 type question struct {
 	d      *dumps
-	asked  time.Time
+	asked  time.Time        // when it began, by the service's clock
 	failed map[string]error // by the names of dumps
 	found  map[sought]looked
 }
 
-// sought is a run that is looked up: its request, its build's number or anyNumber, and
-// when it ended.
+// sought is a run to look up: its request, the number of its build (or anyNumber), and when it
+// ended.
 type sought struct {
 	request  int64
 	number   int
 	finished time.Time
 }
 
-// looked is what became of that.
+// looked is the result of looking a run up.
 type looked struct {
 	build *DumpBuild
 	err   error
 }
 
-// question begins one, which is of one goroutine.
+// question begins a question. Use it in one goroutine only.
 func (d *dumps) question() *question {
 	return &question{d: d, asked: d.now(), failed: map[string]error{}, found: map[sought]looked{}}
 }
 
-// find looks a run up. Nil is that the dump does not have it; ErrNotFound that there is
-// no such dump.
+// find looks a run up. It returns nil when the dump does not have the run, and
+// job.ErrNotFound when the service does not have the dump.
 func (q *question) find(ctx context.Context, run sought) (*DumpBuild, error) {
 	if known, ok := q.found[run]; ok {
 		return known.build, known.err
@@ -101,18 +103,19 @@ func (q *question) find(ctx context.Context, run sought) (*DumpBuild, error) {
 	name := dumpOf(run.finished, q.asked)
 	b, err := q.in(ctx, name, run)
 	if b == nil && err == nil && name == recent {
-		// At the edge: the newest dump of the day has older runs.
+		// The run ended nearly 4 hours ago, so it may have dropped out of builds-4hr: look
+		// into the dump of its day as well.
 		b, err = q.in(ctx, dumpOf(run.finished, run.finished.Add(2*young)), run)
 		if errors.Is(err, job.ErrNotFound) {
-			b, err = nil, nil // today's is not there yet
+			b, err = nil, nil // today's dump does not exist yet
 		}
 	}
 	q.found[run] = looked{b, err}
 	return b, err
 }
 
-// in looks into one dump, and returns a copy of the build, so that who keeps it does not
-// keep the dump.
+// in looks a run up in one dump. It returns a copy of the build: a pointer into the dump would
+// keep the whole dump in memory.
 func (q *question) in(ctx context.Context, name string, run sought) (*DumpBuild, error) {
 	const op = "selfserve.dump"
 	if err := q.failed[name]; err != nil {
@@ -134,8 +137,9 @@ func (q *question) in(ctx context.Context, name string, run sought) (*DumpBuild,
 	return &own, nil
 }
 
-// dump is a dump in which a run is looked up. It is fetched again, once, on a miss, where
-// it was read before the question and can have changed.
+// dump returns the dump with this name, to look up a run in it. It fetches the dump again when
+// the one in memory lacks the run, may have changed, and was read before the question began;
+// that happens at most once in a question.
 func (d *dumps) dump(ctx context.Context, name string, run sought, asked time.Time) (dump, error) {
 	x, known := d.known(name)
 	if known && (x.has(run) || over(name, asked) || asked.Sub(x.read) < fresh) {
@@ -151,8 +155,8 @@ func (d *dumps) dump(ctx context.Context, name string, run sought, asked time.Ti
 	})
 }
 
-// fresh is how long a dump that still changes is believed on a miss. The dump of
-// the last hours was rewritten every few minutes.
+// fresh is how long a dump that still changes is not fetched again although it lacks a run. The
+// dump of the last hours was rewritten every few minutes.
 const fresh = time.Minute
 
 // has reports whether a dump has a run.
@@ -160,7 +164,7 @@ func (x dump) has(run sought) bool {
 	return x.index != nil && x.index.find(run.request, run.number) != nil
 }
 
-// known is a dump as it was read last.
+// known returns a dump as it was last read; false when it was never read.
 func (d *dumps) known(name string) (dump, bool) {
 	if x, ok := d.there.Get(name); ok {
 		return x, true
@@ -168,6 +172,7 @@ func (d *dumps) known(name string) (dump, bool) {
 	return d.gone.Get(name)
 }
 
+// keep remembers a dump, or that it is missing. After an error nothing is known.
 func (d *dumps) keep(name string, x dump, err error) {
 	switch {
 	case err != nil:
@@ -183,7 +188,8 @@ func (d *dumps) keep(name string, x dump, err error) {
 // asked is the request for a dump.
 func (d *dumps) asked(name string) contract.Asked { return contract.Asked{URL: d.base + "/" + name} }
 
-// fetch reads a dump: from the disk, or from the service.
+// fetch reads a dump from disk or from the service. A dump that the service does not have is a
+// result, not an error.
 func (d *dumps) fetch(ctx context.Context, name string) (dump, error) {
 	const op = "selfserve.dump"
 	keep := d.dir != "" && over(name, d.now())
@@ -193,7 +199,8 @@ func (d *dumps) fetch(ctx context.Context, name string) (dump, error) {
 		}
 	}
 	url := d.asked(name).URL
-	// Packed by name, and perhaps once more for the way: the first bytes say.
+	// The file is gzipped, and Go's client must not decompress it: it may be gzipped twice, for
+	// the transport as well. The first bytes will tell.
 	req := rest.Call{
 		URL: url, Header: http.Header{"Accept-Encoding": {"identity"}}, Timeout: 10 * time.Minute, MaxBody: mostDump,
 	}

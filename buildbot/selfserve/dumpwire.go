@@ -14,21 +14,21 @@ var dumpContract = contract.New(contract.Endpoint[wireDump]{
 	File: `builds-(4hr|4h|\d{4}-\d{2}-\d{2})`, Same: samePeriod,
 })
 
-// dumpedBuilds are the builds of a dump alone, as some saved them.
+// dumpedBuilds are the builds of a dump as a bare list, as some people saved them.
 var dumpedBuilds = contract.New(contract.Endpoint[[]wireDumped]{
 	Source: source, Name: "dumped", File: `buildjson_builds\.json`,
 })
 
-// wireDump is a dump. Those that were saved may lack when they are of.
+// wireDump is a dump. Saved dumps may lack their times.
 type wireDump struct {
 	Builds   []wireDumped `json:"builds" is:"required"`
 	Started  epoch        `json:"starttime" is:"" min:"1" max:"4102444800"`
 	Finished epoch        `json:"endtime" is:"" min:"1" max:"4102444800"`
 
-	_ contract.Also `names:"masters builders slaves"` // until July 2015
+	_ contract.Also `names:"masters builders slaves"` // dumps had these until July 2015
 }
 
-// wireDumped is a build as the dump has it, which are those that have ended.
+// wireDumped is a build in a dump. Dumps have only builds that have ended.
 type wireDumped struct {
 	ID         int64      `json:"id" is:"required" min:"1" max:"2147483647"`
 	Master     int64      `json:"master_id" is:"" min:"1"`
@@ -44,9 +44,9 @@ type wireDumped struct {
 	_ contract.Also `names:"builder_id slave_id"`
 }
 
-// properties are those of a build that are read. Buildbot itself sets the first of
-// them, if any: an object without one stands for properties that could not be read.
-// The others are what scripts say, and may be anything.
+// properties are the properties of a build that are read. Buildbot itself sets the first group,
+// all of them or none: an empty object means that the dump's writer could not read them. Scripts
+// set the second group, which may have any value.
 type properties struct {
 	Builder     string  `json:"buildername"`
 	Number      *int    `json:"buildnumber"`
@@ -56,7 +56,7 @@ type properties struct {
 	Scheduler   string  `json:"scheduler"`
 	Requests    []int64 `json:"request_ids"`
 
-	GeckoRevision   lax.Word `json:"gecko_revision"` // B2G's
+	GeckoRevision   lax.Word `json:"gecko_revision"` // set by B2G's builds
 	PackageURL      string   `json:"packageUrl" is:"open"`
 	TestsURL        string   `json:"testsUrl" is:"open"`
 	TestPackagesURL string   `json:"testPackagesUrl" is:"open"`
@@ -66,8 +66,8 @@ type properties struct {
 	_ contract.Also `names:"*"`
 }
 
-// proven reports what the build at a place says that contradicts itself, or what its
-// properties lack.
+// proven checks that a build does not contradict itself, and that its properties are complete.
+// place is its index in the dump, for the error.
 func (d *wireDumped) proven(place int) error {
 	p := &d.Properties
 	at := func(field string) string { return fmt.Sprintf("builds[%d].%s", place, field) }
@@ -75,12 +75,12 @@ func (d *wireDumped) proven(place int) error {
 	case d.Finished < d.Started:
 		return contract.Outside(at("endtime"), "%d, before starttime %d", d.Finished, d.Started)
 	case len(d.Requests)+len(p.Requests) == 0:
-		return contract.Outside(at("request_ids"), "empty, and no properties.request_ids")
+		return contract.Outside(at("request_ids"), "empty, and so is properties.request_ids")
 	case p.Builder == "" && (p.Number != nil || p.Revision != "" || p.GotRevision != "" || p.Branch != "" ||
 		len(p.Requests) > 0):
 		return absent(at("properties.buildername"))
 	case p.Number != nil && *p.Number != d.Number:
-		return contract.Outside(at("properties.buildnumber"), "%d, and buildnumber is %d", *p.Number, d.Number)
+		return contract.Outside(at("properties.buildnumber"), "%d, but buildnumber is %d", *p.Number, d.Number)
 	}
 	for _, id := range d.Requests {
 		if id < 1 {
@@ -95,7 +95,7 @@ func (d *wireDumped) proven(place int) error {
 	return nil
 }
 
-// holds reports a build that ended at another time than the dump is of.
+// holds checks that all builds ended within the dump's period.
 func (d *wireDump) holds(seen span) error {
 	if seen.builds == 0 || !d.dated() {
 		return nil
@@ -103,21 +103,21 @@ func (d *wireDump) holds(seen span) error {
 	for _, e := range []ending{seen.first, seen.last} {
 		if e.at < d.Started || e.at > d.Finished {
 			return contract.Outside(fmt.Sprintf("builds[%d].endtime", e.place),
-				"%d, in a dump of %d to %d", e.at, d.Started, d.Finished)
+				"%d, in a dump from %d to %d", e.at, d.Started, d.Finished)
 		}
 	}
 	return nil
 }
 
-// dated reports whether the dump says of when it is: a moment since Buildbot's first
-// dumps, and no placeholder.
+// dated reports whether the dump has real times. Some saved dumps have placeholders such as 0
+// or 1, which lie before Buildbot's first dumps.
 func (d *wireDump) dated() bool { return d.Started > firstDumps && d.Finished > firstDumps }
 
 // firstDumps is the beginning of 2010, in seconds since 1970.
 const firstDumps = 1262304000
 
-// samePeriod reports a dump that is of another day, where it says of when it is. A day
-// need not be of UTC.
+// samePeriod checks that a dump is of the requested day, if it has times. Its period only has to
+// overlap the day in UTC, since the service's days may be of another time zone.
 func samePeriod(asked contract.Asked, d *wireDump) error {
 	switch {
 	case !d.dated():
@@ -131,7 +131,7 @@ func samePeriod(asked contract.Asked, d *wireDump) error {
 			return contract.Differs("starttime", d.Started.time().Format(time.DateTime), asked.Var("of"))
 		}
 	}
-	var seen span // of builds that were not read one by one
+	var seen span // for a dump that was decoded as a whole, not one build at a time
 	for i := range d.Builds {
 		if err := seen.add(&d.Builds[i]); err != nil {
 			return err

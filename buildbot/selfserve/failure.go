@@ -10,8 +10,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// failures are self-serve's own words about a request that failed; what is in front of
-// it answers with a page.
+// failures is self-serve's own answer to a request that failed. A server in front of it answers
+// with a page of HTML instead.
 var failures = contract.New(contract.Endpoint[wireFailure]{Source: source, Name: "failure"})
 
 type wireFailure struct {
@@ -19,8 +19,8 @@ type wireFailure struct {
 	Status string `json:"status" is:"required" words:"FAILED"`
 }
 
-// wireTaken is what a write is answered with, which is later than anything that is
-// known of what it makes: request_id is a number in the list of writes.
+// wireTaken is the answer to a write. It comes before anything is made, so it says nothing about
+// that: its request_id is only a number in the list of writes.
 type wireTaken struct {
 	Status string `json:"status" is:"required" words:"OK FAILED"`
 	Msg    string `json:"msg"`
@@ -28,7 +28,7 @@ type wireTaken struct {
 	_ contract.Also `names:"request_id"`
 }
 
-// taken is the answer to a write.
+// taken makes the endpoint of a write.
 func taken(name, method, url string) *contract.Endpoint[wireTaken] {
 	return contract.New(contract.Endpoint[wireTaken]{
 		Source: source, Name: name, Method: method, URL: `/self-serve/[^/]+/` + url + `$`,
@@ -41,7 +41,7 @@ var (
 	takenCancels  = taken("taken cancel", http.MethodDelete, `request/[^/]+`)
 )
 
-// failedError is a failure in self-serve's own words.
+// failedError is a failure with self-serve's own message.
 type failedError struct {
 	status int
 	msg    string
@@ -49,20 +49,21 @@ type failedError struct {
 
 func (e *failedError) Error() string { return fmt.Sprintf("%d %s", e.status, e.msg) }
 
-// saying is an error with self-serve's own words, where it has some.
+// saying replaces the text of an error by self-serve's own message, if the answer has one.
 func saying(err error) error {
 	var r *rest.Error
 	if !errors.As(err, &r) || r.Status == 0 {
 		return err
 	}
-	said, torn := failures.Decode(contract.Asked{}, r.Body)
-	if torn != nil || said.Status != "FAILED" {
+	said, other := failures.Decode(contract.Asked{}, r.Body)
+	if other != nil || said.Status != "FAILED" {
 		return err
 	}
 	return fmt.Errorf("%w: %w", job.SentinelOf(r.Status), &failedError{r.Status, said.Msg})
 }
 
-// wrap says what was being done when something failed, in self-serve's words.
+// wrap turns the error of a request into a *job.Error, with self-serve's own message if there is
+// one.
 func wrap(op, key string, err error) error {
 	err = saying(err)
 	var said *failedError

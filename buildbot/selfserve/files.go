@@ -12,8 +12,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// ArtifactsExist implements job.ArtifactChecker: whether the package of a build
-// and its tests answer. A job that is none of this package's gives [job.ErrInvalid].
+// ArtifactsExist implements job.ArtifactChecker: it reports whether the package of a build and
+// its tests can still be fetched. A job of another package gives [job.ErrInvalid].
 func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 	return bounded(ctx, p.c, "selfserve.artifacts", j.ID(), func(ctx context.Context) (bool, error) {
 		files, err := p.files(ctx, j)
@@ -21,8 +21,9 @@ func (p *Project) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 	})
 }
 
-// files are the URLs of a build's files that are still there; none when one is
-// missing.
+// files returns the URLs of a build's files if all of them are still there, and nil if one is
+// missing. It sends a HEAD request for each. A 4xx means missing; any other failure is an
+// error, since the file may well be there.
 func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 	r, err := recordOf(j)
 	if err != nil {
@@ -34,7 +35,7 @@ func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 	}
 	own, err := ofRun(r.Listing, r.Request, b)
 	if err != nil || !own {
-		return nil, err // merged into the build of another push, or of one that nobody knows
+		return nil, err // merged into the build of another push, or of an unknown one
 	}
 	files := b.Files()
 	for _, f := range files {
@@ -50,8 +51,8 @@ func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 	return files, nil
 }
 
-// buildFiles are the files of a build that a test can use, of the builds up among
-// jobs; without one the error wraps [job.ErrNoBuild] and says why.
+// buildFiles returns the files of the first of the jobs that is one of the builds up and still
+// has its files. Without one the error wraps [job.ErrNoBuild] and says why.
 func (p *Project) buildFiles(ctx context.Context, jobs []job.Job, up []string) ([]string, error) {
 	running, ran := 0, 0
 	for _, j := range jobs {
@@ -73,7 +74,7 @@ func (p *Project) buildFiles(ctx context.Context, jobs []job.Job, up []string) (
 	case running > 0:
 		return nil, fmt.Errorf("%w: %s has not ended", job.ErrNoBuild, of)
 	case ran > 0:
-		return nil, fmt.Errorf("%w: %s ran, and its files are not there", job.ErrNoBuild, of)
+		return nil, fmt.Errorf("%w: %s ran, but its files are not there", job.ErrNoBuild, of)
 	}
 	return nil, fmt.Errorf("%w: no run of %s on this push", job.ErrNoBuild, of)
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// FindRun implements job.RunFinder: a run such as 71123549/1, or the newest run of a
-// request such as 71123549, on the project's branch. The push has its revision alone.
+// FindRun implements job.RunFinder. The ID is that of a run, such as 71123549/1, or of a request,
+// such as 71123549, which means its newest run; it must be on the project's branch. The push of
+// the job has only a revision.
 //
-// Requests: one for the request, one for what else ran on its revision, and the dumps
-// that tell how it ended.
+// It costs 2 requests, one for the build request and one for the listing of its revision, and
+// the dumps that tell how the run ended.
 func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	const op = "selfserve.run"
 	if err := ctx.Err(); err != nil {
@@ -26,7 +27,7 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 		request, err = requestOf(id)
 	}
 	if err == nil && request < 1 {
-		err = fmt.Errorf("%w: %q is no run here: requests are counted from 1", job.ErrNotFound, id)
+		err = fmt.Errorf("%w: %q is not a run: requests are counted from 1", job.ErrNotFound, id)
 	}
 	if err != nil {
 		return nil, job.Wrap(op, id, err)
@@ -41,7 +42,7 @@ func (p *Project) findRun(ctx context.Context, request int64, id string) (job.Jo
 	r, err := p.c.request(ctx, p.repo, request)
 	switch {
 	case errors.Is(err, job.ErrNotFound):
-		return nil, fmt.Errorf("%s has forgotten request %d, or never had it: %w", p.repo, request, err)
+		return nil, fmt.Errorf("%s has forgotten request %d or never had it: %w", p.repo, request, err)
 	case err != nil:
 		return nil, err
 	case !isRevision(r.Revision):
@@ -55,9 +56,9 @@ func (p *Project) findRun(ctx context.Context, request int64, id string) (job.Jo
 	})
 	switch {
 	case len(jobs) > 0:
-		return jobs[len(jobs)-1], nil // runs of one request are numbered as they come
+		return jobs[len(jobs)-1], nil // runs of a request are in order, so the last is the newest
 	case err != nil:
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: %s of %s has no run %s", job.ErrNotFound, r.Builder, p.repo, id)
+	return nil, fmt.Errorf("%w: %s on %s has no run %s", job.ErrNotFound, r.Builder, p.repo, id)
 }

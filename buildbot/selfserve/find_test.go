@@ -20,8 +20,9 @@ func TestFindRun(t *testing.T) {
 	for id, want := range map[string]string{
 		"71": "71/1 " + theBuild + " success", "71/1": "71/1 " + theBuild + " success",
 		"72": "72/1 " + theTest + " coalesced", "73/1": "73/1 " + theTest + " busted",
-		"71/2": "has no run 71/2", "99": "has forgotten request 99, or never had it", "": "is no run here",
-		"x/1": "is no run here", "-71": "is no run here", "7": "has forgotten request 7,", "0/1": "is no run here",
+		"71/2": "has no run 71/2", "99": "has forgotten request 99 or never had it", "": "is not a run",
+		"x/1": "is not a run", "-71": "is not a run", "0/1": "is not a run",
+		"7": "has forgotten request 7 or never had it",
 	} {
 		j, err := job.FindRun(t.Context(), p, id)
 		got := fmt.Sprint(err)

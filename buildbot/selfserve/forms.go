@@ -7,10 +7,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The forms of names that do not begin with a platform. Of these only repositories of
-// B2G have underscores in their names, where underscores part the words.
+// This file has the forms of builders' names that do not begin with a platform. Each function
+// reads one form, and its comment has an example; false means that the name has another form.
+
+// dashedRepo matches a repository in names whose words are separated by underscores. Only B2G's
+// repositories have underscores themselves, such as mozilla-b2g34_v2_1s.
 const dashedRepo = `(mozilla-b2g\d+(?:_v\d+(?:_\d+)*[a-z]?(?:_hd)?)?|[a-z][a-z0-9-]*)`
 
+// In each form the groups are, from left to right, the words that its function uses.
 var (
 	localesForm = regexp.MustCompile(`^(Firefox|Thunderbird|Fennec) ([a-z][a-z0-9_-]*) (\S+) ` +
 		`(?:(?:nightly )?l10n(?: nightly| dep)?)(?:[ -](\d+)(?:/\d+)?)?$`)
@@ -39,8 +43,8 @@ func locales(name string) (Name, bool) {
 	}, true
 }
 
-// device: "b2g_mozilla-inbound_flame-kk_eng-debug_periodic". There were many devices;
-// which one it is does not matter to anything here.
+// device: "b2g_mozilla-inbound_flame-kk_eng-debug_periodic". The device, flame-kk here, may be
+// any word: there were many, and nothing depends on which it is.
 func device(name string) (Name, bool) {
 	m := deviceForm.FindStringSubmatch(name)
 	if m == nil {

@@ -11,27 +11,28 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// atOnce is how many revisions are asked about at a time.
+// atOnce is how many listings of revisions are read at the same time.
 const atOnce = 10
 
-// History implements job.HistoryReader. Of each push self-serve is asked what was
-// scheduled on it, ten pushes at a time: of a request that was merged into the build of
-// another push nothing else says of which push it was. Each dump that tells how some of
-// these ended is fetched once and looked through for all of the pushes, the newest first;
-// Jobs of many pushes, in no order, would fetch one again whenever four others were read
-// since. Of a range that is read piece by piece, newest first, the dumps of the last piece
-// are at hand for the next.
+// History implements job.HistoryReader. It reads self-serve's listing of each push, 10 at a
+// time: when a request was merged into the build of another push, only the listing tells to
+// which push it belongs. Then it takes the dumps that tell how runs ended, newest first, and
+// looks up the runs of all pushes in one dump before it goes to the next. So each dump is
+// fetched once, although only four fit into memory; calling Jobs for each push would fetch
+// some again and again. When a range is read piece by piece, newest first, the dumps of one
+// piece are in memory for the next.
 func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
 	const op = "selfserve.history"
 	if len(labels) == 0 {
-		return nil, job.Wrap(op, "labels", fmt.Errorf("%w: none given", job.ErrInvalid))
+		return nil, job.Wrap(op, "labels", fmt.Errorf("%w: no label was given", job.ErrInvalid))
 	}
 	return bounded(ctx, p.c, op, strings.Join(labels, ", "), func(ctx context.Context) ([]job.PushRuns, error) {
 		return p.history(ctx, op, pushes, labels)
 	})
 }
 
-// HistoryWidth implements job.HistoryWidth: each push has a listing of its own.
+// HistoryWidth implements job.HistoryWidth. Each push has a listing of its own, so reading many
+// more pushes than this at a time saves nothing.
 func (p *Project) HistoryWidth() int { return 2 * atOnce }
 
 func (p *Project) history(ctx context.Context, op string, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
@@ -71,18 +72,18 @@ func (p *Project) history(ctx context.Context, op string, pushes []job.Push, lab
 	return out, nil
 }
 
-// findAll looks up all runs of which only a dump says how they ended, one dump after the
-// other, so that each is read once. What is wrong with one, who asks for a run of it is
-// told; an error is the context's.
+// findAll looks up all runs whose end only a dump tells, ordered by dump. The results, errors of
+// a dump included, are remembered in the question for the calls of find that follow; the error
+// that it returns is only that of the context.
 func (q *question) findAll(ctx context.Context, all []Listing) error {
 	var runs []sought
 	for _, l := range all {
 		if l.dumped() {
-			requests := l.ascending()
+			requests := l.ascending() // only the last of them ran
 			runs = append(runs, sought{requests[len(requests)-1].ID, l.Number, l.Finished})
 		}
 	}
-	slices.SortStableFunc(runs, func(a, b sought) int { // 4hr is after all years
+	slices.SortStableFunc(runs, func(a, b sought) int { // descending; "builds-4hr" sorts after every date
 		return cmp.Compare(dumpOf(b.finished, q.asked), dumpOf(a.finished, q.asked))
 	})
 	for _, run := range runs {

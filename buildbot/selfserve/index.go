@@ -6,14 +6,14 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// index finds a dump's builds by their requests.
+// index finds the builds of a dump by their requests.
 type index struct {
 	builds []DumpBuild
-	at     map[int64][]int32
+	at     map[int64][]int32 // by request: indexes into builds, in 32 bits to save memory
 }
 
-// readIndex reads the dump that was asked for. Words that come again and again are
-// kept once.
+// readIndex reads the dump that answers a request. A dump has tens of thousands of builds but
+// few different names, so equal strings share their memory.
 func readIndex(in io.Reader, asked contract.Asked) (*index, error) {
 	out := &index{at: map[int64][]int32{}}
 	words := map[string]string{}
@@ -40,11 +40,11 @@ func readIndex(in io.Reader, asked contract.Asked) (*index, error) {
 	return out, err
 }
 
-// anyNumber stands for the number of a build that is not known.
+// anyNumber, given as the number of a build, means that the number is not known.
 const anyNumber = -1
 
-// find is the build of a request that has the number, or of any number the one that
-// ended last. A request that was retried has several builds.
+// find returns the build of a request with this number; for anyNumber the one that ended last.
+// A request that was retried has several builds. It is nil when there is none.
 func (x *index) find(request int64, number int) *DumpBuild {
 	var out *DumpBuild
 	for _, i := range x.at[request] {

@@ -12,8 +12,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// revisions is what self-serve lists of a revision. One without jobs is answered with
-// 404; see failures.
+// revisions is self-serve's listing of a revision. For a revision without jobs it answers 404
+// instead; see failures.
 var revisions = contract.New(contract.Endpoint[[]entry]{
 	Source: source, Name: "revision", URL: `/self-serve/(?P<branch>[^/]+)/rev/(?P<revision>[^/]+)$`,
 	Same: sameRevision,
@@ -25,12 +25,12 @@ var requests = contract.New(contract.Endpoint[wireRequest]{
 	Same: sameRequest,
 })
 
-// builderNames are the names of builders that have a branch's in them.
+// builderNames are the names of builders that contain a branch's name.
 var builderNames = contract.New(contract.Endpoint[[]string]{
 	Source: source, Name: "builders", URL: `/self-serve/(?P<branch>[^/]+)/builders$`, Same: sameBuilders,
 })
 
-// wireRequest is a request as it is listed. MySQL counts them in 31 bits.
+// wireRequest is a request in a listing. Its id is a signed 32-bit integer in MySQL.
 type wireRequest struct {
 	ID        int64  `json:"request_id" is:"required" min:"1" max:"2147483647"`
 	Builder   string `json:"buildername" is:"required" min:"1"`
@@ -45,10 +45,11 @@ type wireRequest struct {
 	_ contract.Also `names:"claimed_at properties build_ids"`
 }
 
-// proven reports what a request says that contradicts itself.
+// proven checks that a request has an end exactly when it is complete. path is its place in the
+// answer, for the error.
 func (w *wireRequest) proven(path string) error {
 	if (w.Complete == 1) != (w.Finished != 0) {
-		return contract.Outside(path+"complete", "%d, and complete_at is %d", w.Complete, w.Finished)
+		return contract.Outside(path+"complete", "%d, but complete_at is %d", w.Complete, w.Finished)
 	}
 	return nil
 }
@@ -60,8 +61,8 @@ func (w *wireRequest) request() BuildRequest {
 	}
 }
 
-// wireBuild is a build as it is listed, with those of its requests that are of the
-// revision. Its status is the requests' result.
+// wireBuild is a build in a listing, with those of its requests that are for the revision. Its
+// status is the result of the requests, not that of the build.
 type wireBuild struct {
 	ID       int64         `json:"build_id" is:"required" min:"1" max:"2147483647"`
 	Number   int           `json:"buildnumber" is:"required" min:"0" max:"2147483647"`
@@ -76,17 +77,18 @@ type wireBuild struct {
 	_ contract.Also `names:"claimed_by_name"`
 }
 
-// late is by how much times may differ that were taken one after the other.
+// late is by how many seconds two times may be in the wrong order, as different machines take
+// them.
 const late = 60
 
-// proven reports what a build says that contradicts itself: a status is there when the
-// build has ended and its requests are complete, which happens in that order.
+// proven checks that a build does not contradict itself. A build ends, then its requests become
+// complete, and then it has a status.
 func (w *wireBuild) proven() error {
 	if w.Finished != 0 && w.Finished < w.Started {
 		return contract.Outside("endtime", "%d, before starttime %d", w.Finished, w.Started)
 	}
 	if w.Status != nil && w.Finished == 0 {
-		return contract.Outside("endtime", "null, and status is %d", *w.Status)
+		return contract.Outside("endtime", "null, but status is %d", *w.Status)
 	}
 	seen := map[int64]bool{}
 	for i := range w.Requests {
@@ -100,7 +102,7 @@ func (w *wireBuild) proven() error {
 		case seen[r.ID]:
 			return contract.Outside(path+"request_id", "%d comes twice", r.ID)
 		case w.Status != nil && r.Complete == 0:
-			return contract.Outside(path+"complete", "0, and the build's status is %d", *w.Status)
+			return contract.Outside(path+"complete", "0, but the build's status is %d", *w.Status)
 		case w.Status != nil && r.Finished+late < w.Finished:
 			return contract.Outside(path+"complete_at", "%d, before the build's endtime %d", r.Finished, w.Finished)
 		}
@@ -109,8 +111,8 @@ func (w *wireBuild) proven() error {
 	return nil
 }
 
-// entry is what a listing has: a build with its requests, or a request that no build
-// has taken.
+// entry is one element of a listing: a build with its requests, or a request that no build has
+// taken. Exactly one field is set.
 type entry struct {
 	build   *wireBuild
 	request *wireRequest
@@ -121,10 +123,10 @@ var (
 	listedRequests = contract.New(contract.Endpoint[wireRequest]{Source: source, Name: "pending"})
 )
 
-// pending reports whether an entry is a bare request. What has anything of a build is
-// one, so that a build which lost its status is not taken for a request that waits.
+// pending reports whether an element is a bare request. One with any member of a build is a
+// build, so that a damaged build without its status is not taken for a request that waits.
 func pending(text []byte) bool {
-	// The contract of either form finds names that come twice.
+	// Names that come twice are allowed here; the contract of either form finds them later.
 	dec := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
 	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
 		return false
@@ -162,7 +164,7 @@ func (e *entry) UnmarshalJSON(text []byte) (err error) {
 	return err
 }
 
-// Check implements contract.Checker.
+// Check implements contract.Checker, by the contract of the element's form.
 func (e *entry) Check(text []byte) []contract.Finding {
 	if pending(text) {
 		return listedRequests.Check(contract.Asked{}, text)
@@ -187,8 +189,8 @@ func (e *entry) listing() Listing {
 	return l
 }
 
-// sameRevision reports what is of another revision or branch, and what is listed
-// twice. Nothing at all is answered with 404.
+// sameRevision checks that everything in a listing is of the requested revision and branch, and
+// that nothing is listed twice.
 func sameRevision(asked contract.Asked, all *[]entry) error {
 	if len(*all) == 0 {
 		return contract.Outside(".", "empty: a revision without jobs is answered with 404")
@@ -225,7 +227,7 @@ func sameRevision(asked contract.Asked, all *[]entry) error {
 	return nil
 }
 
-// about reports a branch or a revision that was not asked for.
+// about returns an error when a branch or a revision, at path, is not the requested one.
 func about(path, branch, revision, askedBranch, askedRevision string) error {
 	switch {
 	case !ofBranch(branch, askedBranch):
@@ -238,15 +240,14 @@ func about(path, branch, revision, askedBranch, askedRevision string) error {
 	return nil
 }
 
-// ofBranch reports whether BuildAPI takes a source stamp's branch for one that was
-// asked for: it begins or ends with it, as mozilla-central-linux-opt-unittest and
-// integration/fx-team do.
+// ofBranch reports whether BuildAPI counts the branch of a source stamp as the requested one: it
+// begins or ends with it, as mozilla-central-linux-opt-unittest begins with mozilla-central and
+// integration/fx-team ends with fx-team.
 func ofBranch(branch, asked string) bool {
 	return strings.HasPrefix(branch, asked) || strings.HasSuffix(branch, asked)
 }
 
-// sameRequest reports a request that was not asked for. One of a nightly has no
-// branch.
+// sameRequest checks that a request is the requested one. Requests of nightlies have no branch.
 func sameRequest(asked contract.Asked, r *wireRequest) error {
 	if id := asked.Var("request"); strconv.FormatInt(r.ID, 10) != id {
 		return contract.Differs("request_id", r.ID, id)
@@ -257,8 +258,8 @@ func sameRequest(asked contract.Asked, r *wireRequest) error {
 	return r.proven("")
 }
 
-// sameBuilders reports a builder whose name does not have the branch's in it. MySQL
-// compares without regard to case.
+// sameBuilders checks that every name contains the branch's name. Case does not matter, as in
+// MySQL.
 func sameBuilders(asked contract.Asked, names *[]string) error {
 	branch := asked.Var("branch")
 	for i, n := range *names {

@@ -13,8 +13,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// OpenLog implements job.LogOpener: the log that the dump names, and files that
-// the run uploaded. A run that the dumps do not have, or that has no such log, gives
+// OpenLog implements job.LogOpener. The text log is the one that the dump names; the other kinds
+// are files that the run uploaded. A run that is not in the dumps, or has no such log, gives
 // [job.ErrNotFound].
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "selfserve.log"
@@ -30,10 +30,11 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 	})
 }
 
-// logURL is where a log of a run is.
+// logURL is the URL of a log of a run. For a job that has only an ID, as a person gives it, it
+// reads the request first.
 func (p *Project) logURL(ctx context.Context, j job.Job, which job.LogKind) (string, error) {
 	record, ok := j.Raw().(Record)
-	if !ok { // only an ID, as a person gives it
+	if !ok {
 		id, err := requestOf(j.ID())
 		if err != nil {
 			return "", err
@@ -56,11 +57,12 @@ func (p *Project) logURL(ctx context.Context, j job.Job, which job.LogKind) (str
 	return url, nil
 }
 
-// log is the URL of a log of a build; empty where it has none of the kind.
+// log is the URL of a log of a build; "" when it has none of this kind. When several files
+// match, the last by name is taken.
 func (b *DumpBuild) log(which job.LogKind) string {
 	end, ok := map[job.LogKind]string{job.LogErrorSummary: "_errorsummary.log", job.LogStructured: "_raw.log"}[which]
 	switch {
-	case which == job.LogPerf: // what it measured is in its log
+	case which == job.LogPerf: // measurements were in the text log, not in files of their own
 		return ""
 	case !ok:
 		return b.LogURL

@@ -13,28 +13,28 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// NoResult is the result of a build that runs.
+// NoResult is the Result of a build that is still running.
 const NoResult = -1
 
-// Message is what a job that a Pulse message tells of has as Raw.
+// Message is a build as a Pulse message tells it. It is what Raw returns for the jobs of
+// [DecodeMessage].
 type Message struct {
 	RoutingKey string // build.<builder's short name>.<number>.<what happened>
 	Builder    string
 	Branch     string
-	Revision   string // in 12 or 40 digits; empty where the message has none
+	Revision   string // in 12 or 40 digits; "" when the message has none
 	Result     int    // 0 to 6 as in Buildbot; NoResult while it runs
 	Requests   []int64
-	LogURL     string // empty where the message has none
-	BuildURL   string // of the build's package; empty where the message has none
+	LogURL     string // "" when the message has none
+	BuildURL   string // of the build's package; "" when the message has none
 }
 
-// DecodeMessage decodes a message of Pulse about Mozilla's Buildbot, of
-// exchange/build or exchange/build/normalized, to what it says of jobs. The last
-// of several requests ran; those before it were merged into its build. A message
-// of normalized has no request, and its job's ID is the routing key without what
-// happened. A job's Raw is a [Message]; its push has the branch and the revision
-// only. What is no such message gives [job.ErrMalformed], and a result that no
-// documentation has [job.ErrUnknownWord].
+// DecodeMessage turns a message of Pulse about Mozilla's Buildbot, from exchange/build or
+// exchange/build/normalized, into job events. When a build had several requests, the last one
+// ran and the others were merged into it. A normalized message has no requests; the ID of its
+// job is the routing key without the last word, which says what happened. Raw of a job is a
+// [Message], and its push has only the branch and the revision. A body that is not such a
+// message gives [job.ErrMalformed], and an undocumented result [job.ErrUnknownWord].
 func DecodeMessage(body []byte) ([]job.Event, error) {
 	const op = "selfserve.message"
 	m, t, err := read(body)
@@ -49,8 +49,8 @@ func DecodeMessage(body []byte) ([]job.Event, error) {
 	return events, job.Wrap(op, m.RoutingKey, err)
 }
 
-// wireForm tells the forms of a message apart: whole or its payload alone, of a master
-// or of the translator.
+// wireForm tells apart the forms of a message: the whole message or its payload alone, and from a
+// master or from the translator that makes normalized ones.
 type wireForm struct {
 	Payload jsontext.Value `json:"payload"`
 	Build   jsontext.Value `json:"build"`
@@ -58,7 +58,7 @@ type wireForm struct {
 
 var forms = contract.New(contract.Endpoint[wireForm]{Source: source, Name: "message"})
 
-// read is what a message of any form says.
+// read decodes a message of any form.
 func read(body []byte) (Message, job.Times, error) {
 	form, err := forms.Decode(contract.Asked{}, body)
 	if err != nil {
@@ -92,7 +92,7 @@ func read(body []byte) (Message, job.Times, error) {
 	return w.Payload.Build.message(w.Meta.RoutingKey)
 }
 
-// events are the jobs of a message.
+// events returns one event for each request of a message; a message without requests gives one.
 func (m Message) events(t job.Times) ([]job.Event, error) {
 	last, ok := job.StatusRunning, true
 	switch {

@@ -8,26 +8,29 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Name is what a builder's name says, in the name's own words.
+// Name is a builder's name taken apart, in the words of the name.
 type Name struct {
 	Product  string // firefox, mobile, b2g or thunderbird
-	Platform string // "Ubuntu VM 12.04 x64", "WINNT 5.2", "emulator-kk"; empty where the name has none
-	Repo     string // short name; empty for builders of no repository
+	Platform string // "Ubuntu VM 12.04 x64", "WINNT 5.2", "emulator-kk"; "" when the name has none
+	Repo     string // short name; "" for builders of no repository
 	// BuildType is opt, debug, pgo, asan, tsan, cc (code coverage) or addon
-	// (add-on-devel); empty for a fuzzer.
+	// (add-on-devel); "" for a fuzzer.
 	BuildType string
 	Kind      job.Kind
-	// Suite is that of a test or talos, such as mochitest-browser-chrome; otherwise
-	// what is done: nightly, l10n, static analysis, update_verify.
+	// Suite is the suite of a test or of talos, such as mochitest-browser-chrome. For other
+	// builders it is what they do: nightly, l10n, static analysis, update_verify.
 	Suite string
-	Chunk int // 1 and up; 0 for what is in one piece
+	Chunk int // counted from 1; 0 for a suite in one piece
 }
 
-// ParseName takes a builder's name apart. What it does not understand gives
-// [job.ErrUnknownWord], which says whether that is the platform, the repository, the
-// build type, the suite or what is built. The words of platforms, build types and
-// builds are known ones. Repositories and suites are understood by their place: they came
-// and went from week to week, and nothing is concluded from them.
+// ParseName takes a builder's name apart: "Ubuntu VM 12.04 x64 fx-team opt test mochitest-3" is
+// the platform "Ubuntu VM 12.04 x64", the repository fx-team, the build type opt, the suite
+// mochitest and the chunk 3.
+//
+// A name that it does not understand gives [job.ErrUnknownWord], which says whether the
+// platform, the repository, the build type, the suite or the kind of build is the problem.
+// Platforms, build types and builds must be known words. Repositories and suites may be any
+// word in the right place, since they came and went from week to week.
 func ParseName(name string) (Name, error) {
 	for _, form := range []func(string) (Name, bool){locales, device, hazard, jetpack, release, fuzzer, chore} {
 		if n, ok := form(name); ok {
@@ -46,15 +49,15 @@ func unknownWord(what, word string) error { return job.UnknownWord("Mozilla's Bu
 var (
 	repoForm  = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 	suiteForm = regexp.MustCompile(`^([a-z][A-Za-z0-9_.-]*?)(?:-([1-9]\d{0,3})(?:/\d+)?)?$`)
-	// What is built: the build's type, what is special about it, and what sort of build it is.
+	// The groups of flavourForm are: debug or not, what is special, the kind of build, the chunk.
 	flavourForm = regexp.MustCompile(`^(leak test |debug )?((?:asan|tsan|static analysis|spidermonkey[_\w-]+) )?` +
 		`(pgo-build|build|nightly|non-unified|valgrind|xulrunner(?: nightly)?|dxr|` +
 		`l10n(?: nightly| dep)?|nightly l10n)(?:[ -](\d+)(?:/\d+)?)?$`)
 	choreForm = regexp.MustCompile(`^(hg bundle|periodic file update|blocklist update|hsts preload update)$`)
 )
 
-// onPlatform reads the names of most tests and builds: a platform, the repository,
-// and what is done.
+// onPlatform reads the form that most tests and builds have: a platform, a repository, and what
+// is done. For Thunderbird "TB" comes first.
 func onPlatform(name string) (Name, error) {
 	text, tb := strings.CutPrefix(name, "TB ")
 	platform, words := cutPlatform(text)
@@ -76,8 +79,8 @@ func onPlatform(name string) (Name, error) {
 	return n.built(strings.Join(words, " "))
 }
 
-// tested is the name of a test: what stands before the word test or talos is the type
-// of the build, which talos may leave out.
+// tested completes the name of a test. types are the words between the repository and the word
+// test or talos: the type of the build, which names of talos may leave out.
 func (n Name) tested(types []string, test, suite string) (Name, error) {
 	n.Kind, n.BuildType = job.KindTest, strings.Join(types, " ")
 	if test == "talos" {
@@ -102,7 +105,7 @@ func (n Name) tested(types []string, test, suite string) (Name, error) {
 	return n, nil
 }
 
-// built is the name of a build, or of a chore.
+// built completes the name of a build or of a chore; flavour is all that follows the repository.
 func (n Name) built(flavour string) (Name, error) {
 	if choreForm.MatchString(flavour) {
 		n.Kind, n.BuildType, n.Suite = job.KindOther, "opt", flavour
@@ -131,20 +134,21 @@ func (n Name) built(flavour string) (Name, error) {
 	return n, nil
 }
 
+// testTail and buildTail find the kind of a builder by the end of its name.
 var (
 	testTail  = regexp.MustCompile(` (test|talos) \S+$`)
 	buildTail = regexp.MustCompile(`[ _-](?:build|nightly|dep|periodic|valgrind|non-?unified|l10n)$`)
 )
 
-// kindOf is the kind of a builder by its name. That of a name which is not understood
-// whole is what its end says, and other where that says nothing.
+// kindOf is the kind of a builder, by its name. When the name as a whole cannot be read, its end
+// decides; when that tells nothing either, the kind is other.
 func kindOf(builder string) job.Kind {
 	if n, err := ParseName(builder); err == nil {
 		return n.Kind
 	}
 	test := testTail.FindStringSubmatch(builder)
 	switch {
-	case buildTail.MatchString(builder): // "leak test build" too
+	case buildTail.MatchString(builder): // before tests: "leak test build" is a build
 		return job.KindBuild
 	case test != nil && test[1] == "talos":
 		return job.KindPerf
@@ -154,7 +158,7 @@ func kindOf(builder string) job.Kind {
 	return job.KindOther
 }
 
-// number is that of digits, or 0 for none.
+// number reads digits; "" is 0.
 func number(digits string) int {
 	n, err := strconv.Atoi(digits)
 	if err != nil {
@@ -163,6 +167,7 @@ func number(digits string) int {
 	return n
 }
 
+// product is the product of a builder; tb says that its name begins with "TB".
 func product(tb bool, platform, repo string) string {
 	switch {
 	case tb || strings.Contains(repo, "comm-"):

@@ -8,8 +8,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// shortForms are the platforms that builds name, and their short names, those that
-// allthethings.json has for them.
+// shortForms maps the platforms in the names of builds to the short names that allthethings.json
+// has for them. The first form that matches counts, so special ones come before general ones.
 var shortForms = []struct {
 	form  *regexp.Regexp
 	short string
@@ -31,16 +31,17 @@ var shortForms = []struct {
 	{regexp.MustCompile(`^Android`), "android"},
 }
 
-// made says what is special about a build, as the short name of its platform ends.
+// made maps what is special about a build to the ending of its platform's short name: an asan
+// build on linux64 is on linux64-asan.
 var made = map[string]string{
 	"asan": "-asan", "tsan": "-tsan", "static analysis": "-st-an",
 }
 
-// desktopForm is B2G's desktop builds of 2016, whose platform says which of the two it is.
+// desktopForm matches B2G's two desktop builds of 2016; which one it is belongs to the platform.
 var desktopForm = regexp.MustCompile(`^(graphene|horizon)_`)
 
-// partsOf are the parts of a builder that its name says. The platform of a test is that of
-// its build: see [job.FillPlatforms].
+// partsOf returns the parts of a builder that its name tells. A test's name has only the platform
+// on which it runs; that of its build comes later, from [job.FillPlatforms].
 func partsOf(builder string) job.Parts {
 	n, err := ParseName(builder)
 	if err != nil {
@@ -56,8 +57,8 @@ func partsOf(builder string) job.Parts {
 	return p
 }
 
-// partsOfWords are those of a name that is not understood as a whole: its last word is what
-// a test runs.
+// partsOfWords returns what can be told from a name that cannot be read as a whole. The last word
+// of a test's name is its suite.
 func partsOfWords(builder string) job.Parts {
 	p := job.Parts{BuildType: typeOfWords(builder)}
 	if tests(builder) {
@@ -66,8 +67,8 @@ func partsOfWords(builder string) job.Parts {
 	return p
 }
 
-// saidType is opt, debug or pgo. ASan and the like are platforms of their own here, each of
-// which may have both.
+// saidType is opt, debug or pgo. ASan, TSan and code coverage count as platforms here, which may
+// have builds of either type.
 func (n Name) saidType(builder string) string {
 	switch {
 	case n.BuildType == "opt", n.BuildType == "debug", n.BuildType == "pgo":
@@ -102,12 +103,12 @@ func (n Name) short(builder string) string {
 	return at + made[word]
 }
 
-// typed is the end of a platform's name in allthethings.json that says the build's type.
+// typed matches the build type at the end of a platform in allthethings.json: linux64-debug.
 var typed = regexp.MustCompile(`-(debug|pgo|opt)$`)
 
-// Parts are what a builder is made of. The platform and, where its name does not say it,
-// the type of a build are those of its properties; a test has those of the build that
-// triggers it.
+// Parts returns what a builder is made of. A build's platform comes from its properties, and so
+// does its type when the name does not tell it. A test has the platform of the build that
+// triggers it. For an unknown builder its name tells.
 func (a *AllTheThings) Parts(builder string) job.Parts {
 	b, known := a.builders[builder]
 	p := partsOf(builder)
@@ -125,7 +126,7 @@ func (a *AllTheThings) Parts(builder string) job.Parts {
 	if tests(builder) {
 		var builds []job.Parts
 		for _, u := range a.upstream[builder] {
-			if !tests(u) { // a test that triggers one, or itself, builds nothing
+			if !tests(u) { // a test that triggers another test has no platform to give
 				builds = append(builds, a.Parts(u))
 			}
 		}
@@ -142,8 +143,7 @@ func (a *AllTheThings) Parts(builder string) job.Parts {
 	return p
 }
 
-// typeOfWords is the type that a name says which is not understood as a whole: opt where it
-// says none.
+// typeOfWords is the build type in a name that cannot be read as a whole; opt when it names none.
 func typeOfWords(builder string) string {
 	words := strings.FieldsFunc(builder, func(r rune) bool { return r == ' ' || r == '_' || r == '-' })
 	for _, w := range words {
@@ -157,7 +157,7 @@ func typeOfWords(builder string) string {
 	return "opt"
 }
 
-// Catalog is what can run on a branch; on all branches where it is empty.
+// Catalog returns the builders that can run on a branch, sorted by name; "" means all branches.
 func (a *AllTheThings) Catalog(branch string) []job.Runnable {
 	var out []job.Runnable
 	for name, b := range a.builders {

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// platformForm is how the platforms of Mozilla's Buildbot were called, of builds and of
-// the machines that tested them. Versions are open: there was a newer one each year.
+// platformForm matches the platform at the beginning of a builder's name, with the space after
+// it: platforms of builds, and of the machines that tested them. Any version is accepted, as
+// there was a new one each year.
 var platformForm = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`Linux(?: x86-64)?`,
 	`OS X(?: 10\.\d+(?:\.\d+)?)?(?: 64-bit)?`,
@@ -21,14 +22,14 @@ var platformForm = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`win(?:32|64)_vm`,
 }, "|") + `) `)
 
-// variants are the words that can follow a platform.
+// variants are words that may follow a platform and then belong to it.
 var variants = map[string]bool{
 	"Mulet": true, "Debug": true, "add-on-devel": true, "devedition": true, "qr": true,
 	"stylo": true, "stylo-disabled": true, "stylo-sequential": true,
 }
 
-// cutPlatform cuts the platform from the start of a builder's name, and the words that
-// follow it. There is none where the name starts with something else.
+// cutPlatform splits a builder's name into the platform, with its variants, and the words that
+// follow. platform is "" when the name does not begin with one.
 func cutPlatform(name string) (platform string, words []string) {
 	platform = platformForm.FindString(name)
 	words = strings.Fields(name[len(platform):])
@@ -45,8 +46,8 @@ func cutPlatform(name string) (platform string, words []string) {
 	return platform, words
 }
 
-// typeOf is the type of a build on a platform that may say it, and otherwise the one
-// that the rest of the name says.
+// typeOf is the build type that the platform names ("Ubuntu ASAN VM"), or else said, the one from
+// the rest of the name.
 func typeOf(platform, said string) string {
 	for _, w := range []struct{ word, buildType string }{
 		{"ASAN", "asan"}, {"TSAN", "tsan"}, {"Code Coverage", "cc"}, {"Debug", "debug"}, {"add-on-devel", "addon"},

@@ -14,20 +14,19 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Project is one branch: a [job.Scheduler] that can also say what can run and
-// whether a run's files are still there; cancel; and open logs. It does not remember
-// what it was asked for: package trigger's ledger does. Make one with
-// [Client.Project]. It is safe for concurrent use.
+// Project is one branch; [Client.Project] makes one. It is a [job.Scheduler] that can also list
+// what can run, check whether a run's files still exist, cancel, and open logs. It keeps no
+// record of what it triggered; the ledger of package trigger does. It is safe for concurrent use.
 type Project struct {
 	c    *Client
 	repo string
 }
 
-// Project returns the branch with this name, such as mozilla-inbound.
+// Project returns the branch with this name, such as mozilla-inbound. It makes no request.
 func (c *Client) Project(repo string) *Project { return &Project{c: c, repo: repo} }
 
-// Jobs implements job.Scheduler. A job's Raw is a [Record]. A status that no
-// documentation has gives [job.ErrUnknownWord], and the other jobs come with it.
+// Jobs implements job.Scheduler. Raw of a job is a [Record]. An undocumented status gives
+// [job.ErrUnknownWord]; the other jobs come with the error.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	return bounded(ctx, p.c, "selfserve.jobs", push.String(), func(ctx context.Context) ([]job.Job, error) {
 		return p.list(ctx, push, names)
@@ -42,8 +41,8 @@ func (p *Project) list(ctx context.Context, push job.Push, names []string) ([]jo
 	return p.runs(ctx, p.c.dumps.question(), push, listings)
 }
 
-// listings are what self-serve lists of a push under some names, or all of it, oldest
-// first.
+// listings returns self-serve's listing of a push, oldest first: the entries of the named
+// builders, or all of them.
 func (p *Project) listings(ctx context.Context, push job.Push, names []string) ([]Listing, error) {
 	if !push.Testable() {
 		return nil, nil
@@ -59,10 +58,10 @@ func (p *Project) listings(ctx context.Context, push job.Push, names []string) (
 	return all, nil
 }
 
-// runs are the runs that listings of a push stand for.
+// runs returns the runs in a push's listings.
 func (p *Project) runs(ctx context.Context, q *question, push job.Push, listings []Listing) ([]job.Job, error) {
-	runs := map[int64]int{}        // of each request
-	kinds := map[string]job.Kind{} // of each builder
+	runs := map[int64]int{}        // by request: how many of its runs were counted so far
+	kinds := map[string]job.Kind{} // by builder: reading a name is slow, and builders repeat
 	var out []job.Job
 	var unknown []error
 	for _, l := range listings {
@@ -81,7 +80,8 @@ func (p *Project) runs(ctx context.Context, q *question, push job.Push, listings
 	return out, job.Wrap("selfserve.jobs", push.String(), errors.Join(unknown...))
 }
 
-// order is the place of a listing among others: what waits is newest.
+// order sorts listings from old to new. Builds are in the order of their ids; a request that
+// waits is newest.
 func (l Listing) order() int64 {
 	if l.BuildID == 0 {
 		return math.MaxInt64
@@ -89,8 +89,8 @@ func (l Listing) order() int64 {
 	return l.BuildID
 }
 
-// jobs are the runs of a listing: one for each of its requests, of which the last
-// ran and the others were merged into it.
+// jobs returns the runs of one listing, one for each of its requests. The last request ran; the
+// others were merged into it. runs counts the runs of each request, for their numbers.
 func (p *Project) jobs(
 	ctx context.Context, q *question, push job.Push, kind job.Kind, l Listing, runs map[int64]int,
 ) ([]job.Job, error) {
@@ -109,7 +109,7 @@ func (p *Project) jobs(
 		id := fmt.Sprintf("%d/%d", r.ID, runs[r.ID])
 		t := job.Times{Requested: r.Submitted, Started: l.Started, Finished: l.Finished}
 		if s.Waiting() && s != job.StatusUnknown {
-			t.Finished = time.Time{} // it ended, and the dump does not say so yet
+			t.Finished = time.Time{} // it has ended, but counts as running until the dump has it
 		}
 		out = append(out, job.New(job.Fields{
 			ID: id, Name: l.Builder, Push: push, Kind: kind, Status: s, Times: t, Raw: record,
@@ -118,29 +118,28 @@ func (p *Project) jobs(
 	return out, nil
 }
 
-// recordOf is what this package says of a job; a job that is none of its own gives
-// [job.ErrInvalid].
+// recordOf returns the Record of a job. A job of another package gives [job.ErrInvalid].
 func recordOf(j job.Job) (Record, error) {
 	r, ok := j.Raw().(Record)
 	if !ok {
-		return r, fmt.Errorf("%w: not a run of this CI", job.ErrInvalid)
+		return r, fmt.Errorf("%w: the job is not from self-serve", job.ErrInvalid)
 	}
 	return r, nil
 }
 
-// requestOf is the request that a run's ID names.
+// requestOf is the request in the ID of a run: 71123549 for 71123549/1.
 func requestOf(id string) (int64, error) {
 	r, _, ok := strings.Cut(id, "/")
 	n, err := strconv.ParseInt(r, 10, 64)
 	if !ok || err != nil {
-		return 0, fmt.Errorf("%w: %q is no run here: expected a request and the number of its run, such as 71123549/1",
+		return 0, fmt.Errorf("%w: %q is not a run: expected a request and the number of its run, such as 71123549/1",
 			job.ErrNotFound, id)
 	}
 	return n, nil
 }
 
-// Cancel implements job.Canceler: self-serve is asked, and does it later. The id is a
-// run's, such as 71123549/1; another gives [job.ErrNotFound].
+// Cancel implements job.Canceler. Self-serve accepts the request, and cancels the run later. The
+// id is that of a run, such as 71123549/1; any other gives [job.ErrNotFound].
 func (p *Project) Cancel(ctx context.Context, id string) error {
 	n, err := requestOf(id)
 	if err != nil {
@@ -152,8 +151,8 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
-// WasAdded implements job.AddedChecker: self-serve made the run, for a person or a tool.
-// A job that is none of this package's gives [job.ErrInvalid].
+// WasAdded implements job.AddedChecker: it reports whether self-serve made the run, for a person
+// or a tool. A job of another package gives [job.ErrInvalid].
 func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 	r, err := recordOf(j)
 	if err != nil {

@@ -17,21 +17,21 @@ import (
 )
 
 var (
-	// buildMessages are those of the masters, whole.
+	// buildMessages are whole messages of the masters, with their metadata.
 	buildMessages = contract.New(contract.Endpoint[wireMessage]{
 		Source: source, Name: "message", File: `[Rr]aw (Buildbot build|Pulse) messages`,
 	})
-	// payloads are what those messages carry.
+	// payloads are the payloads of those messages, as they come from Pulse.
 	payloads = contract.New(contract.Endpoint[wirePayload]{
 		Source: source, Name: "payload", Exchange: `^(exchange/build/?|org\.mozilla\.exchange\.build)$`,
 	})
-	// normalizedMessages are those that a translator made of the masters'.
+	// normalizedMessages are messages that a translator made from those of the masters.
 	normalizedMessages = contract.New(contract.Endpoint[wireNormalized]{
 		Source: source, Name: "normalized", Exchange: `^exchange/build/normalized/?$`,
 	})
 )
 
-// wireMessage is a message with what Pulse says of it.
+// wireMessage is a message with its metadata.
 type wireMessage struct {
 	Payload wirePayload `json:"payload" is:"required"`
 	Meta    wireMeta    `json:"_meta" is:"required"`
@@ -46,15 +46,15 @@ type wireMeta struct {
 type wirePayload struct {
 	Build wireTold `json:"build" is:"required"`
 
-	_ contract.Also `names:"results"` // some messages say the build's twice
+	_ contract.Also `names:"results"` // some messages repeat the build's results here
 }
 
-// wireTold is a build that a master tells of.
+// wireTold is a build in a master's message.
 type wireTold struct {
-	Name       string     `json:"builderName" is:"required" min:"1"` // short
+	Name       string     `json:"builderName" is:"required" min:"1"` // the short name
 	Number     int        `json:"number" is:"required" min:"0" max:"2147483647"`
 	Results    *int       `json:"results" is:"required,null" min:"0"`
-	Times      []*string  `json:"times" is:"required" min:"2" max:"2"` // begun, ended
+	Times      []*string  `json:"times" is:"required" min:"2" max:"2"` // when it began and ended; null when it has not
 	Properties []property `json:"properties" is:"required"`
 	Stamp      struct {
 		Revision string `json:"revision" is:"required,null"`
@@ -65,13 +65,13 @@ type wireTold struct {
 	_ contract.Also `names:"slave text currentStep blame reason eta steps"`
 }
 
-// property is a property of a build: its name, value and source.
+// property is a property of a build. The message has it as a list of name, value and source.
 type property struct {
 	name  string
 	value jsontext.Value
 }
 
-// UnmarshalJSON reads the list of three.
+// UnmarshalJSON reads the list [name, value, source].
 func (p *property) UnmarshalJSON(text []byte) error {
 	var all []jsontext.Value
 	if json.Unmarshal(text, &all) != nil || len(all) != 3 || json.Unmarshal(all[0], &p.name) != nil ||
@@ -82,14 +82,14 @@ func (p *property) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// told are the properties of a build that are read. The masters themselves set the
-// first of them; the others are what scripts say, and may be anything.
+// told are the properties of a build that are read. The masters themselves set the first group;
+// scripts set the second, which may have any value.
 type told struct {
 	Builder  string  `json:"buildername" is:"required" min:"1"`
 	Number   int     `json:"buildnumber" is:"required"`
 	Branch   string  `json:"branch" is:"required"`
 	Revision string  `json:"revision" is:"required,null"`
-	Requests []int64 `json:"request_ids" is:"" min:"1"` // of release and older l10n builders none
+	Requests []int64 `json:"request_ids" is:"" min:"1"` // release builders and older l10n builders have none
 
 	LogURL     lax.Text `json:"log_url"`
 	PackageURL lax.Text `json:"packageUrl"`
@@ -99,20 +99,21 @@ type told struct {
 
 var toldProperties = contract.New(contract.Endpoint[told]{Source: source, Name: "message: build.properties"})
 
-// properties are those of a build as an object; a name that comes twice is an error.
+// properties turns the list of properties into a JSON object, and decodes that by its contract.
+// A name that comes twice is an error.
 func (w *wireTold) properties() (*told, error) {
 	text := []byte("{")
 	for i, p := range w.Properties {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text, _ = jsontext.AppendQuote(text, p.name) // it was read as text
+		text, _ = jsontext.AppendQuote(text, p.name) // cannot fail: the name was decoded from JSON
 		text = append(append(text, ':'), p.value...)
 	}
 	return toldProperties.Decode(contract.Asked{}, append(text, '}'))
 }
 
-// pythons is a revision without Python's word for none.
+// pythons returns a revision, or "" when it is "None", Python's word for no value.
 func pythons(revision string) string {
 	if revision == "None" {
 		return ""
@@ -120,8 +121,8 @@ func pythons(revision string) string {
 	return revision
 }
 
-// message is what a build that a master tells of says; key is empty where it is not
-// known.
+// message makes a Message of a build, and checks that the build does not contradict itself. key
+// is the routing key, "" when it is not known.
 func (w *wireTold) message(key string) (Message, job.Times, error) {
 	p, err := w.properties()
 	if err != nil {
@@ -136,20 +137,20 @@ func (w *wireTold) message(key string) (Message, job.Times, error) {
 	switch {
 	case err != nil:
 	case p.Number != w.Number:
-		err = contract.Outside("build.properties.buildnumber", "%d, and number is %d", p.Number, w.Number)
+		err = contract.Outside("build.properties.buildnumber", "%d, but number is %d", p.Number, w.Number)
 	case len(m.Requests) > 0 && m.Requests[0] < 1:
 		err = contract.Outside("build.properties.request_ids", "%d, expected at least 1", m.Requests[0])
 	case len(slices.Compact(slices.Clone(m.Requests))) < len(m.Requests):
-		err = contract.Outside("build.properties.request_ids", "%d, one of which comes twice", m.Requests)
+		err = contract.Outside("build.properties.request_ids", "%d, in which one comes twice", m.Requests)
 	case m.Revision != pythons(w.Stamp.Revision):
-		err = contract.Outside("build.properties.revision", "%.60q, and sourceStamp.revision is %.60q",
+		err = contract.Outside("build.properties.revision", "%.60q, but sourceStamp.revision is %.60q",
 			p.Revision, w.Stamp.Revision)
 	case m.Revision != "" && !isRevision(m.Revision):
 		err = contract.Outside("build.properties.revision", "%.60q, expected 12 or 40 digits", p.Revision)
 	case w.Results == nil && !t.Finished.IsZero():
-		err = contract.Outside("build.results", "null, and the build has ended")
+		err = contract.Outside("build.results", "null, but the build has ended")
 	case w.Results != nil && t.Finished.IsZero():
-		err = contract.Outside("build.results", "%d, and the build has not ended", *w.Results)
+		err = contract.Outside("build.results", "%d, but the build has not ended", *w.Results)
 	case key != "" && numberOf(key) != w.Number:
 		err = contract.Differs("_meta.routing_key", key, fmt.Sprintf("number %d", w.Number))
 	}
@@ -159,7 +160,7 @@ func (w *wireTold) message(key string) (Message, job.Times, error) {
 	return m, t, err
 }
 
-// times are when a build began, and when it ended if it has.
+// times returns when a build began, and when it ended if it has.
 func (w *wireTold) times() (t job.Times, err error) {
 	for i, at := range []*time.Time{&t.Started, &t.Finished} {
 		if w.Times[i] == nil {
@@ -177,20 +178,20 @@ func (w *wireTold) times() (t job.Times, err error) {
 	return t, nil
 }
 
-// keys is the end of a routing key: the build's number and what happened.
+// keys matches a routing key, build.<short name>.<number>.<what happened>, and finds the number.
 var keys = regexp.MustCompile(`^build\..+\.(\d{1,9})\.\w+$`)
 
-// numberOf is the number of the build in a routing key; anyNumber where there is none.
+// numberOf is the number of the build in a routing key; anyNumber when it has none.
 func numberOf(key string) int {
 	m := keys.FindStringSubmatch(key)
 	if m == nil {
 		return anyNumber
 	}
-	n, _ := strconv.Atoi(m[1]) // nine digits
+	n, _ := strconv.Atoi(m[1]) // at most 9 digits: cannot fail
 	return n
 }
 
-// wireNormalized is a message of a build that has ended.
+// wireNormalized is a normalized message. There is one only for a build that has ended.
 type wireNormalized struct {
 	Key      string   `json:"key" is:"required" min:"1"`
 	Builder  string   `json:"buildername" is:"required" min:"1"`
@@ -207,7 +208,8 @@ type wireNormalized struct {
 	_ contract.Also `names:"slave tags buildid release repack"`
 }
 
-// message is what a message of normalized says.
+// message makes a Message of a normalized message, and checks that it does not contradict
+// itself.
 func (w *wireNormalized) message() (Message, job.Times, error) {
 	m := Message{
 		RoutingKey: w.Key, Builder: w.Builder, Branch: w.Tree, Revision: pythons(w.Revision), Result: w.Status,

@@ -11,17 +11,22 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Trigger implements job.Scheduler. A test is asked for with the files of a
-// build on its push that has some, and without one gives [job.ErrNoBuild]; what
-// ran on the push already and needs no files is rebuilt, by one call for all
-// runs. The action "rebuild" does that for a test too. A test of which it is not known
-// what build it tests is only rebuilt: without a run of its own on the push it gives
-// [job.ErrUnknownWord]. Self-serve makes the runs
-// later, says no ids and cannot be asked what it has taken: the caller remembers it,
-// as package trigger's ledger does. Of several calls, those before a failure stand:
-// the error then is a [*job.PartialError] that says how many. Where somebody else's
-// runs are there by now, no more are asked for than are missing of the request's
-// Times. A label that is no builder of the branch gives [job.ErrNotFound].
+// Trigger implements job.Scheduler. It chooses one of two ways:
+//
+//   - A builder that needs no files and has run on the push is rebuilt, with one call for all
+//     runs. The action "rebuild" does the same for a test.
+//   - Otherwise each run costs one call. A test gets the files of a build on its push; without
+//     such a build the error is [job.ErrNoBuild].
+//
+// When it is not known which build a test needs, the test can only be rebuilt; without a run on
+// the push that gives [job.ErrUnknownWord]. A label that is not a builder of the branch gives
+// [job.ErrNotFound].
+//
+// Self-serve makes the runs later, returns no ids, and cannot tell what it has accepted. So the
+// caller must remember what was triggered, as the ledger of package trigger does. When a call
+// fails, the runs of the calls before it stand, and the error is a [*job.PartialError] that says
+// how many. When other callers have triggered runs in the meantime, Trigger makes only those
+// that are missing from the request's Times.
 func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "selfserve.trigger"
 	key := req.Label + " on " + req.Push.String()
@@ -35,16 +40,17 @@ func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 	case err == nil:
 		return job.Receipt{State: job.ReceiptAccepted}, nil
 	case errors.As(err, &part):
-		part.Err = tooLate(ctx, op, key, part.Err) // Wrap would take the error of the one call for the whole
+		part.Err = tooLate(ctx, op, key, part.Err) // not job.Wrap: err is already wrapped inside part
 		return job.Receipt{}, &job.Error{Op: op, Key: key, Err: err}
 	}
 	return job.Receipt{}, tooLate(ctx, op, key, err)
 }
 
-// errEnough says that nothing is missing of what is wanted.
-var errEnough = errors.New("as many runs as are wanted are there")
+// errEnough says that no run is missing.
+var errEnough = errors.New("no run is missing")
 
-// missing is how many runs of a request are still missing beside those there are.
+// missing is how many runs of a request are still missing, given the label's runs on the push.
+// Without Times it is Count. It may be negative.
 func missing(req job.Request, own []job.Job) int {
 	if req.Times == 0 {
 		return req.Count
@@ -65,7 +71,7 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 	case req.Action != "" && req.Action != "rebuild":
 		return fmt.Errorf("%w: action %q, expected rebuild or none", job.ErrInvalid, req.Action)
 	case strings.Contains(req.Label, "/"):
-		return fmt.Errorf("%w: self-serve takes no builder with a slash in its name", job.ErrInvalid)
+		return fmt.Errorf("%w: self-serve cannot trigger a builder with a slash in its name", job.ErrInvalid)
 	case !req.Push.Testable():
 		return job.ErrNotScheduled
 	}
@@ -85,9 +91,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 		return p.c.rebuild(ctx, p.repo, own[len(own)-1].Raw().(Record).Request.ID, req.Count)
 	}
 	if req.Action == "rebuild" {
-		return fmt.Errorf("%w: no run of it on this push to rebuild", job.ErrNotFound)
+		return fmt.Errorf("%w: it has no run on this push to rebuild", job.ErrNotFound)
 	}
-	if unknown != nil { // a test without its build's files would test nothing
+	if unknown != nil { // without the files of a build, a test would have nothing to test
 		return unknown
 	}
 	var files []string
@@ -99,9 +105,9 @@ func (p *Project) trigger(ctx context.Context, req job.Request) error {
 	return p.buildAll(ctx, req, files)
 }
 
-// buildAll asks for each run by itself.
+// buildAll requests each run with a call of its own.
 func (p *Project) buildAll(ctx context.Context, req job.Request, files []string) error {
-	// Treeherder shows running jobs by these.
+	// Treeherder needs these properties to show the runs while they are running.
 	properties := map[string]any{"branch": p.repo, "revision": req.Push.Revision}
 	for taken := range req.Count {
 		err := p.c.build(ctx, p.repo, req.Label, req.Push.Revision, properties, files)

@@ -9,10 +9,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Upstream returns the build whose files a test builder tests, by its name
-// alone, for when allthethings.json is not at hand; more than one, newest
-// naming first, where the naming changed; and none for builders that test
-// nothing. A test platform whose build is not known gives [job.ErrUnknownWord].
+// Upstream returns the build whose files a test builder tests, by the name alone, for when
+// allthethings.json is not at hand. When builds were renamed it returns both names, the newer
+// one first. A builder that tests nothing gives none. A test platform whose build is not known
+// gives [job.ErrUnknownWord].
 func Upstream(tester string) ([]string, error) {
 	n, err := ParseName(tester)
 	if err != nil || n.Kind == job.KindBuild || n.Kind == job.KindOther || strings.HasPrefix(tester, fetching) {
@@ -36,11 +36,11 @@ func Upstream(tester string) ([]string, error) {
 	return out, nil
 }
 
-// fetching is how the names of builders begin that nothing triggers: they fetch the newest
+// fetching is how the names of builders begin that no build triggers, as they fetch the newest
 // build themselves.
 const fetching = "jetpack-"
 
-// buildFlavour is what the build is called after its repository.
+// buildFlavour is the part of the build's name that follows the repository, on a platform.
 func (n Name) buildFlavour(platform string) string {
 	switch {
 	case n.BuildType == "asan", n.BuildType == "tsan":
@@ -57,16 +57,16 @@ func (n Name) buildFlavour(platform string) string {
 	return "build"
 }
 
-// optimised are the repositories that have PGO builds of their own; elsewhere
-// every build is one, and PGO tests test it.
+// optimised are the repositories that have separate PGO builds. Elsewhere every opt build is a
+// PGO build, so PGO tests test that one.
 var optimised = []string{"b2g-inbound", "fx-team", "mozilla-central", "mozilla-inbound", "try"}
 
-// testedForms are the test platforms, and the platforms whose files they test: of
-// two, the first was newer. A machine's size, kind and version do not matter to the
-// build.
+// testedForms maps test platforms to the platforms of the builds that they test; of two names
+// the first is newer. The first form that matches counts. $1 stands for the first group of the
+// form. The size, kind and version of the test machine do not matter.
 var testedForms = []struct {
 	form       *regexp.Regexp
-	opt, debug []string // debug is opt where there is none
+	opt, debug []string // without debug, opt is for debug builds as well
 }{
 	{form: regexp.MustCompile(`^Ubuntu .*Code Coverage .*x64$`), opt: []string{"Linux x86-64 Code Coverage"}},
 	{form: regexp.MustCompile(`^Ubuntu .*x64( Mulet|)$`), opt: []string{"Linux x86-64$1"}},
@@ -93,8 +93,8 @@ var testedForms = []struct {
 	{form: regexp.MustCompile(`^Android (2\.2(?: Armv6| no-ionmonkey|)) Tegra$`), opt: []string{"Android $1"}},
 }
 
-// buildPlatforms are the platforms of the builds that a test can test; none where they
-// are not known.
+// buildPlatforms returns the platforms of the builds that a test can test; nil when they are not
+// known.
 func (n Name) buildPlatforms() []string {
 	for _, t := range testedForms {
 		at := t.form.FindStringSubmatchIndex(n.Platform)
@@ -114,15 +114,15 @@ func (n Name) buildPlatforms() []string {
 	return nil
 }
 
-// geckos are the machines that test B2G on the desktop or in its first emulator, and
-// what their builds are called.
+// geckos maps the machines that test B2G on the desktop or in its first emulator to the names of
+// their builds.
 var geckos = map[string]string{
 	"ubuntu32": "linux32_gecko", "ubuntu64": "linux64_gecko", "macosx64": "macosx64_gecko", "win32": "win32_gecko",
 	"ics_armv7a_gecko_emulator": "ics_armv7a_gecko",
 }
 
-// deviceBuild is the build that a test of B2G tests; empty where it is none or its
-// build is not known.
+// deviceBuild is the build that a test of B2G tests; "" when it is not such a test or its build
+// is not known.
 func (n Name) deviceBuild() string {
 	tested, ok := strings.CutPrefix(n.Platform, "b2g_")
 	if !ok {

@@ -1,6 +1,9 @@
-// Command automatic shows how a service backfills without a person: it watches
-// a CI, and for each failure finds the last good push and asks for what is
-// missing since, within budgets, and never because of its own doing.
+// Command automatic shows how a service backfills without a person: it watches a CI and, for
+// each failure, finds the last good push and triggers the runs that are missing since then. It
+// stays within budgets, and never acts on runs that it triggered itself.
+//
+// For a service of your own, replace jobtest.NewCI by the client of your CI. Package
+// backfill/autopilot does more of this: it reads logs, watches people, and reports culprits.
 package main
 
 import (
@@ -16,7 +19,8 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// In this history push 19 broke the test; its run on push 20 is under way.
+// In this history push 19 broke the test, and did not run it. Its run on push 20 is under way, and
+// will fail.
 const history = `
 truth linux64/opt/xpcshell-1 culprit=19 before=0 after=1
 push      linux64/opt/xpcshell-1
@@ -27,13 +31,13 @@ push      linux64/opt/xpcshell-1
 `
 
 func main() {
-	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // in place of a real CI
+	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // stands for a real CI
 	if err := serve(context.Background(), ci, ledger.NewMemory()); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// serve handles failures until nothing can happen any more.
+// serve handles failures until nothing more can happen. A real CI's events never end.
 func serve(ctx context.Context, ci *jobtest.CI, book ledger.Ledger) error {
 	repo, err := ci.Repository("autoland")
 	if err != nil {
@@ -52,8 +56,10 @@ func serve(ctx context.Context, ci *jobtest.CI, book ledger.Ledger) error {
 	return nil
 }
 
+// handle plans what a failure makes necessary, and triggers it. ErrNotBad says that the job is not
+// bad on the push after all, for example because another run of it passed there: nothing to do.
 func handle(ctx context.Context, repo job.Repository, ci job.Scheduler, book ledger.Ledger, failed job.Job) error {
-	perDay := 40
+	perDay := 40 // runs of one label in 24 hours
 	found, err := backfill.Find(ctx, repo, ci, failed.Name(), failed.Push().Revision, &backfill.FindOptions{
 		Automatic: true, Ledger: book, Budgets: trigger.Budgets{LabelDay: &perDay},
 	})

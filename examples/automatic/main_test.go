@@ -6,5 +6,5 @@ func Example() {
 	// failed on autoland 20 d4f36da69657: 1 runs to trigger
 	// left out 18 between last good 17 and first bad 20; not testable: nothing is scheduled on it
 	// failed on autoland 19 c3e2e60b498f: 0 runs to trigger
-	// left out 18 the runs on c3e2e60b498f were triggered by a backfill, and an unattended backfill does not act on those
+	// left out 18 mozci triggered the runs on c3e2e60b498f: unattended backfill does not act on its own runs
 }

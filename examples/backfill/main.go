@@ -1,7 +1,8 @@
-// Command backfill shows how a service embeds the library: open a repository
-// and a CI, find the last good push, and ask for what is missing since. It runs
-// on a history in book; with pushlog.New and a CI's client in place of it, the
-// rest stays as it is.
+// Command backfill shows how a service embeds the library: it opens a repository and a CI, finds
+// the last good push of a job that failed, and triggers the runs that are missing since then.
+//
+// It runs on a history in memory. With pushlog.New for the repository and the client of a CI, the
+// rest stays the same.
 package main
 
 import (
@@ -15,6 +16,8 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
+// history has a row for each push, oldest first: the job passed on 17, did not run on 18 and 19,
+// and failed on 20.
 const history = `
 push      linux64/opt/xpcshell-1
 17 a1c0   pass
@@ -29,13 +32,14 @@ func main() {
 	}
 }
 
+// fill finds the gap and triggers two runs on each push in it. Find only plans; Run acts.
 func fill(ctx context.Context, label, rev string) error {
 	ci := jobtest.NewCI(jobtest.MustParse(history), nil)
 	repo, err := ci.Repository("autoland")
 	if err != nil {
 		return err
 	}
-	book := ledger.NewMemory() // keep it: it remembers what was asked for
+	book := ledger.NewMemory() // keep it between calls: it remembers what was triggered
 	found, err := backfill.Find(ctx, repo, ci, label, rev, &backfill.FindOptions{Times: 2, Ledger: book})
 	if err != nil {
 		return err

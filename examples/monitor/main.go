@@ -1,5 +1,6 @@
-// Command monitor shows how a service watches what was triggered until it is met: a run that
-// was coalesced is triggered again, and a failure until it is clear whether it is permanent.
+// Command monitor shows how a service waits for results. It says which jobs it expects on which
+// pushes, and the monitor watches until each expectation is met: it triggers a run again that was
+// coalesced, and a failure until it is clear whether it is permanent.
 package main
 
 import (
@@ -22,13 +23,14 @@ push      linux64/opt/xpcshell-1
 `
 
 func main() {
-	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // in place of a real CI
+	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // stands for a real CI
 	if err := watch(context.Background(), ci); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// watch expects one good run on the two newest pushes.
+// watch expects a result on the two newest pushes, and prints each change with its time.
+// UntilDone ends Run once no expectation is open.
 func watch(ctx context.Context, ci *jobtest.CI) error {
 	m := monitor.New(ci, ci.Repository, monitor.NewMemory(ci.Now), &monitor.Options{
 		Ledger: ledger.NewMemory(), UntilDone: true,

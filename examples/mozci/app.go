@@ -32,6 +32,8 @@ type app struct {
 	out, err io.Writer
 
 	json          bool
+	output        *outputChoice
+	reportTo      io.Writer // standard output, where it has a report; out is standard error then
 	world         string
 	repo          string
 	ci, triggerCI string
@@ -120,7 +122,7 @@ mozci triggers nothing without --yes or your answer on the terminal. Exit status
 
 // addFlags adds the flags that all commands share.
 func (a *app) addFlags(f *pflag.FlagSet) {
-	f.BoolVar(&a.json, "json", false, "print JSON: one object, or one on each line")
+	a.addOutput(f)
 	f.StringVar(&a.world, "world", "", "use the history in this `file` instead of any service; nothing outlives the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
 	f.StringVar(&a.ci, "ci", "taskcluster", ciHelp)
@@ -192,6 +194,9 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage("--branch %s: a world has no branches", a.branch)
 	case a.world != "" && (a.record != "" || a.replay != ""):
 		return usage("--world has no HTTP exchanges to record or replay")
+	}
+	if err := a.startOutput(cmd); err != nil {
+		return err
 	}
 	a.started = true
 	a.startProgress()

@@ -91,11 +91,14 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 	if err != nil && (errors.Is(err, backfill.ErrNotBad) || len(found.History) < 2) {
 		return err
 	}
-	if !a.json {
+	if !a.quiet(b.actFlags) {
 		a.printFound(ctx, found, b)
 	}
 	if a.toAct(b.actFlags, found.Plan, err == nil) {
 		found.Plan, err = a.carryOut(ctx, p.act, found.Plan, ledger)
+	}
+	if a.reports() {
+		a.printReport(a.backfillReport(ctx, found, b))
 	}
 	if a.json {
 		var out any = found

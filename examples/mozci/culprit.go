@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -176,8 +177,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 		if err != nil && len(first.Pushes) == 0 {
 			return err
 		}
-		err = errors.Join(err, a.printSearch(first, c, true))
-		if err != nil || settled(first) || !a.toSearch(c, first) {
+		if done, err := a.lookedAt(cmd.Context(), first, c, err); done {
 			return err
 		}
 		o.DryRun = false
@@ -199,16 +199,34 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	c.told = watched.repo != ""
 	switch {
 	case errors.Is(err, backfill.ErrOverBudget):
-		return errors.Join(err, a.printSearch(found, c, true))
+		return errors.Join(err, a.printSearch(cmd.Context(), found, c, true))
 	case err == nil:
-		err = a.printSearch(found, c, false)
+		err = a.printSearch(cmd.Context(), found, c, false)
 	case len(found.Pushes) > 0:
-		_ = a.printSearch(found, c, false)
+		_ = a.printSearch(cmd.Context(), found, c, false)
 	}
 	if c.plot != "" && len(found.Pushes) > 0 {
 		err = errors.Join(err, plotTo(c.plot, found))
 	}
 	return err
+}
+
+// lookedAt shows what a dry run found, and reports whether that is all: unless a person
+// wants the search itself. A report is printed once, when nothing more follows it.
+func (a *app) lookedAt(ctx context.Context, first backfill.SearchResult, c culpritFlags, err error) (bool, error) {
+	asks := err == nil && !settled(first) && !c.dryRun && a.canAsk()
+	if asks && a.reports() {
+		a.printSearchText(ctx, first, c, true) // on standard error, for the question
+	} else {
+		err = errors.Join(err, a.printSearch(ctx, first, c, true))
+	}
+	if asks && a.wantedTo(c.actFlags, fmt.Sprintf("Trigger %s?", outlook(forecastOf(first)))) {
+		return false, nil
+	}
+	if asks && a.reports() {
+		err = a.printSearch(ctx, first, c, true)
+	}
+	return true, err
 }
 
 func unlimited() *int {
@@ -265,12 +283,17 @@ func rateOf(r analysis.Rate) (out rateJSON) {
 
 // printSearch prints what was found, and says by the exit status whether it is
 // an answer.
-func (a *app) printSearch(r backfill.SearchResult, c culpritFlags, planned bool) error {
+func (a *app) printSearch(
+	ctx context.Context, r backfill.SearchResult, c culpritFlags, planned bool,
+) error {
 	var err error
-	if a.json {
+	switch {
+	case a.reports():
+		a.printReport(a.culpritReport(ctx, r, c, planned))
+	case a.json:
 		err = a.printSearchJSON(r, planned)
-	} else {
-		a.printSearchText(r, c, planned)
+	default:
+		a.printSearchText(ctx, r, c, planned)
 	}
 	if err == nil && !planned && len(r.Class) == 0 && r.Outcome != culprit.NotARegression {
 		err = errNotEnough

@@ -80,15 +80,6 @@ func (c culpritFlags) expects(pushes []backfill.Tested, o backfill.Outlook) stri
 	return out
 }
 
-// toSearch asks whether a search that was only looked at may begin. What it would do
-// is on the screen already.
-func (a *app) toSearch(c culpritFlags, first backfill.SearchResult) bool {
-	if c.dryRun || !a.canAsk() {
-		return false
-	}
-	return a.wantedTo(c.actFlags, fmt.Sprintf("Trigger %s?", outlook(forecastOf(first))))
-}
-
 // The table of a search shows this many pushes at most, the most probable ones, so that
 // it fits a terminal of 24 rows; the others are one row.
 const (
@@ -298,15 +289,15 @@ func state(p backfill.Progress) string {
 }
 
 // printSearchText shows what a search found, or what it would do.
-func (a *app) printSearchText(r backfill.SearchResult, c culpritFlags, planned bool) {
+func (a *app) printSearchText(ctx context.Context, r backfill.SearchResult, c culpritFlags, planned bool) {
 	undecided := planned && !settled(r)
 	if undecided {
 		a.printOutlook(r, c)
 	} else {
-		a.printAnswer(r, c)
+		a.printAnswer(ctx, r, c)
 	}
 	a.printCounting(r)
-	a.printBehind(r, c, planned)
+	a.printBehind(ctx, r, c, planned)
 	if undecided {
 		a.waysOn(c)
 		return
@@ -360,14 +351,14 @@ func (a *app) waysOn(c culpritFlags) {
 }
 
 // printAnswer is the text of a search that has ended.
-func (a *app) printAnswer(r backfill.SearchResult, c culpritFlags) {
+func (a *app) printAnswer(ctx context.Context, r backfill.SearchResult, c culpritFlags) {
 	symbol, answer := answerOf(r, c)
 	if c.told {
 		a.printf("\n")
 	}
 	a.answer(symbol, answer)
 	for _, p := range r.Class {
-		a.change(p, len(r.Class) > 1)
+		a.change(ctx, p, len(r.Class) > 1)
 	}
 	if len(r.Class) == 0 || len(r.Class) > 1 || c.explain {
 		if r.Outcome != culprit.NotARegression || c.explain {
@@ -398,8 +389,8 @@ func (a *app) answer(s, text string) {
 }
 
 // change is the change that a push made, for people: who, and what.
-func (a *app) change(p job.Push, named bool) {
-	full := a.described(p)
+func (a *app) change(ctx context.Context, p job.Push, named bool) {
+	full := a.whole(ctx, p)
 	text := revisions(p)
 	if named {
 		text = pushName(p)
@@ -417,32 +408,6 @@ func (a *app) change(p job.Push, named bool) {
 		text: middleCut(job.Visible(text), a.look(a.out).width-2),
 		url:  a.pushPage(p),
 	})
-}
-
-// described is the push with its changes: a search reads pushes without them. Where they
-// cannot be read the push stays as it is; the answer stands without them.
-func (a *app) described(p job.Push) job.Push {
-	if len(p.Changesets) > 0 && p.Changesets[len(p.Changesets)-1].Description != "" || a.opened == nil {
-		return p
-	}
-	repo := a.opened.repo
-	if p.Repo != repo.Name() {
-		if a.opened.repositories == nil {
-			return p
-		}
-		var err error
-		if repo, err = a.opened.repositories(p.Repo); err != nil {
-			return p
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	around := job.Around(p.Revision, 0, 0)
-	around.Full = true
-	if found, err := repo.Pushes(ctx, around); err == nil && len(found) == 1 {
-		return found[0]
-	}
-	return p
 }
 
 // factsOf are the lines below the answer: how often it failed, and what it cost.
@@ -473,7 +438,11 @@ func factsOf(r backfill.SearchResult, c culpritFlags) [][2]string {
 		if r.After.Runs > 0 {
 			add(since, "failed %s", ofRuns(r.After.Failures, r.After.Runs))
 		}
-		add(before, "failed %s%s", ofRuns(r.Before.Failures, r.Before.Runs), justBefore(r))
+		parent := ""
+		if len(r.Class) > 0 {
+			parent = string(parentOf(r))
+		}
+		add(before, "failed %s%s", ofRuns(r.Before.Failures, r.Before.Runs), parent)
 	}
 	add("cost", "%s in %s", runs(r.Runs), rounds(r.Rounds))
 	if r.Why != "" && (c.explain || len(r.Class) != 1) {
@@ -484,25 +453,6 @@ func factsOf(r backfill.SearchResult, c culpritFlags) [][2]string {
 
 // ofRuns is "2 of 21 runs".
 func ofRuns(n, of int) string { return fmt.Sprintf("%d of %s", n, runs(of)) }
-
-// justBefore says how the push just before the culprit did.
-func justBefore(r backfill.SearchResult) string {
-	if r.Culprit == nil {
-		return ""
-	}
-	at := slices.IndexFunc(r.Pushes, func(t backfill.Tested) bool { return t.Push.Key() == r.Culprit.Key() })
-	for i := at - 1; i >= 0; i-- {
-		t := r.Pushes[i]
-		if t.Untestable != "" {
-			continue
-		}
-		if n := t.Failed + t.Passed; n > 0 {
-			return fmt.Sprintf("; the push just before passed %d of %d", t.Passed, n)
-		}
-		return ""
-	}
-	return ""
-}
 
 // answerOf is the answer of a search in a sentence, with its symbol.
 func answerOf(r backfill.SearchResult, c culpritFlags) (symbol, answer string) {
@@ -566,12 +516,12 @@ func (a *app) nextOf(r backfill.SearchResult, c culpritFlags) {
 }
 
 // printBehind prints what was found behind merges.
-func (a *app) printBehind(r backfill.SearchResult, c culpritFlags, planned bool) {
+func (a *app) printBehind(ctx context.Context, r backfill.SearchResult, c culpritFlags, planned bool) {
 	for _, b := range r.Merges {
 		if b.Result == nil {
 			continue // a warning says why
 		}
 		a.printf("\nPush %s is a merge. Among what it brought from %s:\n", pushName(b.Through), b.Repo)
-		a.printSearchText(*b.Result, c, planned && b.Result.Outcome == culprit.Undecided)
+		a.printSearchText(ctx, *b.Result, c, planned && b.Result.Outcome == culprit.Undecided)
 	}
 }

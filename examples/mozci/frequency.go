@@ -94,7 +94,9 @@ func (a *app) frequency(cmd *cobra.Command, q frequencyFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.printFrequency(o, q.label); err != nil {
+	if a.reports() {
+		a.printReport(a.frequencyReport(cmd.Context(), o, q))
+	} else if err := a.printFrequency(o, q.label); err != nil {
 		return err
 	}
 	if o.Overall.Runs == 0 {

@@ -105,12 +105,20 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 		if !ok {
 			return job.Wrap("failures", id, fmt.Errorf("this CI has no logs: %w", errors.ErrUnsupported))
 		}
-		placed := &placing{LogOpener: opener}
+		placed := &placing{LogOpener: opener, keep: a.reports()}
 		r, err := joblog.Failures(ctx, placed, job.New(job.Fields{ID: id}), nil)
+		lines := placed.kept.lines(r)
 		if err != nil {
 			return err
 		}
+		if a.reports() {
+			a.printReport(a.failuresReport(id, a.runOf(ctx, p.read, id), r, placed.last, lines))
+			return a.howRead(id, r)
+		}
 		return a.printFailures(id, r, placed.last)
+	}
+	if a.reports() {
+		return a.reportFiles(ctx, which, files)
 	}
 	return eachLog(ctx, a, files, func(ctx context.Context, in io.Reader) (*joblog.Report, error) {
 		return joblog.Read(ctx, in, which, nil)
@@ -126,13 +134,23 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 type placing struct {
 	job.LogOpener
 	last job.LineLocator
+	keep bool     // for a report, which quotes lines
+	kept *keeping // the last
 }
 
 // OpenLog implements job.LogOpener.
 func (p *placing) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	r, err := p.LogOpener.OpenLog(ctx, j, which)
 	p.last, _ = r.(job.LineLocator)
-	return r, err
+	if !p.keep || err != nil {
+		return r, err
+	}
+	_ = p.kept.lines(nil) // those of another log are not wanted any more
+	p.kept = keepLog(r)
+	return struct {
+		io.Reader
+		io.Closer
+	}{p.kept, r}, nil
 }
 
 // eachLog reads files on all cores, and has what was read of each said in their order.
@@ -226,6 +244,11 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocato
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	return a.howRead(name, r)
+}
+
+// howRead says on standard error how a log was read, and what the exit status says of it.
+func (a *app) howRead(name string, r *joblog.Report) error {
 	for _, n := range r.Notes {
 		a.warnf("note: %s: %s\n", name, oneLine(n))
 	}

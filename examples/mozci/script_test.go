@@ -83,8 +83,8 @@ func runLine(t *testing.T, command string) string {
 	return s
 }
 
-// triggered is a line that says what became of a step.
-var triggered = regexp.MustCompile(`^. [a-z-]* ?\d+ [0-9a-f]{12}  .*triggered`)
+// aStep is a line that says what became of a step.
+var aStep = regexp.MustCompile(`^. [a-z-]* ?\d+ [0-9a-f]{12}  .*triggered`)
 
 // inOrder sorts the lines that say what was triggered: requests go side by side, and
 // which is answered first is chance.
@@ -92,7 +92,7 @@ func inOrder(text string) string {
 	lines := slices.Collect(strings.Lines(text))
 	for i := 0; i < len(lines); i++ {
 		n := i
-		for n < len(lines) && triggered.MatchString(lines[n]) {
+		for n < len(lines) && aStep.MatchString(lines[n]) {
 			n++
 		}
 		slices.Sort(lines[i:n])

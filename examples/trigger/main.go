@@ -1,6 +1,6 @@
-// Command trigger shows how release tooling embeds the trigger room: so many
-// runs of a label on each push of a range, once, with a ledger on disk that
-// remembers what was asked for.
+// Command trigger shows how release tooling embeds package trigger: it makes sure that every push
+// in a range has a number of runs of a job. A ledger on disk remembers what was triggered, so
+// running the program again triggers nothing twice.
 package main
 
 import (
@@ -19,6 +19,8 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
+// history has a row for each push, oldest first. The test needs the build; push 18 has neither, and
+// push 19 has a failed run and one that waits.
 const history = `
 needs linux64/opt/xpcshell-1 linux64/opt/build
 push      linux64/opt/xpcshell-1   linux64/opt/build
@@ -33,15 +35,16 @@ func main() {
 		log.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // in place of a real CI
-	for range 2 {                                        // the second time there is nothing left to do
+	ci := jobtest.NewCI(jobtest.MustParse(history), nil) // stands for a real CI
+	for range 2 {                                        // the second time nothing is left to do
 		if err := run(context.Background(), ci, filepath.Join(dir, "ledger.db")); err != nil {
 			log.Fatal(err)
 		}
 	}
 }
 
-// run makes sure that each push from a1c0 to c3e2 has two runs.
+// run makes sure that each push from a1c0 to c3e2 has two runs of the test. Finished, running and
+// queued runs count, so push 17 gets one, push 18 a build and two runs, and push 19 none.
 func run(ctx context.Context, ci *jobtest.CI, file string) error {
 	db, err := sql.Open("sqlite", "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)")
 	if err != nil {
@@ -57,7 +60,7 @@ func run(ctx context.Context, ci *jobtest.CI, file string) error {
 	if err != nil {
 		return err
 	}
-	limit := 10
+	limit := 10 // runs in this call
 	plan, err := trigger.Make(ctx, ci, pushes, []string{"linux64/opt/xpcshell-1"},
 		2, &trigger.Options{Ledger: book, Budgets: trigger.Budgets{Call: &limit}})
 	if err != nil {

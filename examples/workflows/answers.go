@@ -14,8 +14,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The answers of the service are proven before they are believed: they are about what was
-// asked for, have what they must have, and say only words that are documented.
+// An answer of the service is checked before it is used: it must be about the commit that the
+// request was for, have every field that is needed, and use only documented words.
 
 // workflowRun is one run of a workflow on a commit.
 type workflowRun struct {
@@ -28,22 +28,23 @@ type workflowRun struct {
 
 func (r workflowRun) id() int64 { return r.ID }
 
+// prove checks that a run belongs to the commit that the request was for.
 func (r workflowRun) prove(repo, revision string) error {
 	if r.Repository.Name != repo || r.Revision != revision {
-		return fmt.Errorf("%w: run %d is of %q at %q, and %q at %q was asked for", job.ErrMalformed, r.ID,
+		return fmt.Errorf("%w: run %d belongs to %q at %q; the request was for %q at %q", job.ErrMalformed, r.ID,
 			r.Repository.Name, r.Revision, repo, revision)
 	}
 	return nil
 }
 
-// workflowJob is one attempt of a job; the Raw of a job of this CI.
+// workflowJob is one attempt of a job. It is what Raw returns for a job of this CI.
 type workflowJob struct {
 	ID         int64     `json:"id"`
 	Run        int64     `json:"run_id"`
 	Revision   string    `json:"head_sha"`
 	Name       string    `json:"name"`
 	Status     string    `json:"status"`
-	Conclusion *string   `json:"conclusion"` // null until it is completed
+	Conclusion *string   `json:"conclusion"` // null until the job is completed
 	Created    time.Time `json:"created_at"`
 	Started    time.Time `json:"started_at"`
 	Completed  time.Time `json:"completed_at"`
@@ -51,11 +52,11 @@ type workflowJob struct {
 
 func (j workflowJob) id() int64 { return j.ID }
 
-// job proves a job of a push's run.
+// job checks one job of a workflow run, and returns it as a job.Job.
 func (j workflowJob) job(p job.Push, run int64) (job.Job, error) {
 	if j.Run != run || j.Revision != p.Revision || j.Name == "" {
-		return nil, fmt.Errorf("%w: job %d (%q) is of run %d at %q, and run %d at %q was asked for", job.ErrMalformed,
-			j.ID, j.Name, j.Run, j.Revision, run, p.Revision)
+		return nil, fmt.Errorf("%w: job %d (%q) belongs to run %d at %q; the request was for run %d at %q",
+			job.ErrMalformed, j.ID, j.Name, j.Run, j.Revision, run, p.Revision)
 	}
 	status, err := j.status()
 	if err != nil {
@@ -63,7 +64,7 @@ func (j workflowJob) job(p job.Push, run int64) (job.Job, error) {
 	}
 	times := job.Times{Requested: j.Created, Started: j.Started, Finished: j.Completed}
 	if !status.Waiting() && times.Finished.Before(times.Started) {
-		return nil, fmt.Errorf("%w: job %d is completed at %s, and was started at %s", job.ErrMalformed, j.ID,
+		return nil, fmt.Errorf("%w: job %d was completed at %s, before its start at %s", job.ErrMalformed, j.ID,
 			j.Completed, j.Started)
 	}
 	return job.New(job.Fields{
@@ -71,11 +72,12 @@ func (j workflowJob) job(p job.Push, run int64) (job.Job, error) {
 	}), nil
 }
 
-// status maps the service's words.
+// status maps the service's words to job.Status. A word that is not documented is an error: it
+// must never count as a pass or a failure.
 func (j workflowJob) status() (job.Status, error) {
 	if completed := j.Status == "completed"; completed != (j.Conclusion != nil) ||
 		completed != !j.Completed.IsZero() {
-		return 0, fmt.Errorf("%w: it is %q, and has a conclusion: %t, an end: %t", job.ErrMalformed, j.Status,
+		return 0, fmt.Errorf("%w: status %q does not fit: has a conclusion: %t, has an end: %t", job.ErrMalformed, j.Status,
 			j.Conclusion != nil, !j.Completed.IsZero())
 	}
 	switch j.Status {
@@ -97,15 +99,15 @@ func (j workflowJob) status() (job.Status, error) {
 		return job.StatusBusted, nil
 	case "cancelled":
 		return job.StatusCancelled, nil
-	case "skipped", "neutral", "action_required": // it says nothing, or waits for a person
+	case "skipped", "neutral", "action_required": // it did not test anything, or waits for a person
 		return job.StatusSkipped, nil
-	case "timed_out": // of the commit or of the machine: nobody knows
+	case "timed_out": // the commit's fault or the machine's: unclear
 		return job.StatusException, nil
 	}
 	return 0, job.UnknownWord("the workflow service", "conclusion", *j.Conclusion)
 }
 
-// kind is what the first word of the name says: "test / linux".
+// kind is the kind that the first word of the name says: KindTest for "test / linux".
 func (j workflowJob) kind() job.Kind {
 	first, _, _ := strings.Cut(j.Name, " ")
 	if k, err := job.ParseKind(first); err == nil {
@@ -116,19 +118,20 @@ func (j workflowJob) kind() job.Kind {
 
 const (
 	perPage  = 100
-	mostSeen = 10_000   // of runs, or of jobs of a run
-	mostRead = 16 << 20 // bytes of an answer; what is longer is cut, and no JSON
+	mostSeen = 10_000   // items of a list
+	mostRead = 16 << 20 // bytes of an answer; a longer one is cut and then is not valid JSON
 )
 
-// page is one page of a list, of the one thing or the other.
+// page is one page of a list, of runs or of jobs.
 type page struct {
 	Total *int           `json:"total_count"`
 	Runs  *[]workflowRun `json:"workflow_runs"`
 	Jobs  *[]workflowJob `json:"jobs"`
 }
 
-// pages reads a list to its end, which is where total_count says that it is. A page that
-// brings nothing new before that, or a list without an end, is no answer.
+// pages reads a list until it has as many items as total_count says. A page without new items
+// before that, or a list that does not end, is an error: a part of a list would hide runs. Pages
+// are numbered from 1.
 func pages[T interface{ id() int64 }](
 	ctx context.Context, c *CI, path string, q url.Values, of func(page) *[]T,
 ) ([]T, error) {
@@ -150,7 +153,7 @@ func pages[T interface{ id() int64 }](
 			if i.id() <= 0 {
 				return nil, fmt.Errorf("%w: %s: page %d lists the id %d", job.ErrMalformed, path, n, i.id())
 			}
-			if !seen[i.id()] { // pages move while somebody adds to the list
+			if !seen[i.id()] { // items move to the next page when new ones are added
 				seen[i.id()] = true
 				out = append(out, i)
 			}
@@ -159,13 +162,13 @@ func pages[T interface{ id() int64 }](
 		case len(out) == *answer.Total:
 			return out, nil
 		case len(out) > *answer.Total, len(out) == before, len(out) > mostSeen:
-			return nil, fmt.Errorf("%w: %s: page %d brings %d that are new, and %d of %d are there", job.ErrMalformed,
+			return nil, fmt.Errorf("%w: %s: page %d has %d new items, which makes %d of %d", job.ErrMalformed,
 				path, n, len(out)-before, len(out), *answer.Total)
 		}
 	}
 }
 
-// do makes a call and decodes its answer, where it has one to give.
+// do makes a call, and decodes its answer unless into is nil.
 func (c *CI) do(ctx context.Context, method, path string, q url.Values, into any) error {
 	address := c.base + "/repos/" + c.repo + "/actions/" + path + "?" + q.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, address, nil)

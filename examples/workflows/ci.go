@@ -13,19 +13,21 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// CI is a repository at a workflow service, as a job.Scheduler. Its labels are the names
-// of jobs. It is safe for concurrent use.
+// CI is a repository at a workflow service. It implements job.Scheduler, and its labels are the
+// names of jobs. It is safe for concurrent use.
 type CI struct {
 	base, repo string
 	client     *http.Client
 }
 
-// New returns the CI of a repository, such as "acme/app". A nil client is the default one.
+// New returns the CI of a repository, such as "acme/app", at the address base. A nil client means
+// http.DefaultClient.
 func New(base, repo string, client *http.Client) *CI {
 	return &CI{strings.TrimSuffix(base, "/"), repo, cmp.Or(client, http.DefaultClient)}
 }
 
-// Jobs implements job.Scheduler: the jobs of all workflow runs of the commit, all attempts.
+// Jobs implements job.Scheduler. It returns the jobs of all workflow runs of the commit, with all
+// their attempts: filter=all, as the service's default leaves out the earlier ones.
 func (c *CI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
 	const op = "workflows.jobs"
 	if p.Repo != c.repo || len(p.Revision) != 40 {
@@ -60,10 +62,11 @@ func (c *CI) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, 
 	return out, nil
 }
 
-// Trigger implements job.Scheduler: it runs a job of the commit again, whose newest run the
-// service takes as the pattern. Keys do not reach the service, and it does not say what it
-// made: the caller's ledger remembers. A label that has no job there gives job.ErrNotFound,
-// a commit without any job.ErrNotScheduled.
+// Trigger implements job.Scheduler. It repeats the newest job of the label on the commit. The
+// service takes no keys and does not say which job it made, so the caller's ledger has to
+// remember the request. When the commit has no job of the label the error is job.ErrNotFound, and
+// when it has no jobs at all job.ErrNotScheduled. When the service fails after some of the runs,
+// the error is a job.PartialError with their number.
 func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "workflows.trigger"
 	key := req.Label + " on " + req.Push.String()
@@ -91,7 +94,7 @@ func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) 
 		return job.Receipt{}, job.Wrap(op, key, fmt.Errorf("%w: no job to run again", job.ErrNotFound))
 	}
 	count := req.Count
-	if req.Times > 0 { // somebody else may have asked since the caller looked
+	if req.Times > 0 { // others may have triggered runs since the caller looked
 		count = min(count, req.Times-there)
 	}
 	if count < 1 {

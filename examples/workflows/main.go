@@ -1,11 +1,11 @@
-// Command workflows shows how mozci learns to speak with another CI: a hosted one that
-// runs workflows, each of several jobs, for the commits of a repository. [CI] is its
-// job.Scheduler, in two short files, and a test proves it with the kit of job/jobtest. The
-// program then does with it what mozci does with any CI:
+// Command workflows shows how to teach mozci another CI: a hosted service that runs workflows,
+// each with several jobs, for the commits of a repository. [CI] implements job.Scheduler for it in
+// two short files, and the test shows with the kit of job/jobtest that it keeps the contract. The
+// program then does what mozci does with any CI:
 //
 //	workflows https://ci.example acme/app "test / linux" SHA SHA SHA
 //
-// The commits are those of one branch, oldest first; the job failed on the last one.
+// The commits are of one branch, oldest first, and the job failed on the last one.
 package main
 
 import (
@@ -29,9 +29,10 @@ func main() {
 	}
 }
 
-// fill prints when the label was good last, and runs again what has no result since.
+// fill prints the last good and the first bad commit, and runs the job again on the commits in
+// between that have no result. A commit becomes a push whose ID is its place in the list, from 1.
 func fill(ctx context.Context, ci *CI, label string, commits []string) error {
-	var pushes []job.Push // a real program lists them with the API of its repository
+	var pushes []job.Push // a real program reads them from its repository
 	for i, sha := range commits {
 		pushes = append(pushes, job.Push{Repo: ci.repo, ID: int64(i + 1), Revision: sha})
 	}

@@ -132,7 +132,7 @@ func TestAnswersAreProven(t *testing.T) {
 		"no status":            {set("runs/", "jobs", "status", nil), `""`, nil},
 		"no conclusion":        {set("runs/", "jobs", "conclusion", nil), "conclusion: false", nil},
 		"no end":               {set("runs/", "jobs", "completed_at", nil), "an end: false", nil},
-		"an end too early":     {set("runs/", "jobs", "completed_at", noon), "was started", nil},
+		"an end too early":     {set("runs/", "jobs", "completed_at", noon), "before its start", nil},
 		"queued and concluded": {set("runs/", "jobs", "status", "queued"), "conclusion: true", nil},
 		"an unknown conclusion": {
 			set("runs/", "jobs", "conclusion", "stale"), `conclusion "stale"`, job.ErrUnknownWord,
@@ -151,9 +151,9 @@ func TestAnswersAreProven(t *testing.T) {
 		"no total of jobs":       {top("runs/", "total_count", nil), "no total_count", nil},
 		"no list of runs":        {top("runs", "workflow_runs", nil), "no list", nil},
 		"no list of jobs":        {top("runs/", "jobs", nil), "no list", nil},
-		"pages without an end":   {top("runs", "total_count", 1000), "brings 0 that are new", nil},
+		"pages without an end":   {top("runs", "total_count", 1000), "has 0 new items", nil},
 		"fewer than there are":   {top("runs/", "total_count", 1), "2 of 1", nil},
-		"the same page always":   {samePage(), "brings 0 that are new", nil},
+		"the same page always":   {samePage(), "has 0 new items", nil},
 		"a list that is endless": {endless(), "10001 of", nil},
 		"no object":              {func(string, map[string]any) any { return []any{} }, "", nil},
 	} {

@@ -25,11 +25,10 @@ import (
 
 var plans = flag.Int("plans", 300, "acting: how many plans are carried out, by one process and by two")
 
-// acting carries plans out on a deployment that behaves as hooks and the queue
-// do: it answers 400 after having made a task, 500, 502, nothing or null; its
-// actions fail, or make nothing; a failed build leaves its tests unscheduled for
-// ever. Processes are killed in the middle. It prints how many runs were planned
-// and made. Time is virtual.
+// acting carries out plans on a deployment whose hooks and queue fail in every way that they can:
+// it answers 400 after it has made a task, answers 500, 502, nothing or null; its actions fail or
+// make nothing; a failed build leaves its tests unscheduled for ever. Processes are killed at
+// random moments. It prints how many runs were planned and how many were made. Time is virtual.
 func acting(t *testing.T) {
 	n := *plans
 	if flag.Lookup("quick").Value.String() == "true" {
@@ -41,7 +40,7 @@ func acting(t *testing.T) {
 	for _, c := range []struct {
 		processes int
 		kill      bool
-		most      int // plans of a hundred with a run doubled
+		most      int // maximum number of plans in a hundred with a doubled run
 	}{{1, true, 0}, {2, false, 1}, {2, true, 5}} {
 		var sum acted
 		for seed := range uint64(n) {
@@ -83,8 +82,8 @@ func actingPush(id int64) job.Push {
 	return job.Push{Repo: "autoland", ID: id, Revision: fmt.Sprintf("%040x", id), Time: time.Unix(1.7e9, 0)}
 }
 
-// actingWorld is a deployment with a few pushes, on some of which the test ran,
-// on some not even its build, and on some its build failed.
+// actingWorld is a deployment with a few pushes. On some the test ran, on some not even its build,
+// and on some its build failed.
 func actingWorld(rng *rand.Rand) (*tctest.Server, []string) {
 	s := tctest.New()
 	var decisions []string
@@ -106,24 +105,24 @@ func actingWorld(rng *rand.Rand) (*tctest.Server, []string) {
 	return s, decisions
 }
 
-// actingTrial carries one plan out, with processes that are killed and started
-// again until nothing is missing.
+// actingTrial carries out one plan, with processes that are killed and started again until nothing
+// is missing.
 func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 	rng := rand.New(rand.NewPCG(seed, 13)) // #nosec G404 -- a seed that can be repeated
 	s, decisions := actingWorld(rng)
 	out := acted{plans: 1}
-	var mu sync.Mutex // of rng
+	var mu sync.Mutex // guards rng
 	draw := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
 	faults := tctest.Faults()
 	s.NoFires = draw(4) == 0
-	s.Fault = func() tctest.Fault { // the deployment calls it and Act one at a time
+	s.Fault = func() tctest.Fault { // the deployment calls it and Act in turn, never both
 		if draw(5) < 2 {
 			out.faults++
 			return faults[draw(len(faults))]
 		}
 		return tctest.Well
 	}
-	failed := map[int]bool{} // one action in each trial of ten may fail once: two in a row are given up, rightly
+	failed := map[int]bool{} // one action may fail in every tenth trial; two failures in a row are rightly given up
 	s.Act = func(string) tctest.Ending {
 		if draw(10) == 0 && !failed[0] {
 			failed[0] = true
@@ -164,7 +163,7 @@ func actingTrial(t *testing.T, seed uint64, processes int, kill bool) acted {
 	return out
 }
 
-// judge counts what was made beside what was there before.
+// judge counts what was made in addition to what was there before.
 func (a *acted) judge(s *tctest.Server, decisions []string, before map[string]int, times int) {
 	over := false
 	for _, d := range decisions {
@@ -179,13 +178,13 @@ func (a *acted) judge(s *tctest.Server, decisions []string, before map[string]in
 	}
 }
 
-// untilMade is one user: a process carries the plan out and is killed, the next
-// one plans what is missing and goes on, until nothing is.
+// untilMade is one user: a process carries out the plan and is killed, and the next one plans what
+// is missing and goes on, until nothing is missing.
 func untilMade(
 	t *testing.T, s *tctest.Server, plan trigger.Plan, pushes []job.Push, times int, kill bool, draw func(int) int,
 ) (kills int) {
 	memory := ledger.NewMemory()
-	nothing := 0 // how often in a row nothing was missing
+	nothing := 0 // number of plans in a row in which nothing was missing
 	for n := range 60 {
 		a := &actor{s: s, left: -1}
 		if kill && n < 4 && draw(2) == 0 {
@@ -211,7 +210,7 @@ func untilMade(
 			kills++
 		}
 		time.Sleep(time.Duration(1+draw(300)) * time.Second)
-		if nothing > 0 || n%3 == 2 { // what is unclear is decided by then
+		if nothing > 0 || n%3 == 2 { // by then every unclear request is decided
 			time.Sleep(ledger.UnsureExpires)
 		}
 		s.Settle()
@@ -219,8 +218,8 @@ func untilMade(
 	return kills
 }
 
-// actor is the HTTP transport of a process that dies with its left-th request,
-// before it is sent or after.
+// actor is the HTTP transport of a process that dies at its left-th request, either before or after
+// it is sent.
 type actor struct {
 	s     *tctest.Server
 	left  int64
@@ -243,7 +242,7 @@ func (a *actor) RoundTrip(r *http.Request) (res *http.Response, err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			res, err = nil, io.ErrUnexpectedEOF // the server closed the connection
+			res, err = nil, io.ErrUnexpectedEOF // as when the server closes the connection
 		}
 		if last {
 			a.dead.Store(true)
@@ -263,7 +262,7 @@ func actingProject(a *actor) *taskcluster.Project {
 	return c.Project("autoland", nil)
 }
 
-// mortal is the ledger of a process: what a dead one writes is not written.
+// mortal is the ledger of a process. What a dead process writes is lost.
 type mortal struct {
 	ledger.Ledger
 	a *actor

@@ -21,9 +21,9 @@ import (
 var autopilotSeeds = flag.Int("autopilot-weeks", 1,
 	"server: how many weeks the autopilot plays, each with a seed of its own")
 
-// autopilotWeek plays a week of a CI with the autopilot in it, which acts: 200 pushes, 300 labels, 40 flaky
-// ones and 25 real breaks, 5 of which came by a merge. It must name those that stay red where they
-// show, spend little, and act on a flake once at most.
+// autopilotWeek plays a week of a CI in which the autopilot acts: 200 pushes, 300 labels, 40 of
+// them flaky, and 25 real breaks, 5 of which came with a merge. The autopilot must name the breaks
+// that stay visible, spend little, and act on each flake at most once.
 func autopilotWeek(t *testing.T, quick bool) {
 	size := weekSize{pushes: 200, labels: 300, flakes: 40, breaks: 25, merges: 5}
 	if quick {
@@ -54,15 +54,15 @@ func autopilotWeek(t *testing.T, quick bool) {
 	}
 }
 
-// weekFigures are what came of a week.
+// weekFigures are the results of a week.
 type weekFigures struct {
-	breaks, lasting int // those that stay red where they show, until they are backed out
-	right           int // of those, named right
-	named, false    int // all culprits that were named, and those that broke nothing
+	breaks, lasting int // lasting are the breaks that stay visible until they are backed out
+	right           int // number of lasting breaks whose culprit was named
+	named, false    int // number of culprits named, and of those that broke nothing
 	undecided       int
 	runs, red       int
-	flake           int // how often a flake was acted on at most
-	acted           int // flakes that were acted on
+	flake           int // the maximum number of times that one flake was acted on
+	acted           int // number of flakes that were acted on
 	mode            autopilot.Mode
 	wrong           []string
 }
@@ -78,7 +78,7 @@ func (f weekFigures) String() string {
 		f.right, f.lasting, f.named, f.false, f.undecided, f.runs, f.red, f.acted, f.mode)
 }
 
-// playWeek plays a week in a bubble of time, with one robot.
+// playWeek plays a week in virtual time, with one robot.
 func playWeek(t *testing.T, w *week) (f weekFigures) {
 	world, err := jobtest.ParseWorld("week", strings.NewReader(w.text))
 	if err != nil {
@@ -122,7 +122,7 @@ func playWeek(t *testing.T, w *week) (f weekFigures) {
 	return f
 }
 
-// judge compares what the robot said with the truth.
+// judge compares the robot's answers with the truth.
 func (w *week) judge(f *weekFigures, cases []autopilot.Case) {
 	flakes := map[string]int{}
 	culprits := map[job.PushKey]bool{}
@@ -167,7 +167,7 @@ func (w *week) judge(f *weekFigures, cases []autopilot.Case) {
 	}
 }
 
-// said is what the robot said of a break.
+// said is what the robot said about a break.
 func (w *week) said(cases []autopilot.Case, b weekBreak) string {
 	var out []string
 	for _, c := range cases {

@@ -10,16 +10,16 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The repositories of a week: what is pushed to the inner one comes to the outer one by merges.
+// The repositories of a week. Pushes to the inner one reach the outer one through merges.
 const (
 	weekOuter = "outer"
 	weekInner = "inner"
 )
 
-// weekSize is how much happens in a week.
+// weekSize says how much happens in a week.
 type weekSize struct{ pushes, labels, flakes, breaks, merges int }
 
-// week is a generated history, and the truth behind it.
+// week is a generated history, with the truth behind it.
 type week struct {
 	text   string
 	lasts  time.Duration
@@ -29,29 +29,29 @@ type week struct {
 // weekBreak is one real break.
 type weekBreak struct {
 	label, sign string
-	culprit     job.PushKey // the inner push, where a merge brought it
-	from, until int         // the outer pushes on which it is broken: until the one that backs it out
-	after       float64     // how often it fails then
-	inner       int         // the inner push; 0 for none
-	lasting     bool        // it fails always, and long enough to be seen
+	culprit     job.PushKey // the inner push when it came with a merge
+	from, until int         // the break is on the outer pushes from from to before until, which backs it out
+	after       float64     // the share of its runs that fail since then
+	inner       int         // the id of the inner push; 0 when it came without a merge
+	lasting     bool        // it fails always, and for long enough to be seen
 }
 
-// weekMaker draws a week.
+// weekMaker draws a week at random.
 type weekMaker struct {
 	weekSize
 	rng    *rand.Rand
 	breaks []weekBreak
-	flakes map[string]float64 // how often a label fails without a break
-	merges map[int][2]int     // outer pushes, and the inner ones that they brought
+	flakes map[string]float64 // the share of a label's runs that fail without a break
+	merges map[int][2]int     // outer pushes that are merges, and the range of inner pushes that they brought
 	undoes map[int]int
 	every  time.Duration
 }
 
-// weekRate is how many of a label's pushes run it: a CI leaves out most of what a push could run.
+// weekRate is the share of pushes on which a label runs: a CI skips most of what it could run.
 const weekRate = 0.4
 
-// newWeek draws a week. Each break has a label of its own, and is backed out 8 to 15 pushes after the first
-// push that shows it: a working day, as pushes come every 50 minutes.
+// newWeek draws a week. Each break has its own label, and is backed out 8 to 15 pushes after the
+// first push that shows it: that is a working day, as pushes come every 50 minutes.
 func newWeek(size weekSize, seed uint64) *week {
 	m := &weekMaker{
 		weekSize: size, rng: rand.New(rand.NewPCG(seed, seed)), // #nosec G404 -- a simulation, seeded on purpose
@@ -75,7 +75,7 @@ func newWeek(size weekSize, seed uint64) *week {
 	}
 }
 
-// mergeAll makes every twelfth push a merge, of five inner pushes.
+// mergeAll makes every twelfth push a merge of five inner pushes.
 func (m *weekMaker) mergeAll() {
 	inner := 1
 	for p := 12; p <= m.pushes; p += 12 {
@@ -84,7 +84,7 @@ func (m *weekMaker) mergeAll() {
 	}
 }
 
-// ran says whether a label runs on each push; the first ones run everything.
+// ran says on which pushes a label runs. The first pushes run everything.
 func (m *weekMaker) ran() []bool {
 	out := make([]bool, m.pushes+1)
 	for p := 1; p <= m.pushes; p++ {
@@ -99,7 +99,7 @@ func (m *weekMaker) draw(labels, broken []string) map[string][]string {
 	for i, l := range broken {
 		ran := m.ran()
 		b := weekBreak{label: l, sign: fmt.Sprintf("break-%d", i+1), after: 1}
-		if i%5 == 4 { // one in five fails now and then
+		if i%5 == 4 { // one label in five fails now and then
 			b.after = 0.3 + 0.4*m.rng.Float64()
 		}
 		m.place(&b, i, ran)
@@ -126,7 +126,7 @@ func (m *weekMaker) draw(labels, broken []string) map[string][]string {
 	return cells
 }
 
-// flakeOf is the test that fails in a flaky label.
+// flakeOf is the name of the test that fails in a flaky label.
 func flakeOf(label string) string { return "flake-" + strings.ReplaceAll(label, "/", "-") }
 
 func (m *weekMaker) column(ran []bool, cell func(p int) string) []string {
@@ -140,7 +140,7 @@ func (m *weekMaker) column(ran []bool, cell func(p int) string) []string {
 	return out
 }
 
-// place chooses the push that breaks a label, and the one that backs it out.
+// place chooses the push that breaks a label, and the push that backs it out.
 func (m *weekMaker) place(b *weekBreak, i int, ran []bool) {
 	for {
 		b.from = 6 + m.rng.IntN(m.pushes-26)
@@ -170,7 +170,7 @@ func (m *weekMaker) place(b *weekBreak, i int, ran []bool) {
 	m.undoes[b.until] = b.from
 }
 
-// write writes the week as a World.
+// write writes the week in the form of a World.
 func (m *weekMaker) write(labels []string, cells map[string][]string) string {
 	var w strings.Builder
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(&w, format+"\n", args...) }

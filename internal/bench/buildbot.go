@@ -19,23 +19,23 @@ import (
 )
 
 const (
-	dumpSize        = 100 << 20 // of the day, unpacked
+	dumpSize        = 100 << 20 // size of a day's dump, unpacked, in bytes
 	dumpPushes      = 10
-	dumpRatio       = 1.2 // of gunzip and a bare decode
-	dumpStatusRatio = 2.0 // with the listings, and all that is concluded from both: names, kinds, jobs
+	dumpRatio       = 1.2 // at most this many times as long as gunzip and a bare decode
+	dumpStatusRatio = 2.0 // the same with the listings, and with the names, kinds and jobs that are concluded from both
 	dumpMemory      = 64 << 20
-	statusMemory    = 128 << 20 // its result is a count: the index of the dump is above it
+	statusMemory    = 128 << 20 // the result is only a count, so the index of the dump counts as memory above it
 )
 
-// dumpDay is the day of the dump.
+// dumpDay is the day that the dump is of.
 var dumpDay = time.Date(2015, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// tinderbox is where builds put their files.
+// tinderbox is the address where builds put their files.
 const tinderbox = "http://ftp.mozilla.org/pub/mozilla.org/firefox/tinderbox-builds/mozilla-inbound-linux64/"
 
-// dump measures reading a day's dump, and the true statuses of all jobs of ten pushes,
-// for which it is needed, against unpacking it and a bare decode of the same members by
-// json v2.
+// dump measures how long it takes to read a day's dump, and to find the true statuses of all jobs
+// of ten pushes, which needs that dump. The baseline unpacks the dump and decodes the same members
+// with json v2.
 func dump(t *testing.T) {
 	packed, entries, builds := dumpOfDay(t)
 	service := &stored{dump: packed, entries: entries}
@@ -59,7 +59,7 @@ func dump(t *testing.T) {
 	})
 }
 
-// dumpBuilds reads the dump as it comes, and keeps its builds.
+// dumpBuilds reads the dump as a stream and keeps its builds.
 func dumpBuilds(t *testing.T, packed []byte, want int) map[int64]selfserve.DumpBuild {
 	t.Helper()
 	all := map[int64]selfserve.DumpBuild{}
@@ -75,8 +75,8 @@ func dumpBuilds(t *testing.T, packed []byte, want int) map[int64]selfserve.DumpB
 
 func dumpRevision(push int) string { return fmt.Sprintf("%012x%028x", 0xabc0000+push, push) }
 
-// dumpOfDay makes a day's dump of builds as large as real ones were, and what
-// self-serve says of each push.
+// dumpOfDay makes a day's dump with builds of a realistic size, and self-serve's listing of each
+// push.
 func dumpOfDay(t *testing.T) (packed []byte, entries map[string][]byte, builds int) {
 	t.Helper()
 	var out bytes.Buffer
@@ -114,7 +114,7 @@ func dumpOfDay(t *testing.T) (packed []byte, entries map[string][]byte, builds i
 	return out.Bytes(), entries, builds
 }
 
-// listed is a build as self-serve lists it.
+// listed is a build in a listing of self-serve.
 func listed(id int, name, revision string) string {
 	return fmt.Sprintf(`{"build_id": %d, "buildnumber": %d, "buildername": %q, "branch": "mozilla-inbound",
 		"revision": %q, "starttime": 1433158000, "endtime": %d, "status": 0, "requests": [{"request_id": %d,
@@ -123,7 +123,7 @@ func listed(id int, name, revision string) string {
 		id, id, name, revision, dumpDay.Unix(), id, name, revision, dumpDay.Unix())
 }
 
-// dumpBuild is one build of three kilobytes, with properties that nobody reads.
+// dumpBuild is one build of 3 kB. Most of its properties are not read by mozci.
 func dumpBuild(id int, name, revision string) string {
 	p := map[string]any{
 		"buildername": name, "buildnumber": id, "revision": revision, "branch": "mozilla-inbound",
@@ -151,7 +151,7 @@ func dumpBuild(id int, name, revision string) string {
 	return string(text)
 }
 
-// stored answers from memory, without copying: a day's dump, and the listings of pushes.
+// stored answers from memory, without copying: a day's dump and the listings of pushes.
 type stored struct {
 	dump    []byte
 	entries map[string][]byte
@@ -193,7 +193,7 @@ func dumpStatuses(t *testing.T, service http.RoundTripper) int {
 	return n
 }
 
-// bareBuild is what mozci reads of a build in a dump, for a decoder that checks nothing.
+// bareBuild is what mozci reads of a build in a dump, for a decoder without checks.
 type bareBuild struct {
 	ID         int64   `json:"id"`
 	Master     int64   `json:"master_id"`
@@ -243,7 +243,7 @@ type bareEntry struct {
 	} `json:"requests"`
 }
 
-// bareListings is the rest of what the statuses need: the listings of all pushes.
+// bareListings is the rest of the baseline for statuses: the listings of all pushes.
 func bareListings(t *testing.T, entries map[string][]byte) [][]bareEntry {
 	t.Helper()
 	var all [][]bareEntry
@@ -257,8 +257,7 @@ func bareListings(t *testing.T, entries map[string][]byte) [][]bareEntry {
 	return all
 }
 
-// bareDump is the baseline: the dump unpacked and decoded, build by build, by a decoder
-// that checks nothing.
+// bareDump is the baseline: it unpacks the dump and decodes it, build by build, without checks.
 func bareDump(t *testing.T, packed []byte) map[int64]bareBuild {
 	t.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(packed))
@@ -284,7 +283,7 @@ func bareDump(t *testing.T, packed []byte) map[int64]bareBuild {
 	return all
 }
 
-// bareBuilds reads the list of the builds.
+// bareBuilds reads the list of builds.
 func bareBuilds(t *testing.T, dec *jsontext.Decoder) map[int64]bareBuild {
 	t.Helper()
 	all := map[int64]bareBuild{}

@@ -22,7 +22,7 @@ const (
 	masterMemory   = 64 << 20
 )
 
-// question is what somebody asks a master, and how many requests it may take.
+// question is what a person asks a master, and the maximum number of requests for it.
 type question struct {
 	name string
 	most int
@@ -61,9 +61,9 @@ func lastGood(label string, most int, never bool) func(context.Context, *buildbo
 	}
 }
 
-// questions counts what the questions that people ask cost a master that has run for
-// years: on a double that counts, since requests are the same on every machine. A
-// process of its own asks, so that its memory is not the double's.
+// questions counts the requests that questions cost a master which has run for years. It counts on
+// a double, since the number is the same on every machine. Another process asks the questions, so
+// that its memory does not include the double's.
 func questions(t *testing.T) {
 	fmt.Printf("\nbuildbot: what questions cost a master with %d changes, %d builders and %d builds\n\n", masterChanges,
 		masterBuilders, masterChanges*masterBuilders)
@@ -88,7 +88,7 @@ func questions(t *testing.T) {
 	fmt.Println()
 }
 
-// questionChild is the process that asks, and prints by how much its heap grew.
+// questionChild is the process that asks. It prints by how many bytes its heap grew.
 func questionChild(url, number string) int {
 	i, err := strconv.Atoi(number)
 	if err != nil || i < 0 || i >= len(masterQuestions) {
@@ -110,8 +110,8 @@ func questionChild(url, number string) int {
 	return 0
 }
 
-// oldMaster has run for years: each change was built by every builder, some of
-// which have been failing for long.
+// oldMaster has run for years: every builder built every change, and some builders have been
+// failing for a long time.
 func oldMaster(t *testing.T) *bbtest.Double {
 	d := bbtest.NewDouble(t)
 	names := []string{"broken for 30", "sometimes", "broken for 1500", "broken"}

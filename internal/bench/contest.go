@@ -8,26 +8,24 @@ import (
 	"time"
 )
 
-// contest is what is measured, and by how much it may be worse than its baseline.
+// contest is what is measured, and how much worse than its baseline it may be.
 type contest struct {
 	what               string
-	size               int     // of what is read, in bytes
-	most               float64 // times the baseline's time
-	memory             uint64  // above what the result holds, in bytes
+	size               int     // bytes that are read
+	most               float64 // maximum ratio to the baseline's time
+	memory             uint64  // maximum heap above what the result holds, in bytes
 	baseline, measured func() any
 }
 
-// How often a baseline and what is measured are run in turns, and how often the heap is
-// watched.
+// How often the baseline and the measured function run in turns, and how often the heap is sampled.
 const (
 	contestRounds = 9
 	contestPeaks  = 3
 )
 
-// contend runs a baseline and what is measured in turns, and prints the median of the
-// rounds' ratios and the peak of the heap above what the result holds. The times are the
-// processor's, of all threads, and not the clock's: what else the machine does hits the
-// two differently.
+// contend runs a baseline and the measured function in turns. It prints the median of the rounds'
+// ratios, and the peak of the heap above what the result holds. Times are processor time of all
+// threads, not clock time: other work on the machine would slow the two differently.
 func contend(t *testing.T, c contest) {
 	t.Helper()
 	var base, ours []time.Duration
@@ -51,10 +49,10 @@ func contend(t *testing.T, c contest) {
 	}
 }
 
-// rate is how many megabytes are read in a second.
+// rate is megabytes per second.
 func rate(size int, d time.Duration) float64 { return float64(size) / 1e6 / d.Seconds() }
 
-// worked is how much of the processor f takes.
+// worked returns how much processor time f takes.
 func worked(f func() any) time.Duration {
 	runtime.GC()
 	began := processor()

@@ -16,42 +16,42 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// costScale is how large the worlds are that the questions are about.
+// costScale says how large the worlds are about which questions are asked.
 type costScale struct {
-	pushes int           // of the history that is read
-	tasks  int           // of a push on Taskcluster
-	all    int           // of the push of which the program lists one label
-	jobs   int           // of a push on Treeherder
-	builds int           // of a push on Buildbot, each of another builder
-	naive  int           // pushes that are read by their whole groups, for the column before
-	wait   time.Duration // for runs
+	pushes int           // pushes of history that are read
+	tasks  int           // tasks of a push on Taskcluster
+	all    int           // tasks of the push of which the program lists one label
+	jobs   int           // jobs of a push on Treeherder
+	builds int           // builds of a push on Buildbot, each by another builder
+	naive  int           // pushes that the naive way reads as whole groups, for the column "before"
+	wait   time.Duration // how long to wait for runs
 	graph  int           // bytes of a full-task-graph.json
 }
 
-// costRow is a question, and what it took.
+// costRow is a question and what it cost.
 type costRow struct {
 	question string
-	// each is what the figures are of, such as 101 pushes of one call; 0 is 1.
+	// each is the number of units to divide by, such as 101 pushes of one call; 0 means 1.
 	each int
-	// before is the naive way: push by push, whatever else the CI can do.
+	// before is the cost of the naive way: push by push, whatever else the CI can do.
 	before, now tally
-	beforeEach  int // where the naive way was tried on another number
+	beforeEach  int // each, when the naive way was measured on another number
 	most        costMost
-	// waits says that the same is asked again and again, since it is waited for.
+	// waits says that the question waits for runs, so that it repeats requests on purpose.
 	waits bool
 }
 
-// costMost is what a question may take; 0 is no bound.
+// costMost is what a question may cost; 0 means no bound.
 type costMost struct {
 	requests, bytes float64
-	// twice is how many requests may be made again in one call: for each sort of log that a
-	// failed run does not have, what there is of it is looked up.
+	// twice is how many requests one call may repeat. When a failed run lacks a kind of log, the
+	// list of its files is read again for each kind.
 	twice int
 }
 
-// costs counts what questions ask of their sources, and fails where that is more than it
-// may be. It counts on doubles whose answers have the size of real ones: no clock, so that
-// the figures are the same on every machine.
+// costs counts what questions cost their sources, and fails when a question costs more than it may.
+// It counts on doubles whose answers have the size of real ones, and measures no time, so the
+// figures are the same on every machine.
 func costs(t *testing.T) {
 	scale := costScale{
 		pushes: 100, tasks: 3000, all: 10_000, jobs: 1000, builds: 20, naive: 8, wait: time.Hour, graph: tcGraph,
@@ -89,7 +89,7 @@ func costRows(t *testing.T, s costScale) []costRow {
 	return rows
 }
 
-// costToday is after all that the doubles' histories have.
+// costToday is later than everything in the doubles' histories.
 var costToday = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 
 // String is the row of the table.
@@ -113,7 +113,7 @@ func (r costRow) String() string {
 	return fmt.Sprintf("%-58s  %22s  %22s  %22s  %5s", r.question, r.before.per(naive), r.now.per(each), must, twice)
 }
 
-// per is a tally of one of so many.
+// per divides a tally by n.
 func (t tally) per(n int) string {
 	if t.requests == 0 {
 		return "-"
@@ -124,7 +124,7 @@ func (t tally) per(n int) string {
 	return fmt.Sprintf("%.2f, %s", float64(t.requests)/float64(n), size(t.bytes/n))
 }
 
-// missed says how the question took more than it may; empty where it did not.
+// missed says in which way the question cost more than it may; empty when it did not.
 func (r costRow) missed() string {
 	each := float64(max(1, r.each))
 	requests, bytes := float64(r.now.requests)/each, float64(r.now.bytes)/each
@@ -141,14 +141,14 @@ func (r costRow) missed() string {
 	return ""
 }
 
-// costPlace is a source with its pushes; the first of the meters is the CI's own.
+// costPlace is a source with its pushes. The first of the meters is the CI's own.
 type costPlace struct {
 	repo   job.Repository
 	ci     job.Scheduler
 	meters []*meter
 }
 
-// took is what a call takes.
+// took returns what a call costs.
 func (p costPlace) took(t *testing.T, call func(context.Context, job.Repository, job.Scheduler) error) tally {
 	t.Helper()
 	taken(p.meters)
@@ -158,12 +158,13 @@ func (p costPlace) took(t *testing.T, call func(context.Context, job.Repository,
 	return taken(p.meters)
 }
 
-// client is an HTTP client that asks a meter without a network. Each answer takes a while
-// of virtual time, so that what is asked side by side is the same in each run.
+// client is an HTTP client that reaches a meter without a network. Each answer takes some virtual
+// time, so that the same requests run at the same time in every run.
 func (m *meter) client() *http.Client { return &http.Client{Transport: &late{m}} }
 
-// costCell is how a label ended so many pushes before the newest, which it failed on: on
-// a third it did not run, as on a CI that leaves out what it can, and a few say nothing.
+// costCell says how a label ended on the push that is distance before the newest, on which it
+// failed. It did not run on a third of the pushes, as on a CI that skips what it can, and a few of
+// its runs tell nothing.
 func costCell(distance int) string {
 	switch {
 	case distance%3 == 1:
@@ -174,7 +175,7 @@ func costCell(distance int) string {
 	return "fail"
 }
 
-// costProgram builds the program, to be asked as people ask it.
+// costProgram builds the program, to measure it as people use it.
 func costProgram(t *testing.T) string {
 	t.Helper()
 	testenv.Program(t, "go", "golang")
@@ -188,8 +189,8 @@ func costProgram(t *testing.T) string {
 	return file
 }
 
-// programCosts are questions to the program, from its start to its answer, over the
-// loopback interface.
+// programCosts are questions to the program, from its start to its answer, over the loopback
+// interface.
 func programCosts(t *testing.T, s costScale) []costRow {
 	program := costProgram(t)
 	run := func(m []*meter, args ...string) tally {
@@ -225,7 +226,7 @@ func programCosts(t *testing.T, s costScale) []costRow {
 	}
 }
 
-// served is the URL at which a meter is served until the test ends.
+// served serves a meter until the test ends, and returns its URL.
 func served(t *testing.T, m *meter) string {
 	s := httptest.NewServer(m)
 	t.Cleanup(s.Close)

@@ -8,14 +8,14 @@ import (
 	"github.com/mozci/mozci/internal/testing/bbtest"
 )
 
-// costBuildbot is a master with a history of changes, each built by all builders but for
-// the label's, see costCell.
+// costBuildbot is a master with a history of changes. All builders built each change, except the
+// label's builder; see costCell.
 type costBuildbot struct {
 	double *bbtest.Double
 	meters []*meter
 }
 
-// newCostBuildbot makes five times as many changes as are read of them.
+// newCostBuildbot makes five times as many changes as are read.
 func newCostBuildbot(s costScale, good int) *costBuildbot {
 	d := bbtest.Offline()
 	names := []string{costLabel}
@@ -46,8 +46,8 @@ func newCostBuildbot(s costScale, good int) *costBuildbot {
 	return &costBuildbot{d, []*meter{{name: "buildbot", next: d}}}
 }
 
-// costResults are the results of the builds of the label, as Buildbot numbers them; nil
-// where it was not asked for.
+// costResults are the results of the label's builds, as Buildbot numbers them; nil when the label
+// was not requested.
 func costResults(distance, good int) []int {
 	switch cell := costCell(distance); {
 	case cell == "-" && distance%2 == 0:
@@ -62,7 +62,7 @@ func costResults(distance, good int) []int {
 	return []int{2}
 }
 
-// costProperties are what a build knows when it ends, each with where it is from.
+// costProperties are the properties that a build has at its end, each with its source.
 func costProperties(i, b int) bbtest.Row {
 	out := bbtest.Row{"got_revision": []any{costRevision(i), "Git"}}
 	for k := range 20 {
@@ -71,13 +71,13 @@ func costProperties(i, b int) bbtest.Row {
 	return out
 }
 
-// place is the CI as it is, asked by somebody who starts with nothing.
+// place is the CI with all its abilities, for a client that starts without any cache.
 func (c *costBuildbot) place(t *testing.T) costPlace {
 	p := c.project(t)
 	return costPlace{p, p, c.meters}
 }
 
-// narrow is place push by push.
+// narrow is place, limited to reading push by push.
 func (c *costBuildbot) narrow(t *testing.T) costPlace {
 	p := c.project(t)
 	return costPlace{p, narrowBuildbot(p), c.meters}

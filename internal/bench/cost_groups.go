@@ -15,8 +15,8 @@ import (
 	"github.com/mozci/mozci/internal/testing/tctest"
 )
 
-// otherTask is a task of a push that no question is about: the kth of its group. It is
-// text alone, since a hundred pushes of thousands of them are too many for the double.
+// otherTask is the k-th task of a group, of a label that no question is about. It exists only as
+// text: a hundred pushes with thousands of such tasks would be too many for the double.
 type otherTask struct {
 	group string
 	k     int
@@ -25,14 +25,14 @@ type otherTask struct {
 // otherID is the id of such a task.
 func otherID(group string, k int) string { return slug.Of(fmt.Sprint(group, k)) }
 
-// The marks in the text of a task.
+// The placeholders in the text of a task.
 const (
 	markGroup = "GGGGGGGGGGGGGGGGGGGGGA"
 	markTask  = "TTTTTTTTTTTTTTTTTTTTTA"
 	markLabel = "the label"
 )
 
-// costTask are the texts of a task's definition, as Firefox has them, and of its status.
+// costTask returns the texts of a task's definition and status, with the size that Firefox's have.
 func costTask() (definition, status []string) {
 	d, st := tcDefinition(7, markLabel), tcStatus(markTask)
 	d["taskGroupId"], d["dependencies"], st["taskGroupId"] = markGroup, []string{}, markGroup
@@ -40,7 +40,7 @@ func costTask() (definition, status []string) {
 	return costText(d), costText(st)
 }
 
-// costText is the text of an object in pieces: its marks are pieces of their own.
+// costText splits the text of an object into pieces. Placeholders are pieces of their own.
 func costText(o tctest.Object) []string {
 	text := string(encoded(o))
 	for _, m := range []string{markGroup, markTask, markLabel} {
@@ -49,7 +49,7 @@ func costText(o tctest.Object) []string {
 	return strings.Split(text, "\x00")
 }
 
-// text writes a text about a task.
+// text writes the text of a task, with its placeholders filled in.
 func (o otherTask) text(w *bytes.Buffer, pieces []string) {
 	id := otherID(o.group, o.k)
 	for _, piece := range pieces {
@@ -65,7 +65,7 @@ func (o otherTask) text(w *bytes.Buffer, pieces []string) {
 	}
 }
 
-// serve is the deployment, with the groups as large as they are.
+// serve is the deployment, with groups of realistic size.
 func (c *costTaskcluster) serve(w http.ResponseWriter, r *http.Request) {
 	group := strings.TrimPrefix(r.URL.Path, "/api/queue/v1/task-group/")
 	if group, ok := strings.CutSuffix(group, "/list"); ok && slices.Contains(c.pushes, group) {
@@ -82,7 +82,7 @@ func (c *costTaskcluster) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ask asks the double, by nobody in particular, and returns a list of its answer.
+// ask sends the double a request without credentials, and returns a list from its answer.
 func (c *costTaskcluster) ask(method, path string, body []byte, member string) []json.RawMessage {
 	rec := httptest.NewRecorder()
 	c.ServeHTTP(rec, httptest.NewRequest(method, "http://tc.example"+path, bytes.NewReader(body)))
@@ -98,8 +98,7 @@ func (c *costTaskcluster) ask(method, path string, body []byte, member string) [
 	return list
 }
 
-// list answers a page of a group: the double's own tasks are among the others, where
-// nobody expects them.
+// list answers a page of a group. The double's own tasks are scattered among the others.
 func (c *costTaskcluster) list(w http.ResponseWriter, r *http.Request, group string) {
 	own := c.ask(http.MethodGet, r.URL.Path, nil, "tasks")
 	at := make([]json.RawMessage, c.tasks+len(own)) // nil for another
@@ -129,7 +128,7 @@ func (c *costTaskcluster) list(w http.ResponseWriter, r *http.Request, group str
 	})
 }
 
-// batch answers about several tasks; those that there are not are left out.
+// batch answers about several tasks. Unknown ones are left out.
 func (c *costTaskcluster) batch(w http.ResponseWriter, r *http.Request, list, member string, pieces []string) {
 	var in struct{ TaskIDs []string }
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
@@ -162,8 +161,7 @@ func (c *costTaskcluster) batch(w http.ResponseWriter, r *http.Request, list, me
 	})
 }
 
-// paged answers a page of a list of n; write writes the elements up to its end, those that
-// are wanted.
+// paged answers one page of a list of n elements. write writes an element.
 func paged(
 	w http.ResponseWriter, r *http.Request, head, member string, n int, write func(*bytes.Buffer, int, bool),
 ) {

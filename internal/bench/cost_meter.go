@@ -15,11 +15,11 @@ import (
 	"sync"
 )
 
-// meter is in front of a service and counts what it is asked, and the bytes that go over
-// the wire: first lines, headers and bodies, compressed where the service compresses them.
-// Only the few headers that net/http adds on its own are not counted.
+// meter stands in front of a service. It counts the requests, and the bytes on the wire: first
+// lines, headers and bodies, compressed if the service compresses them. It does not see the few
+// headers that net/http adds by itself.
 type meter struct {
-	name string // of the service
+	name string // the service
 	next http.Handler
 
 	mu  sync.Mutex
@@ -28,8 +28,8 @@ type meter struct {
 
 // exchange is one request and its answer.
 type exchange struct {
-	question string // the same for the same request
-	shape    string // the same for requests of one kind; see shapeOf
+	question string // equal for equal requests
+	shape    string // equal for requests of one kind; see shapeOf
 	bytes    int
 }
 
@@ -54,7 +54,7 @@ func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.log = append(m.log, e)
 }
 
-// headed is how long headers are.
+// headed is the size of headers in bytes.
 func headed(h http.Header) int {
 	var b bytes.Buffer
 	_ = h.Write(&b) // a bytes.Buffer takes everything
@@ -73,7 +73,7 @@ func (c *countedAnswer) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// take returns what was asked since it was called last.
+// take returns the exchanges since the last call.
 func (m *meter) take() []exchange {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,19 +82,19 @@ func (m *meter) take() []exchange {
 	return out
 }
 
-// Names in URLs that differ from one request to the next: revisions, task ids, labels as
-// Taskcluster's index has them, numbers.
+// These match the parts of a URL that differ from one request to the next: revisions, task ids,
+// labels as in Taskcluster's index, numbers.
 var (
 	revisionsIn = regexp.MustCompile(`[0-9a-f]{12,40}`)
 	tasksIn     = regexp.MustCompile(`(^|/)[A-Za-z0-9_-]{22}(/|$)`)
 	numbersIn   = regexp.MustCompile(`\b[0-9]+\b`)
 )
 
-// shapeOf is a URL without what differs between requests of one kind. Of parameters the
-// names are left and, above one, how many values each has: two or a hundred ids in one
-// request are not of one kind.
+// shapeOf is a URL without what differs between requests of one kind. It keeps the names of
+// parameters and, for more than one value, their number: a request for two ids and one for a
+// hundred are not of one kind.
 func shapeOf(u *url.URL) string {
-	path := strings.ReplaceAll(u.Path, "/v1/", "/V/") // no number of the request's
+	path := strings.ReplaceAll(u.Path, "/v1/", "/V/") // the version's number is no number of the request's
 	path = revisionsIn.ReplaceAllString(path, "REV")
 	path = tasksIn.ReplaceAllString(path, "${1}TASK${2}")
 	path = strings.ReplaceAll(numbersIn.ReplaceAllString(path, "N"), "/V/", "/v1/")
@@ -116,16 +116,16 @@ func shapeOf(u *url.URL) string {
 	return path + "?" + strings.Join(params, "&")
 }
 
-// tally sums up what a question took.
+// tally sums up what a question cost.
 type tally struct {
 	requests, bytes int
-	twice           int // requests that were made before
-	other           int // requests to other services, which are in neither of the others
+	twice           int // requests that had been made before in the same call
+	other           int // requests to other services, counted nowhere else here
 	log             []exchange
 }
 
-// taken is what the services were asked since it was called last; the first one counts.
-// The same request to any of them is one too many.
+// taken returns what the services were asked since the last call. Only the first one's requests
+// count, but a repeated request to any of them counts as made twice.
 func taken(meters []*meter) tally {
 	var out tally
 	seen := map[string]bool{}
@@ -147,8 +147,8 @@ func taken(meters []*meter) tally {
 	return out
 }
 
-// kinds lists the kinds of requests, the most frequent first, and those that were made
-// twice, as far as they fit.
+// kinds lists the kinds of requests, the most frequent first, and then those that were repeated, as
+// far as they fit.
 func (t tally) kinds() string {
 	const most = 20
 	type kind struct{ n, bytes, twice int }
@@ -181,7 +181,7 @@ func (t tally) kinds() string {
 	return out.String()
 }
 
-// size is a number of bytes for people.
+// size is a number of bytes in words.
 func size(n int) string {
 	switch {
 	case n >= 10_000_000:

@@ -9,8 +9,8 @@ import (
 	"github.com/mozci/mozci/taskcluster"
 )
 
-// Schedulers with the abilities that questions use, but for those that read many pushes,
-// or many runs, at once: what they take is the column before.
+// These schedulers have the abilities that questions use, except those that read many pushes or
+// runs at once. What they cost is the column "before".
 
 // narrowTreeherder is Treeherder push by push.
 func narrowTreeherder(p *treeherder.Project) job.Scheduler {
@@ -50,7 +50,7 @@ func narrowTaskcluster(p *taskcluster.Project) job.Scheduler {
 	}{wholeGroups{p}, p, p, p, p, p, p, p, p, p}
 }
 
-// wholeGroups asks for all jobs of a push, whatever is wanted.
+// wholeGroups reads all jobs of a push, whichever are wanted.
 type wholeGroups struct{ job.Scheduler }
 
 // Jobs implements job.Scheduler.

@@ -17,25 +17,25 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// costBuild is what costLabel needs.
+// costBuild is the build that costLabel needs.
 const costBuild = "build-linux64/opt"
 
-// costTaskcluster is a deployment with pushes of thousands of tasks. The double has those
-// of the label and its build; the others are in the listings of groups and in files alone.
+// costTaskcluster is a deployment with pushes of thousands of tasks. The double has only the
+// label's tasks and their builds; the others exist only in listings of groups and in files.
 type costTaskcluster struct {
 	*tctest.Server
 	log    *hgtest.Server
-	tasks  int      // of a push
+	tasks  int      // tasks of a push
 	pushes []string // the decision tasks, oldest first
 	cell   func(distance int) string
 	meters []*meter
 	others map[string]otherTask // by id
-	task   []string             // the text of another's definition, see costText
-	status []string             // the text of another's status
-	takes  time.Duration        // a run, in the time of a bubble; 0 for none
+	task   []string             // the text of another task's definition; see costText
+	status []string             // the text of another task's status
+	takes  time.Duration        // virtual time that a run takes; 0 means none
 }
 
-// newCostTaskcluster makes pushes on which nothing ran yet; see ran.
+// newCostTaskcluster makes pushes on which nothing has run yet; see ran.
 func newCostTaskcluster(
 	t *testing.T, pushes, tasks int, files costFiles, cell func(distance int) string,
 ) *costTaskcluster {
@@ -61,7 +61,7 @@ func newCostTaskcluster(
 	return c
 }
 
-// mapping is label-to-taskid.json of a push, as large as real ones: of all that is there.
+// mapping is the label-to-taskid.json of a push, of realistic size: it has every label.
 func (c *costTaskcluster) mapping(decision string) []byte {
 	all := map[string]string{}
 	for k := range c.tasks {
@@ -76,10 +76,10 @@ func (c *costTaskcluster) mapping(decision string) []byte {
 	return encoded(all)
 }
 
-// costFiles are a full-task-graph.json, and a runnable-jobs.json with as many labels.
+// costFiles are a full-task-graph.json and a runnable-jobs.json with the same number of labels.
 type costFiles struct{ graph, runnable []byte }
 
-// newCostFiles makes a graph of so many bytes.
+// newCostFiles makes a graph of size bytes or a little more.
 func newCostFiles(size int) costFiles {
 	entry := func(label, kind string, needs tctest.Object) tctest.Object {
 		return tctest.Object{
@@ -105,9 +105,8 @@ func newCostFiles(size int) costFiles {
 	return costFiles{encoded(graph), encoded(offered)}
 }
 
-// ran ends the builds and the runs of the label: it failed after the good push, counted
-// back from the newest, and succeeded up to it. On a few of the pushes somebody asked for
-// one run more.
+// ran ends the builds and the label's runs. The label succeeded up to the good push, counted back
+// from the newest, and failed after it. On a few pushes somebody triggered one more run.
 func (c *costTaskcluster) ran(t *testing.T, good int) {
 	t.Helper()
 	for _, d := range c.pushes {
@@ -140,8 +139,7 @@ func (c *costTaskcluster) ran(t *testing.T, good int) {
 	}
 }
 
-// again asks for one more run of the label on a push, as somebody does by hand, and ends
-// it.
+// again triggers one more run of the label on a push, as people do by hand, and ends it.
 func (c *costTaskcluster) again(t *testing.T, i int, state, reason string) {
 	t.Helper()
 	p := tcActing(t, &http.Client{Transport: testenv.InMemory{Handler: c.Server}}) // not counted
@@ -160,13 +158,13 @@ func (c *costTaskcluster) again(t *testing.T, i int, state, reason string) {
 	c.Put(action, 0, "public/label-to-taskid.json", c.mapping(c.pushes[i]))
 }
 
-// place is the CI as it is, asked by somebody who starts with nothing.
+// place is the CI with all its abilities, for a client that starts without any cache.
 func (c *costTaskcluster) place(t *testing.T) costPlace {
 	p := tcActing(t, c.meters[0].client())
 	return costPlace{c.pushlog(t), p, c.meters}
 }
 
-// narrow is place push by push.
+// narrow is place, limited to reading push by push.
 func (c *costTaskcluster) narrow(t *testing.T) costPlace {
 	p := tcActing(t, c.meters[0].client())
 	return costPlace{c.pushlog(t), narrowTaskcluster(p), c.meters}
@@ -181,7 +179,7 @@ func (c *costTaskcluster) pushlog(t *testing.T) job.Repository {
 	return s.Repository("autoland")
 }
 
-// tcActing is a project of somebody who may act.
+// tcActing is a project with credentials that may act.
 func tcActing(t *testing.T, client *http.Client) *taskcluster.Project {
 	t.Helper()
 	c, err := taskcluster.New("http://tc.example", &taskcluster.Options{
@@ -193,8 +191,8 @@ func tcActing(t *testing.T, client *http.Client) *taskcluster.Project {
 	return c.Project("autoland", nil)
 }
 
-// taskclusterCosts are the questions to Taskcluster that wait for nothing. What the naive
-// way takes of each push is seen on a few of them: whole groups are large.
+// taskclusterCosts are the questions to Taskcluster that do not wait for runs. The naive way is
+// measured on a few pushes only, because whole groups are large.
 func taskclusterCosts(t *testing.T, s costScale) []costRow {
 	files := newCostFiles(s.graph)
 	far := newCostTaskcluster(t, s.pushes+11, s.tasks, files, costCell)
@@ -221,7 +219,7 @@ func taskclusterCosts(t *testing.T, s costScale) []costRow {
 		{
 			question: "the same again, of a push",
 			before:   naive, beforeEach: s.naive + 1, now: again, each: s.pushes + 1,
-			most: costMost{requests: 2.2, bytes: 20_000}, // 2 for the push itself, and one for ten of them
+			most: costMost{requests: 2.2, bytes: 20_000}, // 2 for the push itself, and one for every ten of its tasks
 		},
 		{
 			question: "last good 3 pushes ago, Taskcluster",
@@ -230,7 +228,7 @@ func taskclusterCosts(t *testing.T, s costScale) []costRow {
 		{
 			question: fmt.Sprintf("culprit, %d pushes of history, Taskcluster, of a push", s.pushes+10),
 			now:      middle.place(t).took(t, costSearch(s.pushes, s.pushes+11)), each: s.pushes + 11,
-			most: costMost{twice: 3}, // one is the index of cron jobs: the plan lists the groups of its push
+			most: costMost{twice: 3}, // the index of cron jobs is one: the plan lists the groups of its push
 		},
 		{
 			question: fmt.Sprintf("trigger.Make of a label over %d pushes, of a push", half),

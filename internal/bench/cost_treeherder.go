@@ -16,7 +16,7 @@ import (
 	"github.com/mozci/mozci/job/treeherder"
 )
 
-// costLabel is the label that questions are about.
+// costLabel is the label that the questions are about.
 const costLabel = "test-linux2404-64-qr/opt-mochitest-browser-chrome-swr-fis-7"
 
 // costFiller is another label of a push.
@@ -24,14 +24,14 @@ func costFiller(i int) string {
 	return fmt.Sprintf("test-linux2404-64-qr/opt-mochitest-browser-chrome-swr-fis-%d", 1000+i)
 }
 
-// costTreeherder is a Treeherder with a history on which the label failed since push bad,
-// counted back from the newest.
+// costTreeherder is a Treeherder with a history. The label has failed since push bad, counted back
+// from the newest.
 type costTreeherder struct {
 	server *thtest.Server
 	meters []*meter
 }
 
-// newCostTreeherder makes a history twice as long as what is read of it.
+// newCostTreeherder makes a history twice as long as what is read.
 func newCostTreeherder(s costScale, good int) *costTreeherder {
 	rng := rand.New(rand.NewPCG(1, 19)) // #nosec G404 -- a seed that can be repeated
 	n := 2 * s.pushes
@@ -43,7 +43,7 @@ func newCostTreeherder(s costScale, good int) *costTreeherder {
 			"id": 1000 + i, "revision": rev, "author": "somebody@mozilla.example",
 			"push_timestamp": 1_770_000_000 + 600*i, "revisions": []any{costChange(rev, i)},
 		})
-		if distance > s.pushes+60 { // nobody asks for what ran there
+		if distance > s.pushes+60 { // no question reads that far back
 			continue
 		}
 		cell := costCell(distance)
@@ -59,7 +59,7 @@ func newCostTreeherder(s costScale, good int) *costTreeherder {
 			jobs = append(jobs, costJob(i, k, costFiller(k), "success"))
 		}
 	}
-	rng.Shuffle(len(jobs), func(i, k int) { jobs[i], jobs[k] = jobs[k], jobs[i] }) // no order is promised
+	rng.Shuffle(len(jobs), func(i, k int) { jobs[i], jobs[k] = jobs[k], jobs[i] }) // the API promises no order
 	for _, j := range jobs {
 		server.AddJob(j)
 	}
@@ -69,7 +69,7 @@ func newCostTreeherder(s costScale, good int) *costTreeherder {
 // costRevision is the revision of a push.
 func costRevision(i int) string { return fmt.Sprintf("%012x%028x", 0xc05700000000+i, i) }
 
-// costChange is a changeset as a push of Treeherder has it.
+// costChange is a changeset in a push of Treeherder.
 func costChange(rev string, i int) thtest.Object {
 	return thtest.Object{
 		"revision": rev, "author": "Some Body <somebody@mozilla.example>",
@@ -78,7 +78,7 @@ func costChange(rev string, i int) thtest.Object {
 	}
 }
 
-// costRepositories are as many as Treeherder lists.
+// costRepositories are as many repositories as Treeherder lists.
 func costRepositories() []thtest.Object {
 	out := []thtest.Object{{"name": "autoland"}}
 	for i := range 60 {
@@ -87,7 +87,7 @@ func costRepositories() []thtest.Object {
 	return out
 }
 
-// costJob is the kth job of a push, with members as long as real ones.
+// costJob is the k-th job of a push, with members as long as real ones.
 func costJob(push, k int, label, result string) thtest.Object {
 	id := push*100_000 + k
 	task := slug.Of(fmt.Sprint("job ", id))
@@ -103,13 +103,13 @@ func costJob(push, k int, label, result string) thtest.Object {
 	}
 }
 
-// place is the CI as it is, asked by somebody who starts with nothing.
+// place is the CI with all its abilities, for a client that starts without any cache.
 func (c *costTreeherder) place(t *testing.T) costPlace {
 	p := c.project(t)
 	return costPlace{p, p, c.meters}
 }
 
-// narrow is place push by push.
+// narrow is place, limited to reading push by push.
 func (c *costTreeherder) narrow(t *testing.T) costPlace {
 	p := c.project(t)
 	return costPlace{p, narrowTreeherder(p), c.meters}
@@ -124,7 +124,7 @@ func (c *costTreeherder) project(t *testing.T) *treeherder.Project {
 	return s.Project("autoland")
 }
 
-// pushByPush reads the runs of the label on the newest pushes, one push after the other.
+// pushByPush reads the label's runs on the n newest pushes, one push after the other.
 func (c *costTreeherder) pushByPush(t *testing.T, n int) tally {
 	return c.narrow(t).took(t, func(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
 		pushes, err := repo.Pushes(ctx, job.Around("tip", n-1, 0))
@@ -158,13 +158,13 @@ func treeherderCosts(t *testing.T, s costScale) []costRow {
 	}
 }
 
-// costQuestion is a call that is measured.
+// costQuestion is a call whose cost is measured.
 type costQuestion = func(context.Context, job.Repository, job.Scheduler) error
 
-// costFind looks for the last good push, which is so many before the newest.
+// costFind looks for the last good push, which is good pushes before the newest.
 func costFind(most, good int) costQuestion {
 	return func(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
-		for costCell(good) != "fail" { // where the label failed before, it succeeds from there on
+		for costCell(good) != "fail" { // costCell may fail at this distance; the next good one is further back
 			good++
 		}
 		r, err := backfill.Find(ctx, repo, ci, costLabel, "tip", &backfill.FindOptions{MaxRevisions: most})
@@ -178,8 +178,8 @@ func costFind(most, good int) costQuestion {
 	}
 }
 
-// costSearch is the search for the culprit up to the first runs that it would ask for, from
-// the newest of all pushes.
+// costSearch runs the search for the culprit up to the first round that it would trigger, starting
+// from the newest push.
 func costSearch(pushes, all int) costQuestion {
 	return func(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
 		r, err := backfill.Search(ctx, repo, ci, costLabel, costRevision(all-1), &backfill.SearchOptions{

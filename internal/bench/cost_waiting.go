@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	costRuns  = 4  // that are waited for
+	costRuns  = 4  // runs that are waited for
 	costSince = 3  // pushes on which the label failed
-	costGap   = 12 // pushes before those, on which it did not run
-	costGood  = 12 // pushes before those, on which it succeeded
+	costGap   = 12 // pushes before these, on which it did not run
+	costGood  = 12 // pushes before these, on which it succeeded
 	costStart = 15 * time.Minute
-	costTakes = 30 * time.Minute // a run, usually; those that are waited for take twice that
+	costTakes = 30 * time.Minute // usual length of a run; those that are waited for take twice that
 )
 
-// costBatch is a history with a gap, after which the label failed thrice: a search asks
-// for runs on several pushes of the gap.
+// costBatch is a history with a gap in front of three failures, so that a search triggers runs on
+// several pushes of the gap.
 func costBatch(distance int) string {
 	if distance >= costSince && distance < costSince+costGap {
 		return "-"
@@ -30,10 +30,10 @@ func costBatch(distance int) string {
 	return "fail"
 }
 
-// waitingCosts are questions that wait for runs, which take an hour.
+// waitingCosts are questions that wait an hour for runs.
 func waitingCosts(t *testing.T, s costScale) []costRow {
 	short := s
-	short.wait = time.Duration(s.naive) * time.Minute // a naive poll takes what it takes, the first as the last
+	short.wait = time.Duration(s.naive) * time.Minute // each naive poll costs the same, so a few are enough
 	polls := func(s costScale) int { return int(s.wait / time.Minute) }
 	most := costMost{requests: 1, bytes: 10_000}
 	return []costRow{
@@ -48,7 +48,7 @@ func waitingCosts(t *testing.T, s costScale) []costRow {
 // searchingRuns is a search that waits for a round of runs.
 func searchingRuns(ctx context.Context, repo job.Repository, ci job.Scheduler) error {
 	r, err := backfill.Search(ctx, repo, ci, costLabel, "tip", &backfill.SearchOptions{
-		MaxRevisions: costSince + costGap + 1, Batch: costRuns, Permanent: true, // so that it begins with the gap
+		MaxRevisions: costSince + costGap + 1, Batch: costRuns, Permanent: true, // begin with the gap
 	})
 	if err == nil {
 		err = fmt.Errorf("the search is over: %s, %s", r.Outcome, r.Why)
@@ -56,8 +56,8 @@ func searchingRuns(ctx context.Context, repo job.Repository, ci job.Scheduler) e
 	return err
 }
 
-// startAll claims all runs of a label that are pending, and returns how many run, and on
-// how many pushes.
+// startAll claims all pending runs of a label. It returns how many there are, and on how many
+// pushes.
 func (c *costTaskcluster) startAll(label string) (runs, pushes int) {
 	for _, d := range c.pushes {
 		before := runs
@@ -74,7 +74,7 @@ func (c *costTaskcluster) startAll(label string) (runs, pushes int) {
 	return runs, pushes
 }
 
-// costWait counts what is asked in an hour, a while after the runs began.
+// costWait counts the requests of one hour, starting a while after the runs began.
 func costWait(
 	t *testing.T, s costScale, place func(*costTaskcluster, *testing.T) costPlace,
 ) tally {
@@ -87,7 +87,7 @@ func costWait(
 	var asking sync.WaitGroup
 	var ended error
 	asking.Go(func() { ended = searchingRuns(ctx, p.repo, p.ci) })
-	time.Sleep(2 * time.Minute) // the actions are slow
+	time.Sleep(2 * time.Minute) // actions take a while to make the runs
 	c.Settle()
 	if runs, pushes := c.startAll(costLabel); runs != costRuns || pushes != costRuns {
 		t.Errorf("%d runs began on %d pushes, expected %d on as many", runs, pushes, costRuns)

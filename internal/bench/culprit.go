@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// The seeds: the method was tuned on others than it is reported on. Each part adds
-// its own small number.
+// The seeds. The method was tuned on other seeds than those that are reported. Each part adds its
+// own small number, at most seedLast.
 const (
 	seedTuning    = 5
 	seedReporting = 20261125
 	seedLast      = 13 // the largest number that a part adds
 )
 
-// sim is the search for the culprit, simulated.
+// sim is the simulation of the search for the culprit.
 type sim struct {
 	t       *testing.T
 	seed    uint64
@@ -25,7 +25,7 @@ type sim struct {
 	figures []figure
 }
 
-// part is a part of the section, which -only chooses by the beginning of its name.
+// part is a part of this section. The flag -only chooses parts by the beginning of their name.
 type part struct {
 	name string
 	run  func()
@@ -62,7 +62,7 @@ func search(t *testing.T) {
 		b.seed = seedTuning
 	}
 	if seed := flag.Lookup("seed").Value.String(); seed != "0" {
-		b.seed, _ = strconv.ParseUint(seed, 10, 64) // the flag is a number
+		b.seed, _ = strconv.ParseUint(seed, 10, 64) // the flag package has checked that it is a number
 	}
 	parts, err := chosen(b.parts(), flag.Lookup("only").Value.String())
 	if err != nil {
@@ -81,8 +81,8 @@ func search(t *testing.T) {
 
 func flagged(name string) bool { return flag.Lookup(name).Value.String() == "true" }
 
-// chosen are the parts whose names begin with one of some, separated by commas; all
-// for none.
+// chosen returns the parts whose names begin with one of the names in only, which are separated by
+// commas; all parts when only is empty.
 func chosen(all []part, only string) ([]part, error) {
 	if only == "" {
 		return all, nil
@@ -110,7 +110,7 @@ func chosen(all []part, only string) ([]part, error) {
 	return out, nil
 }
 
-// trials is fewer when it must be quick.
+// trials is the number of trials; a quick run has fewer.
 func (b *sim) trials(n int) int {
 	if b.quick {
 		return max(40, n/16)
@@ -118,26 +118,26 @@ func (b *sim) trials(n int) int {
 	return n
 }
 
-// must notes something that is not as it must be.
+// must records a failure when ok is false.
 func (b *sim) must(ok bool, format string, args ...any) {
 	if !ok {
 		b.t.Errorf(format, args...)
 	}
 }
 
-// effective is the rate of a broken push that flakes too.
+// effective is the failure rate of a broken push whose test also flakes: with p = 0.5 and q = 0.1
+// it is 1 - 0.5·0.9 = 0.55.
 func effective(p, q float64) float64 { return 1 - (1-p)*(1-q) }
 
 // measured is an estimate and its standard error.
 type measured struct{ value, deviation float64 }
 
-// figure is what was measured, what it must reach, and the goal, which is only
-// printed.
+// figure is a measured value with the bound that it must reach, and a goal that is only printed.
 type figure struct {
 	name       string
 	got        measured
-	must, goal float64 // goal is must where there is no other
-	least      bool    // the must is the least; else the most
+	must, goal float64 // goal equals must when there is no other
+	least      bool    // whether must is a lower bound; else it is an upper one
 }
 
 func (b *sim) atLeast(got measured, must, goal float64, format string, args ...any) {
@@ -148,8 +148,7 @@ func (b *sim) atMost(got measured, must, goal float64, format string, args ...an
 	b.note(figure{fmt.Sprintf(format, args...), got, must, goal, false})
 }
 
-// note keeps a figure, and fails one that does not reach its must: the estimate as
-// it is, but in a quick run.
+// note records a figure and fails if it misses its must. A quick run allows 4 standard errors.
 func (b *sim) note(f figure) {
 	b.figures = append(b.figures, f)
 	slack := 0.0
@@ -159,7 +158,7 @@ func (b *sim) note(f figure) {
 	b.must(f.reaches(f.must, slack), "%s: %s, must be %s %.4g", f.name, f.text(), f.word(), f.must)
 }
 
-// reaches is false for what is not a number.
+// reaches is false for NaN.
 func (f figure) reaches(bound, slack float64) bool {
 	const rounding = 1e-9
 	if f.least {
@@ -179,7 +178,7 @@ func (f figure) text() string {
 	return fmt.Sprintf("%.4g ±%.2g", f.got.value, 1.96*f.got.deviation)
 }
 
-// numbers is the table of all figures that have a must.
+// numbers prints the table of all figures that have a must.
 func (b *sim) numbers() {
 	if len(b.figures) == 0 {
 		return

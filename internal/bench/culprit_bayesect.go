@@ -6,10 +6,10 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// bayesect is git_bayesect: the rates before and after have Jeffreys priors and
-// are summed over, the next run is the one that lowers the entropy most. With
-// history it is told the older and newer runs. free, if not nil, are runs in the
-// range that it is told too.
+// bayesect is the method of git_bayesect. The rates before and after have Jeffreys priors and are
+// integrated out; the next run is the one that lowers the expected entropy most. With history it
+// also knows the older and newer runs. free, if not nil, returns runs in the range that it knows
+// too.
 func bayesect(history bool, most int, free func(l *lab) []culprit.Counts) method {
 	return func(l *lab) answer {
 		b := &beliefs{runs: make([]culprit.Counts, l.n+1)}
@@ -39,7 +39,7 @@ func bayesect(history bool, most int, free func(l *lab) []culprit.Counts) method
 	}
 }
 
-// beliefs is bayesect's posterior over the pushes 1 to n.
+// beliefs is bayesect's posterior over pushes 1 to n.
 type beliefs struct {
 	older, newer culprit.Counts
 	runs         []culprit.Counts
@@ -94,9 +94,9 @@ func jeffreys(c culprit.Counts) float64 {
 
 func (b *beliefs) next() int { return mostTelling(b.prob, b.after, b.before, 0, 0) }
 
-// mostTelling is the push whose run lowers the entropy of the hypothesis most: the
-// probabilities and the rates are by push. fail and doubt are what other hypotheses, with
-// one rate everywhere, add to the chance of a failure and to the doubt about a run.
+// mostTelling returns the push whose run lowers the entropy of the hypothesis most. prob, after and
+// before are by push. fail and doubt are what the hypotheses with one rate everywhere add to the
+// probability of a failure and to the uncertainty about a run.
 func mostTelling(prob, after, before []float64, fail, doubt float64) int {
 	var rightFail, rightDoubt float64
 	for h, p := range prob {

@@ -6,8 +6,8 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// cells is the table of cells of one size and rate: the rates known, and the tiers of
-// what is known beforehand.
+// cells prints the table of one size and rate: for the rates known, and for the tiers of prior
+// knowledge.
 func (b *sim) cells(n int, p float64) {
 	if b.quick && n > 64 {
 		return
@@ -43,7 +43,7 @@ func (b *sim) cell(n int, p, q float64) {
 		b.atMost(ratio40, 1.25, 1.1, "%s, 40 newer: runs of the oracle's", name)
 	}
 	t1, t0 := try(trials, draw(50, 0), ours(1, t)), try(trials, draw(0, 0), ours(1, t))
-	few := max(40, trials/10) // of what is only printed
+	few := max(40, trials/10) // trials of methods that are only printed
 	fmt.Printf("%5.2f  %6.1f  %18s  %25s %25s  %18s  %18s  %18s  %18s  %18s  %18s\n", q, limit, cellText(best),
 		fmt.Sprintf("%s (%.2f)", cellText(t2), ratio.value), more, cellText(t1), cellText(t0),
 		cellText(try(few, draw(50, 0), bayesect(true, 3000, nil))), cellText(try(trials, draw(50, 0), facf)),

@@ -7,7 +7,7 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// forecasts compares what is said before a search with what it took.
+// forecasts compares the forecast of a search with what the search took.
 func (b *sim) forecasts() {
 	fmt.Printf("\nforecast and what it took, n = 64 and 256, T2\n%5s %4s %5s %10s %10s %8s %6s %8s %8s %6s\n",
 		"n", "p", "q", "at a time", "said runs", "took", "", "rounds", "took", "")

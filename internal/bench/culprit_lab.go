@@ -9,24 +9,24 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// lab is a job whose culprit is known: how its runs end is drawn from a stream of
-// each push's own, so that every method sees the same luck.
+// lab is a simulated job whose culprit is known. The results of each push's runs come from a random
+// stream of its own, so that every method meets the same luck.
 type lab struct {
 	seed, trial uint64
-	n, h        int // h is 1 to n, or n+1 for none
+	n, h        int // h is the culprit, 1 to n; n+1 means that nothing broke it
 	p, q        float64
 	infra       float64
-	dead        float64 // the share of pushes between the ends on which infrastructure ends every run
-	others      float64 // the rate of failures of other tests in the job, which count if blind
+	dead        float64 // share of the pushes between the ends on which infrastructure ends every run
+	others      float64 // rate at which other tests in the job fail; if blind, such failures cannot be told apart
 	blind       bool
 	older       culprit.Counts
 	newer       culprit.Counts
 	count       map[int]uint64
 	runs        int
-	ended       int // of the runs, by infrastructure
+	ended       int // number of runs that infrastructure ended
 }
 
-// The streams of a trial that are not of a push.
+// The random streams of a trial that do not belong to a push's results.
 const (
 	streamCulprit = 1 << 40
 	streamOlder   = 1 << 41
@@ -35,11 +35,11 @@ const (
 	streamFree    = 1 << 44
 	streamDead    = 1 << 45
 	streamSeen    = 1 << 46
-	streamInfra   = 1 << 50 // with the push
-	streamOthers  = 1 << 51 // with the push, or another stream
+	streamInfra   = 1 << 50 // plus the push
+	streamOthers  = 1 << 51 // plus the push, or plus another stream
 )
 
-// newLab draws a job: a culprit, and runs of older and newer pushes.
+// newLab draws a job: its culprit, and the runs of older and newer pushes.
 func newLab(seed, trial uint64, n int, p, q float64, older, newer int) *lab {
 	l := &lab{seed: seed, trial: trial, n: n, p: p, q: q, count: map[int]uint64{}}
 	l.h = 1 + int(l.uniform(streamCulprit, 0)*float64(n))
@@ -58,8 +58,8 @@ func (l *lab) outside(older, newer int) {
 	}
 }
 
-// fails says whether run j of a stream fails: by the sought failure, or by another
-// that cannot be told from it.
+// fails reports whether run j of a stream fails: with the sought failure, or with another one that
+// cannot be told from it.
 func (l *lab) fails(stream, j uint64, rate float64) bool {
 	return l.uniform(stream, j) < rate || l.blind && l.uniform(stream|streamOthers, j) < l.others
 }
@@ -72,8 +72,8 @@ func add(c *culprit.Counts, failed bool) {
 	}
 }
 
-// uniform is the j-th number of a stream, from 0 to 1: SplitMix64's finaliser
-// over the names of the stream.
+// uniform is the j-th number of a stream, 0 to 1. It applies SplitMix64's finaliser to the name of
+// the stream and j, so any number of any stream is available without the ones before it.
 func (l *lab) uniform(stream, j uint64) float64 {
 	x := l.seed
 	for _, v := range []uint64{l.trial, stream, j} {
@@ -107,13 +107,13 @@ func (l *lab) run(x int) culprit.RunEnd {
 	return culprit.RunPassed
 }
 
-// isDead says whether infrastructure ends every run on a push, for ever: never on
-// the ends of the range, which ran.
+// isDead reports whether infrastructure ends every run on push x. It never does on the ends of the
+// range, which have results.
 func (l *lab) isDead(x int) bool {
 	return l.dead > 0 && x > 0 && x < l.n && l.uniform(streamDead, uint64(x)) < l.dead
 }
 
-// failed runs a push, again where infrastructure ended it.
+// failed runs push x until infrastructure does not end the run, and reports whether it failed.
 func (l *lab) failed(x int) bool {
 	for {
 		if r := l.run(x); r != culprit.RunInfra {
@@ -122,29 +122,29 @@ func (l *lab) failed(x int) bool {
 	}
 }
 
-// answer is what a method says: a push, 0 for none of them, -1 for giving up, -2
-// for what is never so in a lab: that it was broken before the range.
+// answer is a method's answer: a push, 0 for none of them, -1 for giving up, or -2 for "broken
+// before the range", which is never true in a lab.
 type answer struct {
 	push   int
-	rounds int     // 0 for one after each run
-	stated float64 // the probability, where the method states one
-	class  []int   // the pushes that it cannot tell from push, push among them
-	either bool    // that nothing broke it, or something before the range
+	rounds int     // 0 means one run in each round
+	stated float64 // the probability that the method states, if it states one
+	class  []int   // the pushes that it cannot tell from push, including push
+	either bool    // it says that nothing broke it, or that something before the range did
 }
 
 // method is a way to search.
 type method func(l *lab) answer
 
-// score is how a method did over many trials.
+// score is a method's record over many trials.
 type score struct {
 	trials, right, wrong, gaveUp int
-	accused                      int // a push named, of those that are wrong
-	either                       int // of those that are right
+	accused                      int // how many of the wrong answers name a push
+	either                       int // how many of the right answers have either set
 	runs, rounds, stated, size   float64
 	runSquares, roundSquares     float64
-	statedDecided                float64   // over those that are right or wrong
-	infra                        float64   // runs that infrastructure ended
-	each                         []float64 // the runs of each trial
+	statedDecided                float64   // sum of stated over the trials that are right or wrong
+	infra                        float64   // number of runs that infrastructure ended
+	each                         []float64 // runs of each trial
 }
 
 func (s score) accuracy() float64 { return s.share(s.right) }
@@ -171,8 +171,8 @@ func meanOf(sum, squares float64, trials int) measured {
 	return measured{mean, math.Sqrt(math.Max(0, squares/n-mean*mean) / n)}
 }
 
-// over is the ratio of the mean runs of two methods that saw the same luck, trial by
-// trial.
+// over is the ratio of two methods' mean runs. Both met the same luck, so its error is computed
+// from trial by trial.
 func (s score) over(base score) measured {
 	r := s.mean() / base.mean()
 	squares := 0.0
@@ -184,7 +184,7 @@ func (s score) over(base score) measured {
 	return measured{r, math.Sqrt(squares/n/n) / base.mean()}
 }
 
-// within is half the 95 % interval of the accuracy, and of the mean of the runs.
+// within is half of the 95 % intervals of the accuracy and of the mean number of runs.
 func (s score) within() (accuracy, runs float64) {
 	return 1.96 * s.rightShare().deviation, 1.96 * s.meanRuns().deviation
 }
@@ -252,17 +252,17 @@ func (s *score) add(l *lab, a answer) {
 	s.size += float64(len(a.class))
 }
 
-// ours is the engine with some options; history and later runs are the lab's.
+// ours is mozci's engine with some options. Older and newer runs are the lab's.
 func ours(k int, o culprit.Options) method {
 	return func(l *lab) answer { return play(engine(k, o, l), l) }
 }
 
-// engine is a search of a lab with k runs at a time, and some options.
+// engine is a search of a lab, with k runs at a time.
 func engine(k int, o culprit.Options, l *lab) *culprit.Search {
 	o.Batch, o.Older, o.Newer = k, l.older, l.newer
 	s, err := culprit.New(l.n, &o)
 	if err != nil {
-		panic(err) // what is given here is plain
+		panic(err) // the options of this file are valid
 	}
 	return s
 }
@@ -286,13 +286,13 @@ func play(s *culprit.Search, l *lab) answer {
 	return a
 }
 
-// forecast is what the engine expects before a search.
+// forecast is the engine's forecast before a search.
 func forecast(s *culprit.Search) (runs, rounds float64) {
 	f := s.Forecast()
 	return f.Runs, f.Rounds
 }
 
-// oracle is the engine told the rates.
+// oracle is the engine when it knows the rates.
 func oracle(k int, o culprit.Options) method {
 	return func(l *lab) answer {
 		o := o

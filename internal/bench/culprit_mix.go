@@ -7,8 +7,7 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// mixLab is a failure as a CI has them: an old flake, a permanent one, or an
-// intermittent one.
+// mixLab is a failure as a CI has them: an old flake, a permanent failure, or an intermittent one.
 func (b *sim) mixLab(i uint64) *lab {
 	seed := &lab{seed: b.seed + 1, trial: i}
 	u := func(j uint64) float64 { return seed.uniform(streamKind, j) }
@@ -37,12 +36,12 @@ func (b *sim) mixLab(i uint64) *lab {
 	return l
 }
 
-// ciOptions suit a CI.
+// ciOptions are the options for a CI.
 func ciOptions() culprit.Options {
 	return culprit.Options{PriorNothing: 0.4, MinEffect: 0.1, MinOdds: 2.5, MaxRuns: 400}
 }
 
-// mix is the engine in a CI's mix.
+// mix measures the engine on a CI's mix of failures.
 func (b *sim) mix() {
 	row := b.mixRows()
 	one := row("ours, one at a time", b.trials(2000), ours(1, ciOptions()))
@@ -55,7 +54,7 @@ func (b *sim) mix() {
 	b.atMost(one.meanRuns(), 25.5, 24, "mix, one at a time: runs")
 }
 
-// peers are the others in the same mix.
+// peers measures other methods on the same mix.
 func (b *sim) peers() {
 	row, trials := b.mixRows(), b.trials(2000)
 	row("git bisect", trials, bisect)
@@ -69,7 +68,7 @@ func (b *sim) peers() {
 	}
 }
 
-// mixRows prints the head of a table, and gives what measures and prints a row.
+// mixRows prints the head of a table, and returns the function that measures and prints a row.
 func (b *sim) mixRows() func(name string, trials int, m method) score {
 	fmt.Printf("\na CI's mix: 35 %% old flakes, 40 %% permanent, 25 %% intermittent, n from 2 to 1024, 50 older " +
 		"runs, at most 400 runs\n")
@@ -84,8 +83,8 @@ func (b *sim) mixRows() func(name string, trials int, m method) score {
 	}
 }
 
-// calibration compares the stated probability with how often it is right, over
-// the mix, at several levels.
+// calibration compares the stated probability with the share of right answers, on the mix, at
+// several confidence levels.
 func (b *sim) calibration() {
 	fmt.Printf("\nstated and true probability, over those of the mix that were decided\n%6s %10s %8s %8s %8s\n",
 		"level", "at a time", "stated", "true", "apart")

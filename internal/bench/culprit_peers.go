@@ -6,9 +6,10 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// The other ways to search, made anew from what is written of them.
+// The methods of others, written here from their descriptions.
 
-// bisect is git bisect: it halves between a good and a bad push, with a run on each.
+// bisect is git bisect: it halves the range between a good and a bad push, with one run on each
+// push.
 func bisect(l *lab) answer {
 	lo, hi := 0, l.n
 	for hi-lo > 1 {
@@ -22,9 +23,9 @@ func bisect(l *lab) answer {
 	return answer{push: hi}
 }
 
-// repeated is bisection with repeats as Google has it: a push is bad if all of so
-// many runs fail, good with the first that passes. It looks at both ends first, and
-// says that nothing broke it where the bad one is good, or the good one bad.
+// repeated is bisection with repeats, as Google does it. A push is bad if all its runs fail, and
+// good at the first that passes. It checks both ends first, and says that nothing broke the job
+// when the bad end is good or the good end bad.
 func repeated(repeats int) method {
 	return func(l *lab) answer {
 		bad := func(x int) bool {
@@ -50,8 +51,8 @@ func repeated(repeats int) method {
 	}
 }
 
-// filled runs every push between the ends so many times, in one round; of the newest
-// it knows the failure that was seen.
+// filled runs every push between the ends times times, in one round. For the newest push it uses
+// the failure that was seen.
 func filled(l *lab, times int) []culprit.Counts {
 	runs := make([]culprit.Counts, l.n+1)
 	runs[l.n].Failed = 1
@@ -63,8 +64,8 @@ func filled(l *lab, times int) []culprit.Counts {
 	return runs
 }
 
-// linear runs every push in between once: the culprit is the oldest that failed.
-// Mozilla's tools of 2015 do so.
+// linear runs every push in between once; its culprit is the oldest push that failed. Mozilla's
+// tools of 2015 did this.
 func linear(l *lab) answer { return answer{push: oldestFailed(filled(l, 1)), rounds: 1} }
 
 func oldestFailed(runs []culprit.Counts) int {
@@ -76,14 +77,14 @@ func oldestFailed(runs []culprit.Counts) int {
 	return len(runs) - 1
 }
 
-// decoded runs every push in between so many times: the culprit is the push that
-// makes the results likeliest.
+// decoded runs every push in between times times; its culprit is the push that makes the results
+// most likely.
 func decoded(times int) method {
 	return func(l *lab) answer { return answer{push: likeliest(filled(l, times)), rounds: 1} }
 }
 
-// likeliest is the push for which the likelihood of the runs is the largest, at the
-// rates that make it so; the rate after it is the larger one.
+// likeliest is the push with the largest likelihood of the results, at the best pair of rates whose
+// rate after is the larger one.
 func likeliest(runs []culprit.Counts) int {
 	var left, right culprit.Counts
 	for _, c := range runs {
@@ -95,7 +96,7 @@ func likeliest(runs []culprit.Counts) int {
 		left.Failed, left.Passed = left.Failed+c.Failed, left.Passed+c.Passed
 		right.Failed, right.Passed = right.Failed-c.Failed, right.Passed-c.Passed
 		if left.Failed*(right.Failed+right.Passed) > right.Failed*(left.Failed+left.Passed) {
-			continue // it got better
+			continue // the rate fell: the job got better there
 		}
 		if l := maximal(left) + maximal(right); l > best+1e-12 {
 			best, at = l, h
@@ -104,8 +105,7 @@ func likeliest(runs []culprit.Counts) int {
 	return at
 }
 
-// maximal is the logarithm of the likelihood of some runs at the rate that makes it
-// the largest.
+// maximal is the logarithm of the likelihood of some runs at the best rate.
 func maximal(c culprit.Counts) float64 {
 	n := float64(c.Failed + c.Passed)
 	if n == 0 {
@@ -114,11 +114,11 @@ func maximal(c culprit.Counts) float64 {
 	return -n * coin(float64(c.Failed)/n)
 }
 
-// retriggers is Mozilla's bot of 2025: five runs more of the failing push. If all
-// six failed it fills the range with one run a push, if three or more did with six;
-// otherwise it does nothing. Who reads it takes the likeliest push for the culprit.
+// retriggers is Mozilla's bot of 2025. It runs the failing push five times more. If all six runs
+// failed it fills the range with one run on each push, if three or more did with six; else it does
+// nothing. Its culprit is the most likely push, which is how people read the result.
 func retriggers(l *lab) answer {
-	bad := 1 // what was seen
+	bad := 1 // the failure that was seen
 	for range 5 {
 		if l.failed(l.n) {
 			bad++
@@ -136,8 +136,8 @@ func retriggers(l *lab) answer {
 	return answer{push: likeliest(runs), rounds: 2}
 }
 
-// luci cuts the range in three with two runs at a time, then runs the suspect and
-// its parent: only a failure and a pass confirm it.
+// luci cuts the range into thirds with two runs at a time. Then it runs the suspect and its parent,
+// and accuses only on a failure and a pass.
 func luci(l *lab) answer {
 	lo, hi, rounds := 0, l.n, 0
 	for hi-lo > 1 {
@@ -153,7 +153,7 @@ func luci(l *lab) answer {
 		}
 		switch {
 		case badA && b > a && b < hi && !badB:
-			return answer{push: -1, rounds: rounds} // a bad range
+			return answer{push: -1, rounds: rounds} // the range is bad
 		case badA:
 			hi = a
 		case b > a && b < hi && badB:
@@ -170,9 +170,9 @@ func luci(l *lab) answer {
 	return answer{push: -1, rounds: rounds + 1}
 }
 
-// facf is flake-aware culprit finding: a broken push fails always, another with
-// the test's flake rate, known from its history and taken as 0.11 at least; the
-// next run is where half of the belief lies on either side.
+// facf is flake-aware culprit finding. It assumes that a broken push always fails, and that any
+// other push fails at the test's flake rate, which is known from its history and taken as at least
+// 0.11. The next run is on the push that splits the belief in halves.
 func facf(l *lab) answer {
 	f := math.Max(0.11, (float64(l.older.Failed)+0.5)/(float64(l.older.Failed+l.older.Passed)+1))
 	if l.older.Failed+l.older.Passed == 0 {

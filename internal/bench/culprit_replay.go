@@ -11,8 +11,8 @@ import (
 	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
-// replay searches for the real culprits of nine days of autoland, on its real
-// order of pushes; only the results are simulated.
+// replay searches for the real culprits of nine days of autoland, in the real order of its pushes.
+// Only the results are simulated.
 func (b *sim) replay() {
 	var days struct {
 		Pushes []struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// parallel compares the rounds with the least there can be.
+// parallel compares the number of rounds with the theoretical limit.
 func (b *sim) parallel() {
 	fmt.Printf("\nseveral at a time, n = 256, p = 0.5, q = 0.1, T2; limit: the batch capacity of the channel\n")
 	r := culprit.Rates{After: effective(0.5, 0.1), Before: 0.1}
@@ -24,7 +24,7 @@ func (b *sim) parallel() {
 	}
 }
 
-// infra has infrastructure end some runs anywhere.
+// infra lets infrastructure end some runs anywhere.
 func (b *sim) infra() {
 	fmt.Printf("\ninfra ends 20 %% of the runs, n = 64, 50 older runs; runs with those that it ended\n")
 	for _, r := range []culprit.Rates{{After: 1}, {After: 0.5, Before: 0.01}} {
@@ -48,8 +48,8 @@ func (b *sim) infra() {
 	}
 }
 
-// dead has pushes on which infrastructure ends every run, for ever: such a push
-// cannot be told from the next one that can be tested.
+// dead has pushes on which infrastructure ends every run. Such a push cannot be told from the next
+// one that can be tested.
 func (b *sim) dead() {
 	fmt.Printf("\n10 %% of the pushes are dead: infra ends every run there. n = 64, 50 older runs; right: the " +
 		"culprit is among the answer\n")
@@ -78,7 +78,7 @@ func (b *sim) dead() {
 	}
 }
 
-// untestable marks three pushes in ten: the culprit is among the answer.
+// untestable marks three pushes in ten as untestable. The culprit must still be in the answer.
 func (b *sim) untestable() {
 	s := try(b.trials(500), func(i uint64) *lab { return newLab(b.seed+6, i, 64, 1, 0, 50, 0) }, func(l *lab) answer {
 		o := culprit.Options{Untestable: make([]bool, l.n+1)}
@@ -94,7 +94,7 @@ func (b *sim) untestable() {
 	b.atMost(measured{s.size / float64(s.trials), 0.03}, 2, 1.9, "untestable pushes: size of the answer")
 }
 
-// permanent is the home ground of flake-aware culprit finding.
+// permanent has only permanent failures, which is what flake-aware culprit finding is made for.
 func (b *sim) permanent() {
 	fmt.Printf("\npermanent only, 50 older runs\n")
 	for _, n := range []int{64, 256, 1024} {
@@ -106,8 +106,7 @@ func (b *sim) permanent() {
 	}
 }
 
-// fresh are flakes without history: nothing broke them, and no run is known of
-// before the range.
+// fresh has flakes without history: nothing broke them, and no run before the range is known.
 func (b *sim) fresh() {
 	fmt.Printf("\nflakes without history, n from 2 to 1024, rate from 0.01 to 0.5, at most 400 runs\n")
 	for _, k := range []int{1, 4} {
@@ -118,7 +117,8 @@ func (b *sim) fresh() {
 			s := engine(k, ciOptions(), l)
 			said[l.trial], _ = forecast(s)
 			a := play(s, l)
-			// A round is whole.
+			// A round is always whole, so up to k-1 runs more than needed are not held against the
+			// forecast.
 			ratio[l.trial] = math.Max(0, float64(l.runs-(k-1))) / said[l.trial]
 			return a
 		})
@@ -142,7 +142,7 @@ func (b *sim) fresh() {
 	}
 }
 
-// flakeLab is a flake as in the mix, with no history.
+// flakeLab is a flake of the mix, without history.
 func (b *sim) flakeLab(i uint64) *lab {
 	seed := &lab{seed: b.seed + 10, trial: i}
 	n := int(math.Round(math.Exp(math.Log(2) + seed.uniform(streamKind, 0)*(math.Log(1024)-math.Log(2)))))

@@ -6,8 +6,8 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// signature has other tests of the job fail too: 0.1 of the runs of good pushes
-// fail, of which one in ten has the sought failure.
+// signature lets other tests of the job fail too: 0.1 of the runs of good pushes fail, and one in
+// ten of these has the sought failure.
 func (b *sim) signature() {
 	const n, p, q, all = 64, 0.5, 0.01, 0.1
 	fmt.Printf("\nother failures in the job, n = %d, p = %v, T2: %v of the runs of good pushes fail, %v with the "+
@@ -32,9 +32,9 @@ func (b *sim) signature() {
 	}
 }
 
-// learn takes the signature from the first run of the newest push that fails. Where
-// that is another failure, it is the one that is sought, which no push broke; the
-// answer is right all the same only if it names the culprit.
+// learn takes the signature from the first failed run of the newest push. If that is another
+// failure, the search looks for a failure that no push broke; the answer still counts as right only
+// if it names the culprit.
 func learn(l *lab) *lab {
 	for j := uint64(0); ; j++ {
 		sought := l.uniform(streamSeen, j) < l.p

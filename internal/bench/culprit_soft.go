@@ -16,7 +16,7 @@ var softCases = []culprit.Rates{
 	{After: 0.6, Before: 0.1},
 }
 
-// freeRuns are the runs of every fifth push, once, that nobody bought.
+// freeRuns are the runs that the CI made anyway: one on every fifth push.
 func freeRuns(l *lab) []culprit.Counts {
 	out := make([]culprit.Counts, l.n+1)
 	for x := range out {
@@ -27,8 +27,7 @@ func freeRuns(l *lab) []culprit.Counts {
 	return out
 }
 
-// softly is the engine, told the runs that nobody bought; and the rates, if it is
-// to know them.
+// softly is the engine when it knows these runs and, if told, the rates too.
 func softly(k int, told bool) method {
 	return func(l *lab) answer {
 		o := culprit.Options{}
@@ -72,8 +71,7 @@ func (b *sim) soft() {
 	}
 }
 
-// nearestGreen bisects between the newest green before the failure and the
-// failure, as everybody does.
+// nearestGreen bisects between the failure and the newest green run before it, as most people do.
 func nearestGreen(l *lab) answer {
 	free := freeRuns(l)
 	lo, hi := 0, l.n

@@ -11,8 +11,8 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// speed is the time of a decision, and of a scan for a change beside the plainest
-// one.
+// speed measures the time of a decision, and the time of a scan for a change beside that of the
+// simplest implementation.
 func (b *sim) speed() {
 	fmt.Printf("\n")
 	var times []time.Duration
@@ -59,7 +59,7 @@ func (b *sim) speed() {
 
 func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// plainScan is the same in two loops: for each place, count both sides.
+// plainScan is the same in two loops: for each place it counts both sides.
 func plainScan(failed []bool) int {
 	best, at := math.Inf(-1), 0
 	for k := 1; k < len(failed); k++ {

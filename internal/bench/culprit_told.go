@@ -9,25 +9,24 @@ import (
 	"github.com/mozci/mozci/analysis/culprit"
 )
 
-// What the engine of a search is told when the rates are known to come from some
-// prior, and what is not told beyond that: the price of a prior that is not exact.
-// Here the rates of each trial are drawn from a list of pairs, which is the engine's
-// own prior (a CI's least effect and odds) with the rate before in a band; and a
-// second engine, made anew here, sums over exactly that list. It chooses greedily,
-// as the engine does, and stops at the confidence as it is, since its probabilities
-// are exact but for "nothing" and "older", on which both have the same prior.
+// What is it worth to know the prior of the rates exactly? Here the rates of each trial are drawn
+// from a list of pairs, which is the engine's own prior (with a CI's least effect and odds) and the
+// rate before in a band. The engine competes with a second one, written here, that sums over
+// exactly this list. It chooses greedily, as the engine does. It stops at the confidence itself,
+// since its probabilities are exact except for "nothing" and "older", for which both have the same
+// prior.
 
-// pairs are rates after and before, with the masses of those after (those before
-// have the same); most is how many of the rates before go with each one after.
+// pairs are rates after and before, with the probability mass of each rate after; all rates
+// before have the same mass. most is how many of the rates before go with each rate after.
 type pairs struct {
 	after, mass, before []float64
 	most                []int
-	sum                 float64 // of the masses
-	// The logarithms of the rates, and of what they leave.
+	sum                 float64 // sum of the masses
+	// logs are the logarithms of the rates, left those of 1 minus the rates.
 	logs, left [2][]float64
 }
 
-// told compares the engine with one that is told the exact prior.
+// told compares the engine with one that knows the exact prior.
 func (b *sim) told(n int) {
 	fmt.Printf("\ntold the exact prior of the rates, n = %d: drawn from the engine's prior with q in a band, 200 "+
 		"older runs, 20 newer ones; oracle: told the rates\n", n)
@@ -54,7 +53,7 @@ func (b *sim) told(n int) {
 	}
 }
 
-// strata prints where two methods differ, by the rate after.
+// strata prints where the two methods differ, by the rate after.
 func strata(draw func(uint64) *lab, mine, exact score) {
 	for _, s := range []struct {
 		name     string
@@ -78,8 +77,8 @@ const (
 	leastOdds   = 2.5
 )
 
-// inBand is the engine's prior with the rate before in a band: after, Beta(0.7, 0.7)
-// and a spike of 0.4 at 1; before, Beta(0.3, 4).
+// inBand is the engine's prior, with the rate before in a band: the rate after is Beta(0.7, 0.7)
+// with a spike of 0.4 at 1, the rate before Beta(0.3, 4).
 func inBand(from, to float64) *pairs {
 	const pointsAfter, pointsBefore, always = 40, 12, 0.4
 	lo, hi := mathext.RegIncBeta(0.3, 4, from), mathext.RegIncBeta(0.3, 4, to)
@@ -110,7 +109,7 @@ func inBand(from, to float64) *pairs {
 	return g
 }
 
-// drawn is the pair at a quantile.
+// drawn is the pair at quantile u.
 func (g *pairs) drawn(u float64) culprit.Rates {
 	u *= g.sum
 	for i, p := range g.after {
@@ -123,11 +122,11 @@ func (g *pairs) drawn(u float64) culprit.Rates {
 	return culprit.Rates{After: 1, Before: g.before[0]}
 }
 
-// exactly is the posterior over hypotheses 0 (older), 1 to n, and n+1 (nothing), with
-// the rates summed over a list of pairs.
+// exactly is the posterior over the hypotheses 0 (older), 1 to n, and n+1 (nothing), with the rates
+// summed over a list of pairs.
 type exactly struct {
 	prior *pairs
-	flake []float64 // the rates if nothing broke it, each as likely
+	flake []float64 // the rates when nothing broke it, all equally likely
 	l     *lab
 	runs  []culprit.Counts
 
@@ -135,7 +134,7 @@ type exactly struct {
 	after, before []float64 // mean rates, by hypothesis
 }
 
-// informed is the search told the exact prior.
+// informed is the search that knows the exact prior.
 func informed(prior *pairs) method {
 	var flake []float64
 	const points = 60
@@ -197,7 +196,7 @@ func (e *exactly) update() {
 		top = math.Max(top, x)
 	}
 	for h := range e.prob {
-		prior := 0.88 / float64(n) // as the engine has it
+		prior := 0.88 / float64(n) // the engine's prior
 		if h == 0 {
 			prior = 0.02
 		} else if h > n {
@@ -211,8 +210,7 @@ func (e *exactly) update() {
 	}
 }
 
-// evidence is the logarithm of the likelihood of the runs on both sides, and the
-// mean rates.
+// evidence is the logarithm of the likelihood of the runs on both sides, with the mean rates.
 func (g *pairs) evidence(left, right culprit.Counts) (log, after, before float64) {
 	a, scaleA := likelihoods(right, g.logs[0], g.left[0])
 	b, scaleB := likelihoods(left, g.logs[1], g.left[1])
@@ -231,8 +229,8 @@ func (g *pairs) evidence(left, right culprit.Counts) (log, after, before float64
 	return scaleA + scaleB + math.Log(sum), after / sum, before / sum
 }
 
-// likelihoods are those of some runs at each rate, the largest being 1, and the
-// logarithm of what they are to be multiplied with.
+// likelihoods are the likelihoods of some runs at each rate, scaled so that the largest is 1. scale
+// is the logarithm of the factor that undoes this.
 func likelihoods(c culprit.Counts, logs, left []float64) (out []float64, scale float64) {
 	out = make([]float64, len(logs))
 	scale = math.Inf(-1)
@@ -251,8 +249,8 @@ func likelihoods(c culprit.Counts, logs, left []float64) (out []float64, scale f
 	return out, scale
 }
 
-// nothing is the logarithm of the likelihood that one rate holds everywhere, and its
-// mean.
+// nothing is the logarithm of the likelihood that one rate holds everywhere, with the mean of that
+// rate.
 func (e *exactly) nothing(all culprit.Counts) (log, rate float64) {
 	most, sum := math.Inf(-1), 0.0
 	logs := make([]float64, len(e.flake))

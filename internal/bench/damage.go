@@ -10,14 +10,13 @@ import (
 	"github.com/mozci/mozci/internal/testing/damage"
 )
 
-// damaged are the recorded answers of each source, with what its public API makes
-// of them.
+// damaged are the recorded answers of each source, with what its public API makes of them.
 var damaged = []func(*testing.T) []*damage.Case{
 	buildbotDamage, pushlogDamage, selfserveDamage, taskclusterDamage, treeherderDamage,
 }
 
-// harm damages every recorded answer in every way, and prints what came of it: see
-// package damage. A result that moves without an error fails it.
+// harm damages every recorded answer in every way, and prints the results; see package damage. A
+// result that changes without an error is a failure.
 func harm(t *testing.T) {
 	most := 4
 	if f := flag.Lookup("quick"); f != nil && f.Value.String() == "true" {
@@ -37,7 +36,7 @@ func harm(t *testing.T) {
 	}
 	harmLogs(t, most, &sum)
 	printDamage(&sum)
-	fmt.Println("\nnobody could tell:")
+	fmt.Println("\ndamage that no reader could notice:")
 	for _, reason := range slices.Sorted(maps.Keys(sum.Untold)) {
 		fmt.Printf("%7d  %s\n", sum.Untold[reason], reason)
 	}

@@ -22,13 +22,13 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// master is a double behind a transport that keeps what it answered, and that gives
-// one text in place of an answer.
+// master is a double behind a transport that records its answers, and that can replace one of them
+// by another text.
 type master struct {
 	d        *bbtest.Double
 	mu       sync.Mutex
-	answered map[string][]byte // by method and URL, but for calls that failed
-	swap     string            // the one whose answer is text
+	answered map[string][]byte // by method and URL; failed calls are left out
+	swap     string            // the call that is answered with text
 	text     []byte
 }
 
@@ -56,11 +56,11 @@ func (m *master) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// heardEvent is the one event of the double's streams.
+// heardEvent is the only event of the double's streams.
 const heardEvent = `{"key":["buildrequests","5","complete"],"message":{"buildrequestid":5,"buildsetid":5,` +
 	`"builderid":1,"claimed":true,"complete":true,"results":2}}`
 
-// stream tells that the fifth request ended, and ends a minute later.
+// stream sends the end of the fifth request, and ends a minute later.
 func (m *master) stream(r *http.Request) *http.Response {
 	text := []byte(heardEvent)
 	if m.swap == eventSwap {
@@ -83,8 +83,7 @@ func (m *master) stream(r *http.Request) *http.Response {
 
 const eventSwap = "GET /sse/listen/*/*/*"
 
-// history is a master with two builders, a virtual one, three changes and each sort
-// of run.
+// history is a master with two builders, a virtual builder, three changes, and each kind of run.
 func history() *bbtest.Double {
 	d := bbtest.Offline()
 	d.Builder("linux64 build", "build")
@@ -116,7 +115,7 @@ func history() *bbtest.Double {
 	return d
 }
 
-// harmedQuestion asks a project, and says what matters of the answer.
+// harmedQuestion asks a project something, and returns what matters of the answer as text.
 type harmedQuestion struct {
 	name string
 	ask  func(context.Context, *buildbot.Project) (string, error)
@@ -183,7 +182,7 @@ func jobsOf(labels ...string) func(context.Context, *buildbot.Project) (string, 
 				out = append(out, fmt.Sprintf("%d: %s", i+1, run))
 			}
 		}
-		slices.Sort(out) // the order of jobs means nothing
+		slices.Sort(out) // the order of jobs has no meaning
 		return strings.Join(out, "\n"), nil
 	}
 }
@@ -195,7 +194,7 @@ func triggered(label string) func(context.Context, *buildbot.Project) (string, e
 	}
 }
 
-// heard is what a watcher is told of the run that ends.
+// heard is what a watcher hears of the run that ends.
 func heard(t *testing.T, p *buildbot.Project) (out string, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		for e, watchErr := range p.Watch(t.Context()) {
@@ -233,7 +232,7 @@ func buildbotDamage(t *testing.T) []*damage.Case {
 		for key, text := range sortedAnswers(recording.answered) {
 			is := endpointOf(key)
 			if is == nil {
-				continue // a log, or the page that signs in
+				continue // a log, or the page for signing in
 			}
 			out = append(out, &damage.Case{
 				Endpoint: is, Name: q.name + ": " + shortened(key), Text: text, Untold: masterUntold,
@@ -261,7 +260,7 @@ func endpointOf(key string) contract.Any {
 	return nil
 }
 
-// othersOf are the answers to other questions of the same endpoint.
+// othersOf are the answers to other questions at the same endpoint.
 func othersOf(all map[string][]byte, is contract.Any, key string) map[string][]byte {
 	out := map[string][]byte{}
 	for other, text := range all {
@@ -297,7 +296,7 @@ func shortened(key string) string {
 
 var placeInList = regexp.MustCompile(`\[\d+\]`)
 
-// masterUntold says why nobody could tell that a master's answer is damaged.
+// masterUntold says why a reader cannot notice that a master's answer is damaged.
 func masterUntold(d damage.Damage, _ string) string {
 	field := placeInList.ReplaceAllString(d.Path, "[]")
 	last := field[strings.LastIndexByte(field, '.')+1:]
@@ -318,7 +317,7 @@ func masterUntold(d damage.Damage, _ string) string {
 	case strings.HasPrefix(field, "builders[].tags"):
 		return "a tag is what people call it"
 	case strings.HasPrefix(field, "forceschedulers[].all_fields"):
-		switch d.Kind { //nolint:exhaustive // any other way is to be caught
+		switch d.Kind { //nolint:exhaustive // every other damage must be noticed
 		case damage.Dropped, damage.Empty:
 			return "a form has the fields that it has, and a group need not have a name"
 		}
@@ -334,5 +333,5 @@ var wholeLists = []string{
 	"forceschedulers[].builder_names", "builders[].masterids", "builders[].tags",
 }
 
-// ownWords are texts that follow no rule.
+// ownWords are texts of any form.
 var ownWords = []string{"name", "branch", "codebase", "revision", "builder_names[]", "repository", "project"}

@@ -15,8 +15,8 @@ import (
 	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
-// harmLogs cuts the recorded logs of failing jobs, plain and packed. A log that is
-// cut never says that a test passed which failed.
+// harmLogs cuts the recorded logs of failing jobs, plain and compressed. A log that is cut must
+// never say that a failed test passed.
 func harmLogs(t *testing.T, most int, sum *damage.Report) {
 	names, err := filepath.Glob(filepath.Join(testenv.Shared(t, "data", "6-logs"), "*"))
 	if err != nil {
@@ -42,10 +42,10 @@ func harmLogs(t *testing.T, most int, sum *damage.Report) {
 	}
 }
 
-// biggestLog is how much of a log is cut up: each cut is read from the start.
+// biggestLog is the maximum number of bytes of a log that are cut: each cut is read from the start.
 const biggestLog = 4 << 20
 
-// harmLog cuts one log; nil when it names no failing test.
+// harmLog cuts one log. It returns nil for a log that names no failing test.
 func harmLog(t *testing.T, name string, text []byte, most int) *damage.Report {
 	whole, err := joblog.Read(t.Context(), bytes.NewReader(text), "", nil)
 	if err != nil || len(text) > biggestLog {
@@ -62,7 +62,7 @@ func harmLog(t *testing.T, name string, text []byte, most int) *damage.Report {
 	}
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	_, _ = z.Write(text) // into memory
+	_, _ = z.Write(text) // a bytes.Buffer takes everything
 	_ = z.Close()
 	r := &damage.Report{Name: clipLeft("log: "+name, 62)}
 	cuts := 10 * most

@@ -71,7 +71,7 @@ func pushlogContract(name string) contract.Any {
 	return pushlog.Contracts()[i]
 }
 
-// told is what matters of pushes.
+// told is what matters of pushes, as text.
 func told(pushes []job.Push) string {
 	var b strings.Builder
 	for _, p := range pushes {
@@ -84,7 +84,7 @@ func told(pushes []job.Push) string {
 	return b.String()
 }
 
-// hgCase is an answer that a server gives to everything.
+// hgCase is an answer that a server gives to every request.
 func hgCase(
 	e contract.Any, name string, text []byte, others map[string][]byte,
 	ask func(context.Context, *pushlog.Server) (string, error),
@@ -108,7 +108,7 @@ func hgServer(answer func(*http.Request) []byte) *pushlog.Server {
 	return s
 }
 
-// relevanceCase is a push that was backed out.
+// relevanceCase is the answer about a push that was backed out.
 func relevanceCase(t *testing.T, text, other []byte) *damage.Case {
 	var wire struct {
 		Changesets []struct{ Node string }
@@ -175,7 +175,7 @@ func messageCases(t *testing.T) []*damage.Case {
 	return out
 }
 
-// pushlogUntold says why nobody could tell that an answer is damaged.
+// pushlogUntold says why a reader cannot notice that an answer is damaged.
 func pushlogUntold(d damage.Damage, _ string) string {
 	field := placeInList.ReplaceAllString(d.Path, "[]")
 	last := field[strings.LastIndexByte(field, '.')+1:]

@@ -23,7 +23,7 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// selfserveDamage are what BuildAPI, the dumps and Pulse said of Mozilla's Buildbot.
+// selfserveDamage are answers of Mozilla's Buildbot: of BuildAPI, of the dumps, and of Pulse.
 func selfserveDamage(t *testing.T) []*damage.Case {
 	out := []*damage.Case{thingsCase(t)}
 	out = append(out, buildAPICases(t)...)
@@ -31,7 +31,7 @@ func selfserveDamage(t *testing.T) []*damage.Case {
 	return append(out, toldCases(t)...)
 }
 
-// selfserveOf is one of the room's contracts.
+// selfserveOf is a contract of the package, by its name.
 func selfserveOf(name string) contract.Any {
 	all := selfserve.Contracts()
 	return all[slices.IndexFunc(all, func(c contract.Any) bool { return c.Title() == "selfserve/"+name })]
@@ -63,7 +63,7 @@ func (s buildAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text)
 }
 
-// project is a branch of it, long after all that is recorded.
+// project is a branch of it, at a time long after everything that is recorded.
 func (s buildAPI) project(branch string) (*selfserve.Project, error) {
 	c, err := selfserve.New("http://buildapi.test", &selfserve.Options{
 		HTTP: &http.Client{Transport: testenv.InMemory{Handler: s}}, BuildDataURL: "http://builddata.test",
@@ -94,11 +94,11 @@ func jobLines(all []job.Job) string {
 	return strings.Join(out, "; ")
 }
 
-// recordedRevision is that of the recorded listing.
+// recordedRevision is the revision of the recorded listing.
 const recordedRevision = "146071751b1e5d16b87786f6e60485222c28c202"
 
-// recordedListing is the recorded listing of a build that succeeded, with one of two
-// requests, another one that failed, and a request that waits.
+// recordedListing is the recorded listing of a build that succeeded, with one of its two requests,
+// another request that failed, and one that waits.
 func recordedListing(t *testing.T) []byte {
 	t.Helper()
 	var all struct {
@@ -125,8 +125,8 @@ func recordedListing(t *testing.T) []byte {
 	return text
 }
 
-// listedDump is a dump of the day with the recorded listing's build in it, in the form
-// of a recorded build.
+// listedDump is a dump of the day that contains the recorded listing's build, in the form of a
+// recorded build.
 func listedDump(t *testing.T) []byte {
 	t.Helper()
 	var builds []map[string]any
@@ -214,12 +214,12 @@ func buildAPICases(t *testing.T) []*damage.Case {
 	}}
 }
 
-// untoldOf is why nobody could tell a damage to a field: that it is absent, another
-// value of the same form, or one more or less.
+// untoldOf says why a reader cannot notice a damage to a field: the field may be absent, may have
+// another value of the same form, or its list may have one element more or less.
 func untoldOf(d damage.Damage, whole []byte, why map[string]string) string {
 	field := contract.Finding{Path: d.Path}.Field()
 	switch d.Kind {
-	case damage.Dropped, damage.Empty, damage.Null, damage.Removed, damage.Flipped: // of a member's name
+	case damage.Dropped, damage.Empty, damage.Null, damage.Removed, damage.Flipped: // damage to a member's name
 		return why[field]
 	}
 	if damage.Scalar(whole, d.Text) {
@@ -238,7 +238,7 @@ func firstRequest(t *testing.T, listing []byte) []byte {
 	return builds[0].Requests[0]
 }
 
-// logOf is the log of the recorded request's run, by its ID.
+// logOf is the log of the recorded request's run, found by the request's id.
 func logOf(request, day []byte) (string, error) {
 	var dump struct {
 		Builds []struct {
@@ -306,7 +306,7 @@ func dumpCases(t *testing.T) []*damage.Case {
 	}}
 }
 
-// endsIn is what a dump says of its builds.
+// endsIn is what a dump says about its builds.
 func endsIn(text []byte) (string, error) {
 	var out []string
 	err := selfserve.ReadDump(bytes.NewReader(text), func(b selfserve.DumpBuild) error {
@@ -356,11 +356,11 @@ func toldCases(t *testing.T) []*damage.Case {
 	}}
 }
 
-// lost are the ways in which a name comes to be another one, or is gone.
+// lost are the damages that change a name or remove it.
 var lost = []damage.Kind{damage.Removed, damage.Dropped, damage.Empty, damage.Word, damage.Flipped}
 
-// thingsCase is allthethings.json. The names in the recorded part were replaced, which
-// gave two builders one: it is once here, since the last one counts.
+// thingsCase is allthethings.json. The names in the recorded part were replaced, which gave two
+// builders the same name; it appears once here, since the last one counts.
 func thingsCase(t *testing.T) *damage.Case {
 	t.Helper()
 	var once map[string]any
@@ -387,7 +387,7 @@ func thingsCase(t *testing.T) *damage.Case {
 			return out, nil
 		},
 		Untold: func(d damage.Damage, _ string) string {
-			// Which builders there are, and which trigger which, only this says.
+			// Only this file says which builders exist, and which trigger which.
 			named := strings.HasPrefix(d.Path, "builders.") || strings.HasPrefix(d.Path, "schedulers.")
 			if named && slices.Contains(lost, d.Kind) {
 				return "the recorded part of allthethings.json names builders that it lacks"

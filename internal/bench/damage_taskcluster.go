@@ -23,15 +23,15 @@ import (
 	"github.com/mozci/mozci/taskcluster"
 )
 
-// tcTape keeps what a deployment answered, in the order of the requests, so that it
-// can be asked the same again in no time; one answer may be given another text.
+// tcTape records a deployment's answers in the order of the requests, so that the same questions
+// can be repeated without delay. One answer may be replaced by another text.
 type tcTape struct {
 	mu      sync.Mutex
-	from    http.Handler // nil: what is not kept is not there
+	from    http.Handler // nil: requests that are not recorded get 404
 	answers map[string][]*http.Response
 	bodies  map[*http.Response][]byte
 	next    map[string]int
-	swap    string // method, path and body of the request that is answered by text
+	swap    string // method, path and body of the request whose answer is text
 	text    []byte
 }
 
@@ -80,7 +80,7 @@ func (p *tcTape) give(r *http.Request, res *http.Response, body []byte) *http.Re
 	}
 }
 
-// kept is the first request that a pattern means, and its answer.
+// kept is the first request that matches a pattern, and its answer.
 func (p *tcTape) kept(at string) (key string, answer []byte) {
 	pattern := regexp.MustCompile("(?m)" + at)
 	for _, key := range slices.Sorted(maps.Keys(p.answers)) {
@@ -91,22 +91,22 @@ func (p *tcTape) kept(at string) (key string, answer []byte) {
 	return "", nil
 }
 
-// tcScene is an answer, and what is asked that it is an answer to.
+// tcScene is an answer, and the question for which it was given.
 type tcScene struct {
 	title, name string
-	at          string // of the request: method and path
-	recorded    bool   // of the recorded push; else of a double
-	old         bool   // of a deployment without batch calls
+	at          string // the request's method and path
+	recorded    bool   // it is of the recorded push, not of a double
+	old         bool   // the deployment has no batch calls
 	ask         func(context.Context, *tcAsking) string
-	other       func(context.Context, *tcAsking) string // what has another answer there
+	other       func(context.Context, *tcAsking) string // a question to which this request has another answer
 }
 
-// tcAsking asks about a push. A failure is kept, and what comes after it is not asked.
+// tcAsking asks about a push. It keeps the first failure, and asks nothing more after it.
 type tcAsking struct {
 	c    *taskcluster.Client
 	p    *taskcluster.Project
 	push job.Push
-	s    *tctest.Server // while the tape is made; nil later
+	s    *tctest.Server // set while the tape is recorded
 	err  error
 }
 
@@ -117,7 +117,7 @@ func run[T any](a *tcAsking, v T, err error) T {
 	return v
 }
 
-// play asks, on a tape, and returns what was answered.
+// play asks the questions on a tape, and returns the answers as text.
 func (s *tcScene) play(
 	t *testing.T, tape *tcTape, server *tctest.Server, push job.Push, ask func(context.Context, *tcAsking) string,
 ) (result string, err error) {
@@ -136,7 +136,7 @@ func (s *tcScene) play(
 	return result, err
 }
 
-// tape asks a deployment, and keeps its answers.
+// tape asks a deployment and records its answers.
 func (s *tcScene) tape(t *testing.T, ask func(context.Context, *tcAsking) string) *tcTape {
 	tape := &tcTape{answers: map[string][]*http.Response{}, bodies: map[*http.Response][]byte{}}
 	push := job.Push{Repo: "autoland", ID: tctest.RecordedID, Revision: tctest.RecordedRevision}
@@ -200,9 +200,8 @@ const (
 	tcSpare = "test-linux2404-64/opt-talos-g1"
 )
 
-// tcDeployment has two pushes: a build that made a file, a test that failed, one
-// that cannot run any more, and one that waits for a task of another group, which
-// waits itself.
+// tcDeployment has two pushes. Their tasks are a build that made a file, a test that failed, one
+// that cannot run any more, and one that waits for a task of another group, which waits too.
 func tcDeployment() *tctest.Server {
 	s := tctest.New()
 	for _, id := range []int64{20, 21} {
@@ -230,7 +229,7 @@ func tcDeployment() *tctest.Server {
 	return s
 }
 
-// tcJobs are the push's jobs with what matters of them.
+// tcJobs are the push's jobs, with what matters of them.
 func tcJobs(ctx context.Context, a *tcAsking) string {
 	var out []string
 	jobs, err := a.p.Jobs(ctx, a.push)
@@ -254,7 +253,7 @@ func tcCatalog(labels ...string) func(context.Context, *tcAsking) string {
 	}
 }
 
-// tcAdded says of each job whether somebody asked for it.
+// tcAdded says of each job whether it was added after the push.
 func tcAdded(ctx context.Context, a *tcAsking) string {
 	var out []string
 	jobs, err := a.p.Jobs(ctx, a.push)
@@ -265,7 +264,7 @@ func tcAdded(ctx context.Context, a *tcAsking) string {
 	return strings.Join(out, "\n")
 }
 
-// tcFiles says of each job whether its files are there.
+// tcFiles says of each job whether its files exist.
 func tcFiles(ctx context.Context, a *tcAsking) string {
 	var out []string
 	jobs, err := a.p.Jobs(ctx, a.push, tcBuild)
@@ -291,7 +290,7 @@ func tcLog(ctx context.Context, a *tcAsking) string {
 	return run(a, string(text), err) + fmt.Sprint(log.Close())
 }
 
-// tcFired asks for two runs of a test, and then what came of it.
+// tcFired triggers two runs of a test, and then reads their outcome.
 func tcFired(ctx context.Context, a *tcAsking) string {
 	r, err := a.p.Trigger(ctx, job.Request{Key: "k", Label: tcTest, Push: a.push, Count: 2, Why: "a measurement"})
 	got := run(a, r, err)
@@ -306,14 +305,14 @@ func tcFired(ctx context.Context, a *tcAsking) string {
 	return fmt.Sprint(got.State, got.By, got.IDs, out.IDs, out.Done, out.Why, out.Cancelled)
 }
 
-// tcDepth asks how deep the test's queue is.
+// tcDepth reads the depth of the test's queue.
 func tcDepth(ctx context.Context, a *tcAsking) string {
 	tcJobs(ctx, a)
 	n, err := a.p.QueueDepth(ctx, tcTest)
 	return fmt.Sprint(run(a, n, err))
 }
 
-// of21 asks the same of the other push.
+// of21 asks the same about the other push.
 func of21(ask func(context.Context, *tcAsking) string) func(context.Context, *tcAsking) string {
 	return func(ctx context.Context, a *tcAsking) string {
 		a.push = tcPush(21)
@@ -362,14 +361,14 @@ func taskclusterDamage(t *testing.T) []*damage.Case {
 	return out
 }
 
-// tcReason is why nobody can tell some damages.
+// tcReason says why a reader cannot notice some damages.
 type tcReason struct {
-	title, field string // patterns; the field's is of its path without places
+	title, field string // patterns; field matches the path without indices
 	kinds        []damage.Kind
 	why          string
 }
 
-// gone are the ways to lose an element or a member of data.
+// gone are the ways in which an element or a member can get lost.
 var gone = []damage.Kind{damage.Dropped, damage.Empty, damage.Removed}
 
 var tcReasons = []tcReason{
@@ -389,7 +388,7 @@ var tcReasons = []tcReason{
 	{`label-to-taskid|task-graph`, `^\.$`, []damage.Kind{damage.Instead}, "a task may have made nothing"},
 }
 
-// tcUntold says why nobody can tell that an answer is damaged.
+// tcUntold says why a reader cannot notice that an answer is damaged.
 func tcUntold(title string, d damage.Damage) string {
 	field := contract.Finding{Path: d.Path}.Field()
 	for _, r := range tcReasons {

@@ -29,8 +29,8 @@ func treeherderContract(name string) contract.Any {
 	return treeherder.Contracts()[i]
 }
 
-// harmedProject is try on a server that answers one path with a text, and the others
-// as the double does.
+// harmedProject is try on a server that answers one path with a text, and everything else as the
+// double does.
 func harmedProject(s *thtest.Server, path string, text []byte) *treeherder.Project {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, path) {
@@ -146,8 +146,8 @@ func toldJobs(jobs []job.Job) string {
 	return strings.Join(lines, "\n")
 }
 
-// treeherderTable is the recorded table of repositories, with one that only the table
-// says is a try server.
+// treeherderTable is the recorded table of repositories, with one that is a try server only
+// according to the table.
 func treeherderTable(t *testing.T) *damage.Case {
 	var har struct {
 		Log struct {
@@ -189,13 +189,12 @@ func treeherderTable(t *testing.T) *damage.Case {
 	}
 }
 
-// snapshotCases are pushes of the snapshots of 2013 and 2014, with objects and with
-// rows.
+// snapshotCases are pushes of the snapshots of 2013 and 2014, with objects and with rows.
 func snapshotCases(t *testing.T) []*damage.Case {
 	var out []*damage.Case
 	for _, c := range []struct {
 		contract, name, file string
-		push                 int // by which of the pushes, fewer than all so that it is quick
+		push                 int // the push that is damaged; one of them is enough, to be quick
 	}{
 		{"resultsets", "a push of 2014", "mozilla-inbound_resultset_2014-04-15.json.gz", 0},
 		{"resultsets", "a push of 2014 with rows", "mozilla-inbound_resultset_2014-04-15_later.json.gz", 1},
@@ -241,7 +240,7 @@ func snapshotResult(text []byte) (string, error) {
 	return out, nil
 }
 
-// treeherderUntold says why nobody could tell that an answer is damaged.
+// treeherderUntold says why a reader cannot notice that an answer is damaged.
 func treeherderUntold(d damage.Damage, _ string) string {
 	field := placeInList.ReplaceAllString(d.Path, "[]")
 	last := field[strings.LastIndexByte(field, '.')+1:]
@@ -266,10 +265,10 @@ func treeherderUntold(d damage.Damage, _ string) string {
 	return ""
 }
 
-// freeWords are texts that follow no rule.
+// freeWords are texts of any form.
 var freeWords = []string{"name", "job_type_name", "job_type_symbol", "repository", "symbol"}
 
-// ofPlace are what a job says of itself, or its place of it.
+// ofPlace are what a job says about itself, and about its place.
 var ofPlace = []string{
 	"who", "option_collection_hash", "build_platform", "ref_data_name", "job_group_symbol", "platform",
 	"platform_option", "option",

@@ -20,8 +20,8 @@ const (
 	findLatency = 50 * time.Millisecond
 )
 
-// find measures backfill.Find in virtual time: 50 ms for each Scheduler.Jobs,
-// 100 pushes, width 10.
+// find measures backfill.Find in virtual time: each Scheduler.Jobs takes 50 ms, there are 100
+// pushes, and the width is 10.
 func find(t *testing.T) {
 	fmt.Printf("find: %d pushes, %v for each Scheduler.Jobs, width %d, virtual time\n\n", findPushes, findLatency,
 		findWidth)
@@ -47,14 +47,13 @@ func find(t *testing.T) {
 	}
 }
 
-// walked is what one Find took.
+// walked is what one Find cost.
 type walked struct {
 	took         time.Duration
-	asked, twice int // pushes; requests for the push that was asked about most
+	asked, twice int // pushes that were read; the maximum number of requests for one push
 }
 
-// walk runs Find on a history that is bad, with one good push so far from the
-// start, or none.
+// walk runs Find on a history of bad pushes, with one good push that far from the start, or none.
 func walk(t *testing.T, distance, width int) walked {
 	var text strings.Builder
 	text.WriteString("push test\n")

@@ -25,25 +25,25 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// The most that a service may grow between a tenth of its questions and all of
-// them: caches are full by then.
+// The maximum growth of a service from a tenth of its questions to all of them. By the first tenth
+// its caches are full.
 const (
 	grownHeap       = 16 << 20
 	grownGoroutines = 10
-	generation      = 100 // pushes that there are at a time
+	generation      = 100 // number of pushes at a time
 )
 
 // service is a source in a service that runs for months.
 type service struct {
 	name string
-	// renew replaces the deployment by one with the pushes from first on.
+	// renew replaces the deployment by one whose pushes begin at first.
 	renew func(first int)
-	// ask asks about a push of the present generation.
+	// ask asks about a push of the current generation.
 	ask func(ctx context.Context, push int) error
 }
 
-// growth lets services answer very many questions, about pushes that come and go,
-// and measures what they keep.
+// growth lets services answer very many questions about pushes that come and go, and measures what
+// they keep.
 func growth(t *testing.T) {
 	questions := 100_000
 	if flag.Lookup("quick").Value.String() == "true" {
@@ -80,7 +80,7 @@ func grows(t *testing.T, s service, questions int) {
 	}
 }
 
-// held is the heap that is in use.
+// held is the heap in use, in bytes.
 func held() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -91,7 +91,7 @@ func held() uint64 {
 
 func megabytes(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
-// replaced is a deployment that is replaced by another while a client goes on.
+// replaced is a deployment that can be exchanged for another while a client goes on.
 type replaced struct {
 	mu  sync.Mutex
 	now http.Handler
@@ -202,7 +202,7 @@ func growingPushlog(t *testing.T) service {
 	}}
 }
 
-// ledgerGrowth asks for runs for months, and prunes what is older than a month.
+// ledgerGrowth records requests for months, and prunes those older than a month.
 func ledgerGrowth(t *testing.T, questions int) {
 	synctest.Test(t, func(t *testing.T) {
 		l := ledger.NewMemory()
@@ -236,7 +236,7 @@ func ledgerGrowth(t *testing.T, questions int) {
 	})
 }
 
-// diskGrowth stores answers in a cache on disk of 4 MiB.
+// diskGrowth stores answers in a cache on disk with a limit of 4 MiB.
 func diskGrowth(t *testing.T, questions int) {
 	const limit = 4 << 20
 	dir := t.TempDir()

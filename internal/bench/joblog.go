@@ -26,27 +26,27 @@ import (
 )
 
 const (
-	logSize    = 512 << 20 // bytes of the plain log
+	logSize    = 512 << 20 // size of the plain log in bytes
 	logSmall   = 64 << 20
 	logCores   = 2
-	logMust    = 1.5 // of grep's throughput
+	logMust    = 1.5 // minimum ratio to grep's throughput
 	logMemory  = 32 << 20
 	jsonSize   = 64 << 20
-	jsonMust   = 1.4 // of a bare pass of JSON v2: twice what error summaries were
+	jsonMust   = 1.4 // minimum ratio to a bare pass of json v2; error summaries once had half of it
 	logRounds  = 5
 	jsonRounds = 5
-	coresMust  = 1.3 // of what one core does
-	logNoise   = 0.9 // of what must be, as the machine does other things too
+	coresMust  = 1.3 // minimum ratio of two cores to one
+	logNoise   = 0.9 // tolerance, since the machine also does other things
 
 	groupsFew     = 10_000
 	groupsMany    = 100_000
 	groupsRatio   = 40
-	distinctLine  = 430 // bytes
+	distinctLine  = 430 // size of a line in bytes
 	distinctLines = 400_000
 	hostileMemory = 128 << 20
 )
 
-// plainTerms are the plain terms of the error lines' rules, for grep.
+// plainTerms are the fixed strings in the rules for error lines, for grep.
 var plainTerms = []string{
 	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH",
 	"Assertion fail", "###!!! ABORT:",
@@ -56,9 +56,8 @@ var plainTerms = []string{
 	"Unsuccessful task run with exit code: 137", "YOU ARE LEAKING THE WORLD",
 }
 
-// logs measures the parsers of joblog on two cores: a plain log made of real ones
-// against grep with the plain terms, which has one, and the structured ones against a
-// bare pass of JSON v2.
+// logs measures the parsers of joblog on two cores. The plain log, made of real ones, competes with
+// grep and the fixed strings, on one core; the structured logs compete with a bare pass of json v2.
 func logs(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(logCores))
 	dir := t.TempDir()
@@ -90,10 +89,10 @@ func logs(t *testing.T) {
 	structured(t, "mozlog", joblog.StructuredLog, mozlogLines())
 }
 
-// plainLog measures error lines, and the failures of the whole log, in turns with grep.
+// plainLog measures the error lines of a whole log, and its failures, in turns with grep.
 func plainLog(t *testing.T, terms, big string) {
 	t.Helper()
-	grep(t, terms, big) // into the page cache
+	grep(t, terms, big) // bring the file into the page cache
 	found := 0
 	ours := func() { found = errorLines(t, big) }
 	theirs := func() { grep(t, terms, big) }
@@ -128,15 +127,15 @@ func plainLog(t *testing.T, terms, big string) {
 	}
 }
 
-// turns is what two passes over the same bytes took, in the middle of their rounds, and
-// the middle of how many times as fast ours was in each round; and how many cores the
-// machine had for us meanwhile, without which what two cores must do cannot be asked.
+// turns are the median times of two passes over the same bytes, and the median ratio of the rounds.
+// cores says how many cores the machine really gave: only as far as it had two can two be expected
+// to be faster.
 type turns struct {
 	theirs, ours time.Duration
 	ratio, cores float64
 }
 
-// spin keeps so many cores busy, with the same work each, and tells how long.
+// spin keeps cores busy with the same work each, and returns how long that took.
 func spin(cores int) time.Duration {
 	return timed(func() any {
 		var sums [logCores]uint64
@@ -155,7 +154,7 @@ func spin(cores int) time.Duration {
 	})
 }
 
-// inTurns measures two passes in turns, so that what else the machine does slows both.
+// inTurns measures two passes in turns, so that other work on the machine slows both.
 func inTurns(rounds int, theirs, ours func()) turns {
 	var t, o []time.Duration
 	var ratios, cores []float64
@@ -172,9 +171,8 @@ func inTurns(rounds int, theirs, ours func()) turns {
 	return turns{t[rounds/2], o[rounds/2], ratios[rounds/2], cores[rounds/2]}
 }
 
-// hostile measures logs that are made to take all time or all memory: groups,
-// of which ten times as many must take about ten times as long, and failures of
-// which no two are alike.
+// hostile measures logs that are made to use up time or memory: test groups, where ten times as
+// many must take about ten times as long, and failures that are all different.
 func hostile(t *testing.T) {
 	t.Helper()
 	var took []time.Duration
@@ -219,8 +217,7 @@ func report(t *testing.T, in io.Reader, which joblog.Format) *joblog.Report {
 	return r
 }
 
-// distinct is a log of failures of gtest with names of their own, made as it is
-// read.
+// distinct is a log of gtest failures with a different name each, made while it is read.
 type distinct struct {
 	n, most int
 	buf     []byte
@@ -295,7 +292,7 @@ func realLog(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// repeat writes text again and again, up to a size.
+// repeat writes text again and again, up to a size in bytes.
 func repeat(t *testing.T, name string, text []byte, size int) {
 	t.Helper()
 	f, err := os.Create(name)
@@ -316,10 +313,9 @@ func repeat(t *testing.T, name string, text []byte, size int) {
 	}
 }
 
-// structured compares a parser of JSON lines with a bare pass of JSON v2 over the
-// same bytes, into a struct of the one member that says what a line is. Before lines
-// were walked once, and on all cores, error summaries were read 0.66 times as fast as
-// that, when encoding/json decoded them (72 MB/s of 109).
+// structured compares a parser of JSON lines with a bare pass of json v2 over the same bytes, which
+// decodes only the member that says what kind of line it is. For comparison: when encoding/json
+// decoded error summaries, on one core and in two passes, the ratio was 0.66 (72 of 109 MB/s).
 func structured(t *testing.T, name string, which joblog.Format, text []byte) {
 	t.Helper()
 	r := inTurns(jsonRounds, func() {
@@ -346,8 +342,7 @@ func structured(t *testing.T, name string, which joblog.Format, text []byte) {
 	}
 }
 
-// summaryLines is an error summary of groups that ended, with failures among
-// them and the stacks that those have.
+// summaryLines is an error summary of groups that ended, with failures and their stacks among them.
 func summaryLines() []byte {
 	var b bytes.Buffer
 	for i := 0; b.Len() < jsonSize; i++ {
@@ -365,8 +360,8 @@ func summaryLines() []byte {
 	return b.Bytes()
 }
 
-// mozlogLines is a structured log as mochitests write them: mostly the output of
-// processes and subtests that passed.
+// mozlogLines is a structured log of a mochitest: mostly output of processes, and subtests that
+// passed.
 func mozlogLines() []byte {
 	var b bytes.Buffer
 	const common = `"thread": "ProcessReader", "pid": 1234, "source": "mochitest", "time": 1420849114219`

@@ -28,8 +28,8 @@ const (
 	processes   = 8
 )
 
-// ledgers measures the ledger: processes that are killed, requests that come to
-// nothing, a ledger that breaks, a database that is restarted, and a large one.
+// ledgers measures the ledger: with processes that are killed, requests that are lost, a ledger
+// that fails, a database that is restarted, and a million entries.
 func ledgers(t *testing.T) {
 	if flag.Lookup("quick").Value.String() == "true" {
 		*kills, *entries = min(*kills, 40), min(*entries, 100_000)
@@ -40,14 +40,13 @@ func ledgers(t *testing.T) {
 	sizes(t)
 }
 
-// killings kills a real process that carries a plan of 50 steps out on a real
-// SQLite file, at random points, over a CI that answers late, loses its answer
-// after having acted, does not act, hears a request twice or lists runs twice;
-// and starts it again until it is done.
+// killings carries out a plan of 50 steps with a real process on a real SQLite file, kills the
+// process at random points, and starts it again until the plan is done. The CI answers late, loses
+// its answer after it has acted, does not act, receives a request twice, or lists runs twice.
 func killings(t *testing.T) {
 	fmt.Printf("ledger: a plan of %d steps, SIGKILL at random points, a real SQLite file, a CI that misbehaves\n\n",
 		ledgerSteps)
-	fmt.Println("CI              processes   kills   plans   runs planned   asked for   plans exactly right   more " +
+	fmt.Println("CI              processes   kills   plans   runs planned   requested   plans exactly right   more " +
 		"than planned")
 	for _, c := range []struct {
 		keyed     bool
@@ -91,8 +90,8 @@ func (k *killed) add(o killed) {
 	k.over += o.over
 }
 
-// ledgerWorld is a history of 50 pushes, with nothing, one run or a coalesced one
-// on each; their revisions begin with the number first and those after it.
+// ledgerWorld is a history of 50 pushes, each with no run, one run, or a coalesced one. Their
+// revisions begin with consecutive numbers, starting at first.
 func ledgerWorld(rng *rand.Rand, first int) string {
 	var world bytes.Buffer
 	world.WriteString("push test\n")
@@ -102,7 +101,7 @@ func ledgerWorld(rng *rand.Rand, first int) string {
 	return world.String()
 }
 
-// ledgerPlan is a plan of 50 steps for one to three runs each.
+// ledgerPlan is a plan of 50 steps, each for one to three runs.
 func ledgerPlan(t *testing.T, rng *rand.Rand) trigger.Plan {
 	w := jobtest.MustParse(ledgerWorld(rng, 0))
 	plan, err := trigger.Make(t.Context(), jobtest.NewCI(w, nil), w.Pushes("autoland"), []string{"test"}, 2+rng.IntN(2),
@@ -113,8 +112,8 @@ func ledgerPlan(t *testing.T, rng *rand.Rand) trigger.Plan {
 	return plan
 }
 
-// trial carries one plan out, with processes that are killed and started again
-// until each has come to its end.
+// trial carries out one plan, with processes that are killed and started again until each has
+// finished.
 func trial(t *testing.T, seed uint64, keyed bool, processes int, kill bool) killed {
 	rng := rand.New(rand.NewPCG(seed, 4))
 	plan := ledgerPlan(t, rng)
@@ -156,8 +155,8 @@ func trial(t *testing.T, seed uint64, keyed bool, processes int, kill bool) kill
 	return out
 }
 
-// untilDone runs a process until it ends by itself, killing it at random
-// requests or moments meanwhile. It returns how often it was killed.
+// untilDone runs a process until it ends by itself, and meanwhile kills it at random requests or
+// times. It returns the number of kills.
 func untilDone(t *testing.T, ci *hostileCI, url, file, plan string, kill bool) int {
 	n := 0
 	for {
@@ -178,12 +177,12 @@ func untilDone(t *testing.T, ci *hostileCI, url, file, plan string, kill bool) i
 			n++
 			continue
 		}
-		// A CI that carries keys lets every step be settled; one that does not
-		// leaves steps that nobody can know about.
+		// With a CI that carries keys every step can be settled. Without keys some steps stay
+		// unknown.
 		if err == nil || !ci.keyed && child.ProcessState.ExitCode() == 1 {
 			return n
 		}
-		if child.ProcessState.ExitCode() == 1 { // steps whose answers were lost: again
+		if child.ProcessState.ExitCode() == 1 { // the answers to some steps were lost, so start it again
 			continue
 		}
 		t.Errorf("process: %v\n%s", err, said)

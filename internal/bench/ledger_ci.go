@@ -23,28 +23,27 @@ func openSQLite(file string) (*sql.DB, error) {
 			"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
 }
 
-// hostileCI is a CI behind HTTP that outlives the processes which ask it. It
-// kills them, too: at a random request, before or after acting on it.
+// hostileCI is a CI behind HTTP, in a process that outlives those which call it. It also kills
+// these, at a random request, before or after it has acted.
 type hostileCI struct {
 	keyed bool
 
 	mu     sync.Mutex
 	rng    *rand.Rand
-	runs   map[int64]int  // by push id
-	keys   map[string]int // accepted requests, with their counts
+	runs   map[int64]int  // number of runs, by push id
+	keys   map[string]int // accepted requests by key, with their counts
 	doomed []*doomed
 }
 
 type doomed struct {
 	process *os.Process
 	pid     int
-	at      int  // requests that it may still make
-	after   bool // killed after the CI acted, before it answers
+	at      int  // number of requests that the process may still make
+	after   bool // kill it after the CI acted, before the answer
 	killed  bool
 }
 
-// doom plans a process's death; the function that it returns says whether it
-// died of it.
+// doom plans a process's death. The returned function reports whether the process died of it.
 func (c *hostileCI) doom(p *os.Process, kill bool) func() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,7 +53,7 @@ func (c *hostileCI) doom(p *os.Process, kill bool) func() bool {
 	d := &doomed{process: p, pid: p.Pid, at: c.rng.IntN(60), after: c.rng.IntN(2) == 0}
 	c.doomed = append(c.doomed, d)
 	var timer *time.Timer
-	if c.rng.IntN(3) == 0 { // at a moment of its own, not of ours
+	if c.rng.IntN(3) == 0 { // at a random time, not at a request
 		d.at = 1 << 30
 		timer = time.AfterFunc(time.Duration(c.rng.IntN(60_000))*time.Microsecond, func() { c.kill(d) })
 	}
@@ -74,8 +73,7 @@ func (c *hostileCI) kill(d *doomed) {
 	d.killed = d.process.Kill() == nil
 }
 
-// strike kills the process that asks, when its time has come at this point of
-// its request.
+// strike kills the process that made a request, if its time has come at this point of the request.
 func (c *hostileCI) strike(pid int, after bool) bool {
 	for _, d := range c.doomed {
 		if d.pid != pid || d.killed {
@@ -105,7 +103,7 @@ type askWire struct {
 	Count int    `json:"count"`
 }
 
-// ServeHTTP is POST /trigger and GET-like POST /jobs.
+// ServeHTTP handles POST /trigger and POST /jobs.
 func (c *hostileCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var ask askWire
 	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
@@ -118,9 +116,9 @@ func (c *hostileCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	mood := c.rng.IntN(12)
-	if r.URL.Path == "/trigger" && mood != 0 { // 0: it does nothing, and fails
+	if r.URL.Path == "/trigger" && mood != 0 { // with mood 0 it does not act, and fails
 		c.act(ask)
-		if mood == 1 { // the request is delivered twice, as a proxy does; keys make it one
+		if mood == 1 { // a proxy delivers the request twice; with keys it counts once
 			if c.keyed {
 				c.act(ask)
 			}
@@ -135,12 +133,12 @@ func (c *hostileCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case dead:
 	case r.URL.Path == "/trigger" && mood <= 0, r.URL.Path == "/trigger" && mood == 2:
-		w.WriteHeader(http.StatusInternalServerError) // for 2: after having acted
-	case r.URL.Path == "/trigger" && mood == 3: // the connection breaks
+		w.WriteHeader(http.StatusInternalServerError) // with mood 2: it has acted, and reports an error
+	case r.URL.Path == "/trigger" && mood == 3: // it has acted, and the connection breaks
 		panic(http.ErrAbortHandler)
 	default:
 		if mood == 4 {
-			time.Sleep(5 * time.Millisecond) // late
+			time.Sleep(5 * time.Millisecond) // a late answer
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"runs": n, "twice": mood == 5})
 	}
@@ -204,7 +202,7 @@ func (c *remoteCI) Trigger(ctx context.Context, r job.Request) (job.Receipt, err
 	return job.Receipt{State: job.ReceiptAccepted}, err
 }
 
-// keyedCI is one that carries keys.
+// keyedCI is a remoteCI that carries keys.
 type keyedCI struct{ *remoteCI }
 
 // Carried implements job.KeyCarrier.
@@ -217,5 +215,5 @@ func (c keyedCI) Carried(ctx context.Context, r job.Request) ([]string, error) {
 	return out, err
 }
 
-// Accepted implements job.AcceptedLister: everything is visible at once.
+// Accepted implements job.AcceptedLister. Every run is visible at once.
 func (keyedCI) Accepted(context.Context, job.Push, string) ([]job.Request, error) { return nil, nil }

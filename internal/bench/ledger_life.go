@@ -19,17 +19,17 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// fateful is a CI that accepts requests and makes their runs later, by jobs of its
-// own: it swallows some, and some of the jobs fail.
+// fateful is a CI that accepts requests and makes their runs later, in background jobs. It loses
+// some requests, and some of the jobs fail.
 type fateful struct {
-	job.Scheduler // what ran before
+	job.Scheduler // the runs that existed before
 	rng           *rand.Rand
-	swallows      int // of a hundred requests
+	swallows      int // number of requests in a hundred that it loses
 	fails         int
 	runs          map[job.PushKey][]job.Job
 	outcomes      map[string]job.Outcome
 	asked         int
-	lost          int // requests of which nothing came
+	lost          int // number of requests that made no run
 }
 
 func (f *fateful) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
@@ -71,10 +71,10 @@ func (f *fateful) Outcome(_ context.Context, _ job.Push, _ string, r job.Receipt
 	return o, nil
 }
 
-// broken is a ledger that fails once, at a random moment.
+// broken is a ledger that fails once, at a random operation.
 type broken struct {
 	ledger.Ledger
-	left int // operations until then; negative is never
+	left int // number of operations until then; negative means never
 }
 
 var errBroken = errors.New("the disk is full")
@@ -105,16 +105,14 @@ func (b *broken) Entries(ctx context.Context, q ledger.Query) ([]ledger.Entry, e
 	return b.Ledger.Entries(ctx, q)
 }
 
-// lived sums up plans that were carried out again and again until nothing was
-// missing.
+// lived sums up plans that were carried out again and again until nothing was missing.
 type lived struct{ plans, planned, made, asked, lost, broken, rounds, exact int }
 
-// lives carries plans out, in virtual time, over a CI that loses requests, with a
-// ledger that breaks: what comes to nothing is asked for again in its time, and
-// nothing twice.
+// lives carries out plans in virtual time, over a CI that loses requests, with a ledger that fails.
+// What was lost must be requested again in time, and nothing may be requested twice.
 func lives(t *testing.T) {
 	const plans = 100
-	fmt.Printf("\nledger: %d plans of %d steps, planned anew every 70 minutes of virtual time until nothing is "+
+	fmt.Printf("\nledger: %d plans of %d steps, planned again every 70 minutes of virtual time until nothing is "+
 		"missing\n\n", plans, ledgerSteps)
 	fmt.Println("                                       runs planned   made   requests   lost   ledger broke   " +
 		"rounds   plans exactly right")
@@ -190,10 +188,10 @@ func live(t *testing.T, seed uint64, swallows, fails int, breaks bool) lived {
 	return out
 }
 
-// restarts carries plans out over a real PostgreSQL that is restarted meanwhile.
+// restarts carries out plans over a real PostgreSQL that is restarted meanwhile.
 func restarts(t *testing.T) {
 	fmt.Println("\nledger: a real PostgreSQL that is restarted while plans are carried out")
-	t.Run("postgres", func(t *testing.T) { // where there is none, this part is skipped
+	t.Run("postgres", func(t *testing.T) { // a subtest, so that only this part is skipped without PostgreSQL
 		defer func() {
 			if t.Skipped() {
 				fmt.Println("skipped: no PostgreSQL server is installed")
@@ -246,7 +244,7 @@ func restarts(t *testing.T) {
 	})
 }
 
-// interrupted is a ledger that something happens to after so many operations.
+// interrupted is a ledger to which something happens after left operations.
 type interrupted struct {
 	ledger.Ledger
 	until int

@@ -18,11 +18,11 @@ import (
 
 var entries = flag.Int("entries", 1_000_000, "ledger: how many entries the large one has")
 
-// mostOfEmpty is how much more a plan may cost on a large ledger than on an empty one.
+// mostOfEmpty is the maximum ratio of a plan's cost on a large ledger to its cost on an empty one.
 const mostOfEmpty = 2.0
 
-// sizes measures a plan of 50 steps, made and carried out, on a ledger of a million
-// entries and on an empty one, in turns.
+// sizes measures making and carrying out a plan of 50 steps on a ledger with a million entries and
+// on an empty one, in turns.
 func sizes(t *testing.T) {
 	fmt.Printf("\nledger: a plan of %d steps, made and carried out, on %d entries and on none\n\n", ledgerSteps,
 		*entries)
@@ -95,13 +95,13 @@ func searched(t *testing.T, l ledger.Ledger) time.Duration {
 	return time.Since(began)
 }
 
-// labels is how many labels a large ledger is about, as many as a CI has.
+// labels is the number of labels in a large ledger, as many as a CI has.
 const labels = 10_000
 
-// old is the i-th entry of a large ledger: of many labels and pushes.
+// old is the i-th entry of a large ledger, which has many labels and pushes.
 func old(i int) ledger.Entry {
 	label := fmt.Sprintf("label-%d", i%labels)
-	if i%labels == 0 { // the one that is asked about
+	if i%labels == 0 { // the label that the plan is about
 		label = "test"
 	}
 	return ledger.Entry{
@@ -126,7 +126,7 @@ func largeSQLite(t *testing.T, file string, n int) ledger.Ledger {
 	return l
 }
 
-// fill writes entries that are a week old, at once.
+// fill writes n entries that are a week old.
 func fill(t *testing.T, db *sql.DB, n int) {
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {

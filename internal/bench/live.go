@@ -21,9 +21,9 @@ import (
 
 var liveOnly = flag.String("live-only", "", "live: one section, such as throughput")
 
-// pulsing measures what listens to Pulse, on a real RabbitMQ: how fast it is, beside
-// a bare client; what is left of 10,000 messages when processes are killed and servers
-// restarted; its memory; a burst; a broker that is away; and queues that are deleted.
+// pulsing measures listening to Pulse, on a real RabbitMQ: its speed beside a bare client; what is
+// left of 10,000 messages when processes are killed and servers restarted; its memory; a burst of
+// messages; a broker that is away; and queues that are deleted.
 func pulsing(t *testing.T) {
 	l := &bay{T: t, quick: flag.Lookup("quick").Value.String() == "true"}
 	if why := rabbittest.Missing(); why != "" {
@@ -56,21 +56,21 @@ func pulsing(t *testing.T) {
 	fmt.Printf("\nseconds:%s\n", strings.TrimSuffix(took, ","))
 }
 
-// The broker's user, who exists on this loopback interface only.
+// The broker's user. It exists only on this machine's loopback interface.
 const (
 	liveUser     = "bench"
 	livePassword = "bench" // #nosec G101 -- of a broker that ends with the bench
 )
 
-// liveLimit bounds what is waited for.
+// liveLimit is the maximum time to wait for anything.
 const liveLimit = 5 * time.Minute
 
-// bay is where a section works.
+// bay is the environment of a section.
 type bay struct {
 	*testing.T
 	quick     bool
 	broker    *rabbittest.Broker
-	database  *testenv.Database // once it was needed
+	database  *testenv.Database // started when a section first needs it
 	templates []template
 	queues    int
 }
@@ -82,7 +82,7 @@ func (l *bay) must(err error) {
 	}
 }
 
-// sized is how many of something there are: fewer in a quick run.
+// sized chooses between the usual number of something and that of a quick run.
 func (l *bay) sized(usual, quick int) int {
 	if l.quick {
 		return quick
@@ -90,7 +90,7 @@ func (l *bay) sized(usual, quick int) int {
 	return usual
 }
 
-// until waits for what nobody tells.
+// until waits for a condition that no event announces.
 func (l *bay) until(what string, ok func() bool) {
 	l.Helper()
 	end := time.Now().Add(liveLimit)
@@ -102,8 +102,8 @@ func (l *bay) until(what string, ok func() bool) {
 	}
 }
 
-// newQueue declares a queue, with the arguments that a Consumer gives it, which gets
-// everything of the exchanges. It returns its name.
+// newQueue declares a queue as a Consumer does, bound to all messages of the exchanges, and returns
+// its name.
 func (l *bay) newQueue(exchanges ...string) string {
 	l.Helper()
 	l.queues++
@@ -112,7 +112,7 @@ func (l *bay) newQueue(exchanges ...string) string {
 	return name
 }
 
-// declare is newQueue of a queue with this name.
+// declare is newQueue with a given name.
 func (l *bay) declare(name string, exchanges ...string) {
 	l.Helper()
 	l.must(l.broker.Declare(exchanges...))
@@ -128,29 +128,29 @@ func (l *bay) declare(name string, exchanges ...string) {
 	}
 }
 
-// dialBare is the bare client.
+// dialBare connects the bare client.
 func dialBare(url string) (*amqp.Connection, error) {
 	return amqp.DialConfig(url, amqp.Config{SASL: []amqp.Authentication{
 		&amqp.PlainAuth{Username: liveUser, Password: livePassword},
 	}})
 }
 
-// listening is a Live with a Consumer that run until they are stopped.
+// listening is a Live with a Consumer, running until they are stopped.
 type listening struct {
 	l        *bay
 	live     *pulse.Live
 	consumer *pulse.Consumer
-	began    chan struct{} // is closed when messages come for the first time
-	since    time.Time     // is set before
-	decoded  atomic.Int64  // messages
-	events   atomic.Int64  // that were decoded
-	heard    atomic.Int64  // of them, by a listener
-	missed   atomic.Int64  // that told the listener to look
+	began    chan struct{} // closed at the first message
+	since    time.Time     // set before began is closed
+	decoded  atomic.Int64  // messages that were decoded
+	events   atomic.Int64  // events in these messages
+	heard    atomic.Int64  // events that a listener received
+	missed   atomic.Int64  // events that told the listener to look
 	states   func(pulse.State)
 	stop     func()
 }
 
-// listen runs a Live, and somebody who watches it.
+// listen runs a Live and a watcher of it.
 func (l *bay) listen(s pulse.Store, queue string, decode pulse.Decoder, exchanges ...string) *listening {
 	l.Helper()
 	r := l.prepare(s, queue, decode, exchanges, nil)
@@ -158,7 +158,7 @@ func (l *bay) listen(s pulse.Store, queue string, decode pulse.Decoder, exchange
 	return r
 }
 
-// prepare makes a Live that start runs; tune may change its options.
+// prepare makes a Live that start runs. tune may change its options.
 func (l *bay) prepare(
 	s pulse.Store, queue string, decode pulse.Decoder, exchanges []string,
 	tune func(*pulse.Options, *pulse.LiveOptions),
@@ -229,14 +229,14 @@ func (r *listening) start() {
 	}
 }
 
-// done reports whether n messages were stored, acknowledged, decoded and written down.
+// done reports whether n messages were stored, acknowledged, decoded and recorded.
 func (r *listening) done(n int) bool {
 	s := r.live.Stats()
 	return r.consumer.Stats().Acked >= int64(n) && r.decoded.Load() >= int64(n) &&
 		int64(s.Events+s.Known) >= r.events.Load()
 }
 
-// noCI is a CI that nobody asks.
+// noCI is a CI that must not be asked anything.
 type noCI struct{}
 
 func (noCI) Jobs(context.Context, job.Push, ...string) ([]job.Job, error) { return nil, nil }

@@ -13,11 +13,11 @@ import (
 	"github.com/mozci/mozci/trigger/monitor"
 )
 
-// mostBacklog is where PulseGuardian warns.
+// mostBacklog is the queue length at which PulseGuardian warns.
 const mostBacklog = 2000
 
-// burst is the longest that the queue becomes while messages come as fast as they did
-// in 2019, when PulseGuardian deleted one.
+// burst measures how long the queue becomes while messages come as fast as in 2019, when
+// PulseGuardian deleted a queue.
 func burst(l *bay) {
 	n, within := l.sized(20_000, 5000), time.Duration(l.sized(60, 7))*time.Second
 	q := l.newQueue(l.exchanges()...)
@@ -40,7 +40,7 @@ func burst(l *bay) {
 			}
 			mu.Lock()
 			cs := r.consumer.Stats()
-			longest = max(longest, sent-int(cs.Acked)) // waits, or is not acknowledged
+			longest = max(longest, sent-int(cs.Acked)) // messages that wait or are not acknowledged
 			stored = max(stored, int(cs.Stored-r.decoded.Load()))
 			mu.Unlock()
 		}
@@ -66,7 +66,7 @@ func burst(l *bay) {
 	l.must(l.broker.DeleteQueue(q))
 }
 
-// away is how soon messages come again when the broker was away.
+// away measures how soon messages come again after the broker was away.
 func away(l *bay) {
 	gone := time.Duration(l.sized(40, 5)) * time.Second
 	q := l.newQueue(l.exchanges()...)
@@ -91,14 +91,14 @@ func away(l *bay) {
 	l.must(l.broker.DeleteQueue(q))
 }
 
-// lateAcks closes connections while messages are being written: what is written then
-// cannot be acknowledged, comes again, and is told once.
+// lateAcks closes connections while messages are being stored. Such messages cannot be
+// acknowledged, come again, and must be reported only once.
 func lateAcks(l *bay) {
 	n, cuts := l.sized(5000, 2000), l.sized(20, 8)
 	q := l.newQueue(l.exchanges()...)
 	l.publish(n)
 	told := map[string]int{}
-	tasks := &set{is: map[string]bool{}} // each message is of another one
+	tasks := &set{is: map[string]bool{}} // each message is about another task
 	r := l.prepare(slowPut{pulse.NewMemory(), 20 * time.Millisecond}, q, tasks.decode, l.exchanges(),
 		func(o *pulse.Options, _ *pulse.LiveOptions) {
 			o.Retry, o.RetryMost, o.Batch = 10*time.Millisecond, 100*time.Millisecond, 50
@@ -146,7 +146,7 @@ func lateAcks(l *bay) {
 	l.must(l.broker.DeleteQueue(q))
 }
 
-// empty reports whether nothing is in a queue.
+// empty reports whether a queue is empty.
 func (l *bay) empty(queue string) bool {
 	l.Helper()
 	ready, unacked, err := l.broker.Depth(queue)
@@ -154,7 +154,7 @@ func (l *bay) empty(queue string) bool {
 	return ready+unacked == 0
 }
 
-// set are the tasks of which messages told.
+// set is the set of tasks that messages were about.
 type set struct {
 	mu sync.Mutex
 	is map[string]bool
@@ -177,7 +177,7 @@ func (s *set) len() int {
 	return len(s.is)
 }
 
-// slowPut takes its time to write.
+// slowPut is slow to store messages.
 type slowPut struct {
 	*pulse.Memory
 	time time.Duration
@@ -188,9 +188,8 @@ func (s slowPut) Put(ctx context.Context, queue string, list []pulse.Message) er
 	return s.Memory.Put(ctx, queue, list)
 }
 
-// deletion deletes the queue, as PulseGuardian does, while a monitor waits for a run
-// that ends meanwhile: the message is lost, that some are is told, and the monitor
-// looks.
+// deletion deletes the queue, as PulseGuardian does, while a monitor waits for a run that ends
+// meanwhile. The message is lost, but the Consumer reports a gap, and the monitor reads the CI.
 func deletion(l *bay) {
 	times := l.sized(5, 1)
 	fmt.Println()
@@ -208,7 +207,7 @@ func deletion(l *bay) {
 	}
 }
 
-// deleted is what came of one deletion.
+// deleted is the result of one deletion.
 type deleted struct {
 	met, gaps, looks int
 	missed           int64
@@ -220,7 +219,7 @@ func deleteOnce(l *bay) (out deleted) {
 	q := l.newQueue(exchange)
 	ci := &oneRun{status: job.StatusRunning}
 	r := l.prepare(pulse.NewMemory(), q, decodeTask, []string{exchange}, func(_ *pulse.Options, lo *pulse.LiveOptions) {
-		lo.Poll, lo.Safety = time.Hour, time.Hour // only what is known to be missing makes it look
+		lo.Poll, lo.Safety = time.Hour, time.Hour // the monitor reads the CI only when it knows of a gap
 	})
 	r.start()
 	defer func() { r.stop() }()
@@ -232,12 +231,12 @@ func deleteOnce(l *bay) (out deleted) {
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(l.Context()) }()
 	l.until("the monitor's first look", func() bool { return ci.asked() > 0 && r.missed.Load() >= 2 })
-	time.Sleep(200 * time.Millisecond) // for the looks that the start asks for
+	time.Sleep(200 * time.Millisecond) // for the reads that its start causes
 	before := ci.asked()
 	was := r.missed.Load()
 	l.must(l.broker.DeleteQueue(q))
 	at := time.Now()
-	ci.end() // nobody hears of it
+	ci.end() // no message arrives about this
 	select {
 	case err := <-ended:
 		l.must(err)
@@ -287,7 +286,7 @@ func (*oneRun) Trigger(context.Context, job.Request) (job.Receipt, error) {
 	return job.Receipt{}, errors.ErrUnsupported
 }
 
-// watched is a CI that a Live watches, which was made around another one.
+// watched is a CI whose events come from a Live that was made around another CI.
 type watched struct {
 	*pulse.Live
 	ci job.Scheduler

@@ -21,8 +21,8 @@ import (
 
 var errLiveChild = errors.New("not a child of subject live")
 
-// liveChild is a process of subject live. It ends with the process that started it,
-// which holds the other end of its input.
+// liveChild is a process of subject live. It ends when the process that started it ends: that one
+// holds the other end of its input.
 func liveChild(kind string, args []string) int {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -44,15 +44,15 @@ func liveChild(kind string, args []string) int {
 	return fail(errLiveChild)
 }
 
-// livePolicy is in a hurry. It never gives up a CI that does not answer.
+// livePolicy has short waits, and never gives up on a CI that does not answer.
 var livePolicy = monitor.Policy{
 	Settle: 500 * time.Millisecond, Poll: time.Second, Safety: 2 * time.Second, Retriggers: 2, Blind: -1,
 }
 
 const liveLease = 2 * time.Second
 
-// monitorChild listens to Pulse and looks after expectations, in a database that it
-// shares with others.
+// monitorChild listens to Pulse and watches expectations, in a database that it shares with other
+// processes.
 func monitorChild(ctx context.Context, url, broker, database, name string) error {
 	db, err := sql.Open("pgx", database)
 	if err != nil {
@@ -155,7 +155,7 @@ func (c worldClient) Carried(ctx context.Context, r job.Request) (ids []string, 
 	return ids, err
 }
 
-// Accepted implements job.AcceptedLister: everything is visible at once.
+// Accepted implements job.AcceptedLister. Every run is visible at once.
 func (worldClient) Accepted(context.Context, job.Push, string) ([]job.Request, error) {
 	return nil, nil
 }

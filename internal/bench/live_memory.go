@@ -15,20 +15,20 @@ import (
 	"github.com/mozci/mozci/job/pulse"
 )
 
-// mostGrown is how much larger the heap may be after all messages than after a tenth.
+// mostGrown is the maximum ratio of the heap after all messages to the heap after a tenth of them.
 const mostGrown = 1.1
 
-// heap is what is reachable.
+// heap is the reachable heap in MiB.
 func heap() float64 {
 	runtime.GC()
-	runtime.GC() // what finalizers let go
+	runtime.GC() // a second pass frees what finalizers released
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc) / (1 << 20)
 }
 
-// flatness is the heap while a million messages come. As many runs as a Memory and a
-// Live remember are told before: until then the heap grows, as it must.
+// flatness measures the heap while a million messages come. First it sends as many runs as a Memory
+// and a Live remember, because up to then the heap must grow.
 func flatness(l *bay) {
 	n := l.sized(1_000_000, 50_000)
 	fmt.Printf("\nlive: the heap over %d messages, of a Live over a Memory that is full already\n\n", n)
@@ -76,10 +76,10 @@ func flatness(l *bay) {
 	l.must(l.broker.DeleteQueue(q))
 }
 
-// mostPrefetched is how much the heap may grow over messages that wait, in MiB.
+// mostPrefetched is how much the heap may grow for messages that wait, in MiB.
 const mostPrefetched = 32
 
-// prefetch is the heap of a process to which messages come that it cannot store yet.
+// prefetch measures the heap of a process that gets messages faster than it can store them.
 func prefetch(l *bay) {
 	n := l.sized(100_000, 20_000)
 	fmt.Printf("\nlive: %d messages of 2 kB wait, and who takes them is slow: of a process\n\n", n)
@@ -99,7 +99,7 @@ func prefetch(l *bay) {
 		cmd := exec.Command(os.Args[0], "live-child", "wait", c.mode, l.broker.URL(), q,
 			strconv.Itoa(l.sized(8000, 1500))) // #nosec G204 -- this program itself
 		cmd.Stderr = os.Stderr
-		in, err := cmd.StdinPipe() // its end is the child's
+		in, err := cmd.StdinPipe() // its end tells the child to stop
 		l.must(err)
 		out, err := cmd.Output()
 		_ = in.Close()
@@ -116,7 +116,7 @@ func prefetch(l *bay) {
 	l.must(l.broker.DeleteQueue(q))
 }
 
-// waitChild is a process to which more messages come than it takes.
+// waitChild is a process that gets more messages than it can take.
 func waitChild(parent context.Context, args []string) int {
 	mode, url, queue := args[0], args[1], args[2]
 	millis, err := strconv.Atoi(args[3])
@@ -154,7 +154,7 @@ func waitChild(parent context.Context, args []string) int {
 	return 0
 }
 
-// takeSlowly takes messages with the client alone, without Qos.
+// takeSlowly takes messages with the bare client, without Qos.
 func takeSlowly(ctx context.Context, url, queue string, came *atomic.Int64) error {
 	conn, err := dialBare(url)
 	if err != nil {
@@ -177,7 +177,7 @@ func takeSlowly(ctx context.Context, url, queue string, came *atomic.Int64) erro
 	return nil
 }
 
-// slowStore takes its time, and keeps nothing.
+// slowStore is slow to store messages, and keeps nothing.
 type slowStore struct {
 	pulse.Store
 	time  time.Duration
@@ -190,7 +190,7 @@ func (s slowStore) Put(_ context.Context, _ string, list []pulse.Message) error 
 	return nil
 }
 
-// resident is how much memory the process had at most, in MiB; 0 where nobody knows.
+// resident is the maximum memory of this process so far, in MiB; 0 when unknown.
 func resident() float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -199,7 +199,7 @@ func resident() float64 {
 	return highest(string(text))
 }
 
-// highest is the most memory that a process's status tells of.
+// highest reads the peak memory from the text of /proc/…/status.
 func highest(status string) float64 {
 	for line := range strings.Lines(status) {
 		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {

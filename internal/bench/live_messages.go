@@ -18,15 +18,14 @@ import (
 	"github.com/mozci/mozci/taskcluster"
 )
 
-// template is a recorded message of a task, of which any number is made: each of
-// another task.
+// template is a recorded message about a task. Any number of messages can be made from it, each
+// about another task.
 type template struct {
 	exchange, key, task string
 	body                []byte
 }
 
-// liveTemplates are the recorded messages about tasks; where there are none, one that
-// was made up.
+// liveTemplates are the recorded messages about tasks or, without any, a made-up one.
 func liveTemplates(l *bay) []template {
 	l.Helper()
 	var out []template
@@ -43,13 +42,13 @@ func liveTemplates(l *bay) []template {
 		}
 	})
 	if len(out) == 0 {
-		fmt.Println("live: no recorded messages: one that was made up instead")
+		fmt.Println("live: no recorded messages, so a made-up one is used")
 		out = append(out, madeUp())
 	}
 	return out
 }
 
-// templateOf is a recorded message, if it is about a run of a task.
+// templateOf makes a template of a recorded message, if that is about a run of a task.
 func templateOf(l *bay, text []byte) (template, bool) {
 	var w struct {
 		Fields struct{ Exchange, RoutingKey string }
@@ -57,7 +56,7 @@ func templateOf(l *bay, text []byte) (template, bool) {
 	}
 	l.must(json.Unmarshal(text, &w))
 	var body bytes.Buffer
-	l.must(json.Compact(&body, w.Body)) // as it is sent
+	l.must(json.Compact(&body, w.Body)) // the form in which it is sent
 	m, err := taskcluster.DecodeMessage(w.Fields.Exchange, body.Bytes())
 	l.must(err)
 	_, name, _ := strings.Cut(w.Fields.Exchange, "/v1/task-")
@@ -85,7 +84,7 @@ func madeUp() template {
 	}
 }
 
-// exchanges are those of the templates, each once.
+// exchanges are the exchanges of the templates, each once.
 func (l *bay) exchanges() []string {
 	var out []string
 	for _, m := range l.templates {
@@ -96,7 +95,7 @@ func (l *bay) exchanges() []string {
 	return out
 }
 
-// publish sends n messages, of other tasks than any before: as many of each template.
+// publish sends n messages about new tasks, equally many of each template.
 func (l *bay) publish(n int) {
 	l.Helper()
 	for i, m := range l.templates {
@@ -108,15 +107,15 @@ func (l *bay) publish(n int) {
 	}
 }
 
-// tasks is how many were made.
+// tasks is the number of tasks made so far.
 var tasks int
 
-// bodies are messages of new tasks.
+// bodies are n messages about new tasks.
 func (m template) bodies(n int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for range n {
 			tasks++
-			id := fmt.Sprintf("%08x%s", tasks, m.task[8:]) // 8 digits may be anything in it
+			id := fmt.Sprintf("%08x%s", tasks, m.task[8:]) // a task id may have any 8 characters there
 			if !yield(bytes.ReplaceAll(m.body, []byte(m.task), []byte(id))) {
 				return
 			}
@@ -124,8 +123,8 @@ func (m template) bodies(n int) iter.Seq[[]byte] {
 	}
 }
 
-// decodeTask decodes a message of Taskcluster without asking for the task. What it is
-// not asked is whether the routing key is the task's: it is the template's.
+// decodeTask decodes a message of Taskcluster without reading the task's definition. It does not
+// check that the routing key is the task's, since all messages have their template's.
 func decodeTask(_ context.Context, m pulse.Message) ([]job.Event, error) {
 	d, err := taskcluster.DecodeMessage(m.Exchange, m.Body)
 	if err != nil {

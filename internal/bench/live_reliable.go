@@ -16,9 +16,8 @@ import (
 	"github.com/mozci/mozci/trigger/monitor"
 )
 
-// reliability is what becomes of runs, and of expectations about some of them, while
-// three monitors are killed again and again, and the broker and the database are
-// restarted.
+// reliability measures what happens to runs, and to expectations about some of them, while three
+// monitors are killed again and again and the broker and the database are restarted.
 func reliability(l *bay) {
 	r := &trialOfThree{
 		bay: l, world: newLiveWorld(1), processes: 3, deaths: int64(l.sized(100, 10)), brokers: l.sized(5, 1),
@@ -30,14 +29,14 @@ func reliability(l *bay) {
 		return
 	}
 	defer func() { _ = r.db.Close() }()
-	for _, table := range []string{"message", "pack", "job", "aside", "queue", "version"} { // of the sections before
+	for _, table := range []string{"message", "pack", "job", "aside", "queue", "version"} { // of earlier sections
 		_, err := r.db.ExecContext(l.Context(), "DROP TABLE IF EXISTS mozci_pulse_"+table)
 		l.must(err)
 	}
 	srv := httptest.NewServer(r.world)
 	defer srv.Close()
 	r.url = srv.URL
-	l.declare("queue/"+liveUser+"/shared", liveExchange) // before anything is told
+	l.declare("queue/"+liveUser+"/shared", liveExchange) // before the first message
 	r.run(l.sized(2900, 500), l.sized(300, 60), time.Duration(l.sized(45, 5))*time.Second)
 }
 
@@ -48,15 +47,15 @@ type trialOfThree struct {
 	db                 *sql.DB
 	url                string
 	processes          int
-	deaths             int64 // that are planned
+	deaths             int64 // number of planned kills
 	doomed, died       atomic.Int64
 	brokers, databases int
-	keys               map[string]livePlace // of the expectations
+	keys               map[string]livePlace // of the expectations, by key
 }
 
 func (r *trialOfThree) run(places, expected int, within time.Duration) {
 	began := time.Now()
-	stop := make(chan struct{}) // closed when all is done
+	stop := make(chan struct{}) // closed when everything is done
 	var all sync.WaitGroup
 	var once sync.Once
 	end := func() { once.Do(func() { close(stop) }); all.Wait() }
@@ -71,7 +70,7 @@ func (r *trialOfThree) run(places, expected int, within time.Duration) {
 	r.report(expected, time.Since(began))
 }
 
-// expect plans the places, and adds expectations of some of them.
+// expect plans the places, and adds expectations for some of them.
 func (r *trialOfThree) expect(places, expected int, within time.Duration) {
 	m := monitor.New(worldClient{r.url}, nil, monitor.NewSQL(r.db, monitor.PostgreSQL), nil)
 	const labels = 20
@@ -131,11 +130,11 @@ func (r *trialOfThree) slot(name string, stop <-chan struct{}) {
 	}
 }
 
-// last is the end of what a process said.
+// last is the end of a process's output.
 func last(said []byte) []byte { return said[max(0, len(said)-2000):] }
 
-// direct restarts the servers, when so many processes were killed, and waits until
-// nothing more can happen.
+// direct restarts the servers after certain numbers of kills, and waits until nothing more can
+// happen.
 func (r *trialOfThree) direct(began time.Time) {
 	end := began.Add(liveLimit)
 	brokers, databases := 0, 0
@@ -160,7 +159,7 @@ func (r *trialOfThree) direct(began time.Time) {
 	}
 }
 
-// quiet reports whether all runs are over, and all is told, done and announced.
+// quiet reports whether all runs have ended, and all of them are reported, done and announced.
 func (r *trialOfThree) quiet() bool {
 	w := r.world
 	w.mu.Lock()
@@ -179,7 +178,7 @@ func (r *trialOfThree) quiet() bool {
 	return err == nil && stored == 0 && open == 0
 }
 
-// state is for who finds that it does not end.
+// state describes the trial, for when it does not end.
 func (r *trialOfThree) state() string {
 	w := r.world
 	w.mu.Lock()
@@ -195,13 +194,13 @@ func (r *trialOfThree) state() string {
 		len(w.messages), len(w.notices), len(r.keys), err, open[:min(len(open), 3000)])
 }
 
-// report prints and proves what came of it.
+// report prints and checks the results.
 func (r *trialOfThree) report(expected int, took time.Duration) {
 	w := r.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var ids []string
-	truth := 0 // runs whose last message came
+	truth := 0 // number of runs whose last message arrived
 	for _, runs := range w.runs {
 		for _, run := range runs {
 			ids = append(ids, run.ID)

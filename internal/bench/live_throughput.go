@@ -15,8 +15,8 @@ import (
 
 var liveProfile = flag.String("live-profile", "", "live: a file for a CPU profile of the throughput over a Memory")
 
-// leastOfBare is which part of a bare client's throughput there must be over a Memory;
-// of the few messages of a quick run, which are over before a process is warm, less.
+// leastOfBare is the minimum share of the bare client's throughput that a Live over a Memory must
+// reach. It is lower in a quick run, whose few messages are over before a process is warm.
 func (l *bay) leastOfBare() float64 {
 	if l.quick {
 		return 0.5
@@ -24,8 +24,8 @@ func (l *bay) leastOfBare() float64 {
 	return 0.7
 }
 
-// throughput is how many messages a second are taken, stored, acknowledged, decoded,
-// written down and told, beside a bare client that acknowledges the same ones.
+// throughput is the number of messages per second that are received, stored, acknowledged, decoded,
+// recorded and reported, beside a bare client that only acknowledges the same messages.
 func throughput(l *bay) {
 	n, rounds := l.sized(20_000, 3000), 3
 	fmt.Printf("live: %d recorded messages of Taskcluster's that wait in a queue, in turns, medians of %d\n\n", n,
@@ -73,7 +73,7 @@ func throughput(l *bay) {
 	}
 }
 
-// bare takes n messages with the client alone.
+// bare receives n messages with the client alone.
 func bare(l *bay, queue string, n int) time.Duration {
 	conn, err := dialBare(l.broker.URL())
 	l.must(err)
@@ -91,7 +91,7 @@ func bare(l *bay, queue string, n int) time.Duration {
 	return time.Since(began)
 }
 
-// over takes n messages with a Live.
+// over receives n messages with a Live.
 func over(l *bay, queue string, n int, s pulse.Store) time.Duration {
 	if _, memory := s.(*pulse.Memory); memory && *liveProfile != "" {
 		f, err := os.Create(*liveProfile)
@@ -111,7 +111,7 @@ func over(l *bay, queue string, n int, s pulse.Store) time.Duration {
 	return took
 }
 
-// postgres opens a connection to the bench's server; nil where none is installed.
+// postgres opens a connection to the bench's server; nil when PostgreSQL is not installed.
 func (l *bay) postgres() *sql.DB {
 	l.Helper()
 	if why := testenv.MissingPostgres(); why != "" {

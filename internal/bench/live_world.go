@@ -16,7 +16,7 @@ import (
 	"github.com/mozci/mozci/trigger/monitor"
 )
 
-// liveExchange is where a liveWorld tells what happens.
+// liveExchange is the exchange to which a liveWorld publishes.
 const liveExchange = "exchange/bench/runs"
 
 // livePlace is a label on a push.
@@ -25,7 +25,7 @@ type livePlace struct {
 	Label string
 }
 
-// liveRun is a run as a liveWorld and its messages have it.
+// liveRun is a run, as in a liveWorld and its messages.
 type liveRun struct {
 	ID string
 	livePlace
@@ -44,10 +44,10 @@ func livePush(id int64) job.Push {
 	return job.Push{Repo: "autoland", ID: id, Revision: fmt.Sprintf("%040x", 0xabcdef000000+id)}
 }
 
-// fate is how the runs of a place end, one after another; those after them pass.
+// fate says how the runs of a place end, one after the other; any further run passes.
 type fate struct {
 	ends    []job.Status
-	needed  int // runs that are to be triggered
+	needed  int // number of runs that must be triggered
 	outcome monitor.Outcome
 }
 
@@ -59,26 +59,26 @@ var fates = []fate{
 	{[]job.Status{job.StatusTestFailed, job.StatusSuccess, job.StatusTestFailed}, 2, monitor.Intermittent},
 }
 
-// liveWorld is a CI behind HTTP that outlives the processes which ask it, and that tells
-// Pulse what happens: not all of it, some of it twice, and not in its order. Keys reach
-// it, and it makes the runs of a key once; Taskcluster knows none.
+// liveWorld is a CI behind HTTP that outlives the processes which call it. It publishes what
+// happens to Pulse, but loses some messages, sends some twice, and does not keep their order. It
+// knows keys, and makes the runs of a key once; Taskcluster has no keys.
 type liveWorld struct {
 	mu      sync.Mutex
 	rng     *rand.Rand
 	places  map[livePlace]fate
 	runs    map[livePlace][]*liveRun
-	all     int                 // runs that will be or are, before any is triggered
-	waiting int                 // runs that are not over
-	keys    map[string][]string // IDs of the runs that a key made
-	made    map[livePlace]int   // runs by requests
-	notices map[string][]string // outcomes, by the key of the expectation
+	all     int                 // runs that exist or will, without the triggered ones
+	waiting int                 // runs that have not ended
+	keys    map[string][]string // ids of the runs that each key made
+	made    map[livePlace]int   // number of triggered runs
+	notices map[string][]string // outcomes, by the expectation's key
 	doomed  condemned
 
-	looks, triggers, refused int // requests; those that were answered 500
+	looks, triggers, refused int // numbers of requests, and of those that were answered 500
 
-	messages             []liveRun             // to be told
-	told                 map[string]job.Status // how far each run was told at most
-	sent, doubled, unlit int                   // messages; unlit were lost
+	messages             []liveRun             // still to be sent
+	told                 map[string]job.Status // the latest status that was sent for each run
+	sent, doubled, unlit int                   // numbers of messages; unlit are those that were lost
 }
 
 func newLiveWorld(seed uint64) *liveWorld {
@@ -89,7 +89,7 @@ func newLiveWorld(seed uint64) *liveWorld {
 	}
 }
 
-// plan makes a place, whose first run begins some time within.
+// plan makes a place whose first run begins at some time within within.
 func (w *liveWorld) plan(p livePlace, f fate, within time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,7 +103,7 @@ func (w *liveWorld) plan(p livePlace, f fate, within time.Duration) {
 	})
 }
 
-// begin makes a run, which was counted as waiting; mu is held.
+// begin starts a run that was counted as waiting. The caller holds mu.
 func (w *liveWorld) begin(p livePlace) *liveRun {
 	n := len(w.runs[p])
 	r := &liveRun{
@@ -143,8 +143,8 @@ func (w *liveWorld) become(r *liveRun, s job.Status) {
 	}
 }
 
-// tell publishes what happened until stop is closed and all is told. A broker that is
-// away is waited for; what it may have taken is sent again.
+// tell publishes what happens until stop is closed and everything is sent. While the broker is away
+// it waits, and then sends again what may have arrived already.
 func (w *liveWorld) tell(b *rabbittest.Broker, stop <-chan struct{}) {
 	for {
 		bodies, ended := w.window(), false
@@ -166,7 +166,7 @@ func (w *liveWorld) tell(b *rabbittest.Broker, stop <-chan struct{}) {
 	}
 }
 
-// window is what is told next: shuffled, some of it twice, some of it not.
+// window is the next group of messages: shuffled, some twice, some missing.
 func (w *liveWorld) window() (bodies [][]byte) {
 	const most = 50
 	w.mu.Lock()
@@ -187,7 +187,7 @@ func (w *liveWorld) window() (bodies [][]byte) {
 		if known, ok := w.told[m.ID]; !ok || pulse.After(known, m.Status) {
 			w.told[m.ID] = m.Status
 		}
-		body, _ := json.Marshal(m) // it has nothing that fails
+		body, _ := json.Marshal(m) // it has only fields that can be encoded
 		for range times {
 			bodies = append(bodies, body)
 			w.sent++
@@ -205,7 +205,7 @@ type liveAsk struct {
 	Count        int
 }
 
-// ServeHTTP is POST /jobs, /trigger, /carried and /notice.
+// ServeHTTP handles POST /jobs, /trigger, /carried and /notice.
 func (w *liveWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	var ask liveAsk
 	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
@@ -218,12 +218,12 @@ func (w *liveWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	luck := w.rng.IntN(100)
-	before, after := 2, 3 // of a hundred are answered 500, before and after acting
+	before, after := 2, 3 // per hundred requests that get 500, before and after acting
 	switch r.URL.Path {
 	case "/trigger":
 		w.triggers++
 		before, after = 8, 16
-	case "/notice": // it is told again when it was not taken, which is not what is counted
+	case "/notice": // it is sent again until it is accepted, which is not what this counts
 		before, after = 0, 0
 	case "/jobs":
 		w.looks++
@@ -245,7 +245,7 @@ func (w *liveWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(rw).Encode(answer)
 }
 
-// act does what was asked; mu is held.
+// act carries out a request. The caller holds mu.
 func (w *liveWorld) act(path string, ask liveAsk) any {
 	switch path {
 	case "/jobs":
@@ -269,8 +269,8 @@ func (w *liveWorld) act(path string, ask liveAsk) any {
 	return append([]string{}, w.keys[ask.Key]...)
 }
 
-// doom plans a process's death, by the CI or by a clock; the function that it returns
-// says whether it died of it.
+// doom plans a process's death, through the CI or a clock. The returned function reports whether
+// the process died of it.
 func (w *liveWorld) doom(p *os.Process) func() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -282,11 +282,11 @@ func (w *liveWorld) doom(p *os.Process) func() bool {
 	return w.doomed.add(&w.mu, d, most)
 }
 
-// condemned are the processes that a CI kills, by their number. The CI's mutex guards it.
+// condemned are the processes that a CI will kill, by process id. The CI's mutex guards it.
 type condemned map[int]*doomed
 
-// add is for a process that dies after most at the latest; mu is held. The function that it
-// returns takes it out, and says whether it died.
+// add registers a process that dies after most at the latest. The caller holds mu. The returned
+// function removes it and reports whether it died.
 func (c condemned) add(mu *sync.Mutex, d *doomed, most time.Duration) func() bool {
 	c[d.pid] = d
 	timer := time.AfterFunc(most, func() {
@@ -305,7 +305,7 @@ func (c condemned) add(mu *sync.Mutex, d *doomed, most time.Duration) func() boo
 	}
 }
 
-// strike kills the process that asks, when its time has come; the mutex is held.
+// strike kills the process that made a request, if its time has come. The caller holds the mutex.
 func (c condemned) strike(pid int, after bool) bool {
 	d := c[pid]
 	if d == nil || d.killed {

@@ -1,5 +1,11 @@
-// Command bench measures what mozci promises, each against a baseline of the
-// same run, and prints the ratios: go run ./internal/bench SUBJECT.
+// Command bench measures what mozci promises, each against a baseline in the same run, and prints
+// the ratios:
+//
+//	go run ./internal/bench SUBJECT [-quick]
+//
+// A subject fails when a figure misses its bound. Time is virtual or the processor's where that is
+// possible, and requests are counted on doubles, so that most figures do not depend on what else
+// the machine does. The README quotes the output.
 package main
 
 import (
@@ -11,8 +17,7 @@ import (
 	"testing"
 )
 
-// subjects are the sections; each prints its figures and fails what it must
-// not miss.
+// subjects are the things to measure. Each prints its figures and fails those that miss a bound.
 var subjects = map[string]func(*testing.T){
 	"acting":      acting,
 	"buildbot":    func(t *testing.T) { dump(t); questions(t) },
@@ -44,19 +49,19 @@ func main() {
 	if len(os.Args) == 3 && os.Args[1] == "server-child" { // started by subject server
 		os.Exit(serverChild(os.Args[2:]))
 	}
-	testing.Init() // virtual time is testing/synctest's, which needs a test
+	testing.Init() // testing/synctest, which provides virtual time, needs a test
 	flag.Usage = func() {
 		_, _ = fmt.Fprintf(os.Stderr, "usage: go run ./internal/bench SUBJECT, one of %v\n",
 			slices.Sorted(maps.Keys(subjects)))
 	}
 	_ = flag.Bool("quick", false,
-		"fewer trials, for the subjects acting, cost, culprit, damage, growth, ledger, live, perf, server and "+
-			"trychooser")
-	_ = flag.Bool("tuning", false, "the seeds that the method was tuned on, for subjects culprit and perf")
-	_ = flag.Uint64("seed", 0, "other seeds than those, for subjects culprit and perf")
-	_ = flag.String("only", "", "only these parts, separated by commas, for subject culprit")
+		"run fewer trials (subjects acting, cost, culprit, damage, growth, ledger, live, perf, server and "+
+			"trychooser)")
+	_ = flag.Bool("tuning", false, "use the seeds that the method was tuned on (subjects culprit and perf)")
+	_ = flag.Uint64("seed", 0, "use this seed instead (subjects culprit and perf)")
+	_ = flag.String("only", "", "measure only these parts, separated by commas (subject culprit)")
 	subject := ""
-	if len(os.Args) > 1 { // flags may follow the subject
+	if len(os.Args) > 1 { // flags may come after the subject
 		subject, os.Args = os.Args[1], append(os.Args[:1:1], os.Args[2:]...)
 	}
 	flag.Parse()

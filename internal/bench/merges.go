@@ -10,8 +10,8 @@ import (
 	"github.com/mozci/mozci/pushlog"
 )
 
-// How many pushes of mozilla-central there are, how many of them merge, and how many
-// pushes each merge brings.
+// The number of pushes of mozilla-central, the number of merges among them, and the number of
+// pushes that each merge brought.
 const (
 	own        = 400
 	mergesMade = 10
@@ -20,8 +20,7 @@ const (
 
 func nodeName(kind byte, i int) string { return fmt.Sprintf("%02x%038x", kind, i) }
 
-// mergeHistory is a mozilla-central with merges from autoland; merge is the last of
-// them.
+// mergeHistory is a mozilla-central with merges from autoland. merge is the last of them.
 func mergeHistory() (hg *hgtest.Server, merge int) {
 	hg = hgtest.New()
 	add := func(repo string, id int64, changesets ...hgtest.Changeset) {
@@ -57,8 +56,8 @@ func mergeHistory() (hg *hgtest.Server, merge int) {
 	return hg, merge
 }
 
-// merges counts requests: to resolve one merge of 60 pushes, and to walk over a
-// thousand pushes and ten merges.
+// merges counts the requests for resolving one merge of 60 pushes, and for a walk over a thousand
+// pushes and ten merges.
 func merges(t *testing.T) {
 	hg, merge := mergeHistory()
 	server, err := pushlog.New("https://hg.example", &pushlog.Options{HTTP: hgtest.Client(hg)})

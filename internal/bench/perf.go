@@ -14,27 +14,28 @@ import (
 	"github.com/mozci/mozci/analysis/perf"
 )
 
-// seedPerf draws what is reported; the method was tuned on seedPerfTuning.
+// seedPerf is the seed that is reported. The method was tuned on seedPerfTuning.
 const (
 	seedPerf       = 20261126
 	seedPerfTuning = 7
 )
 
-// noise is how values scatter: a draw of a value with mean 0 and standard deviation
-// about 1, from two numbers of 0 to 1.
+// noise is a way in which values scatter. draw makes a value with mean 0 and standard deviation
+// about 1 from two uniform numbers.
 type noise struct {
 	name  string
 	draw  func(u, w float64) float64
-	drift float64 // over history and range, in standard deviations
-	least float64 // how often a change of two standard deviations must be found rightly
+	drift float64 // of the mean over history and range, in standard deviations
+	least float64 // minimum share of changes of two standard deviations that must be found
 }
 
-// bell is a Gaussian of two uniform numbers (Box and Muller).
+// bell is a Gaussian value from two uniform numbers, by the Box-Muller transform.
 func bell(u, w float64) float64 {
 	return math.Sqrt(-2*math.Log(1-u*0.999999999)) * math.Cos(2*math.Pi*w)
 }
 
-// modes is noise with two modes, the upper one with a share, and a spread within each.
+// modes is noise with two modes. share is the share of the upper one, and spread the scatter within
+// each.
 func modes(share, spread float64) func(u, w float64) float64 {
 	unit := math.Sqrt(share*(1-share) + spread*spread)
 	return func(u, w float64) float64 {
@@ -61,14 +62,14 @@ var noises = []noise{
 	{name: "drift of 1", draw: bell, drift: 1, least: 0.93},
 }
 
-// perfLab is a performance job whose culprit is known.
+// perfLab is a simulated performance job whose culprit is known.
 type perfLab struct {
 	lab
 	noise  noise
-	effect float64 // in standard deviations
+	effect float64 // size of the change in standard deviations
 	before []float64
 	after  []float64
-	free   map[int]float64 // runs of the range that nobody bought: the last push, and one in four
+	free   map[int]float64 // values that the CI measured anyway: on the last push, and on one push in four
 }
 
 const perfOlder, perfNewer = 20, 4
@@ -97,7 +98,7 @@ func newPerfLab(seed, trial uint64, n int, kind noise, effect float64) *perfLab 
 	return l
 }
 
-// value is the j-th of a push, around 100 with a standard deviation of 1.
+// value is the j-th value of push x, around 100 with a standard deviation of 1.
 func (l *perfLab) value(x int, j uint64) float64 {
 	v := 100 + l.noise.draw(l.uniform(uint64(x+1000), 2*j), l.uniform(uint64(x+1000), 2*j+1))
 	v += l.noise.drift * float64(x+perfOlder) / float64(l.n+perfOlder+perfNewer)
@@ -117,11 +118,11 @@ func (l *perfLab) measure(x int) (float64, bool) {
 // perfMethod is a way to search a performance job.
 type perfMethod func(l *perfLab) answer
 
-// search is the engine, told what there is.
+// search is the engine with everything that is known.
 func (l *perfLab) search() *perf.Search {
 	s, err := perf.New(l.n, &perf.Options{Older: l.before, Newer: l.after, MaxRuns: 100})
 	if err != nil {
-		panic(err) // what is given here is plain
+		panic(err) // the options of this file are valid
 	}
 	for x := range l.n + 1 {
 		if v, ok := l.free[x]; ok {
@@ -133,7 +134,7 @@ func (l *perfLab) search() *perf.Search {
 	return s
 }
 
-// perfOurs is the engine, k runs at a time and at most 100.
+// perfOurs is the engine with k runs at a time, and at most 100 runs.
 func perfOurs(k int) perfMethod {
 	return func(l *perfLab) answer {
 		s := l.search()
@@ -152,8 +153,8 @@ func perfOurs(k int) perfMethod {
 	}
 }
 
-// perfBisect is what people do: so many runs on both ends and on each push in the
-// middle, and Welch's t-test says to which end that belongs.
+// perfBisect is what people do: several runs on both ends and on each push in the middle, where
+// Welch's t-test says which end the push belongs to.
 func perfBisect(repeats int) perfMethod {
 	return func(l *perfLab) answer {
 		rounds := 0
@@ -184,7 +185,7 @@ func perfBisect(repeats int) perfMethod {
 	}
 }
 
-// welch is the t of two samples.
+// welch is Welch's t of two samples.
 func welch(a, b []float64) float64 {
 	ma, va := moments(a)
 	mb, vb := moments(b)
@@ -237,7 +238,7 @@ func perfs(t *testing.T) {
 		b.seed = seedPerfTuning
 	}
 	if seed := flag.Lookup("seed").Value.String(); seed != "0" {
-		b.seed, _ = strconv.ParseUint(seed, 10, 64) // the flag is a number
+		b.seed, _ = strconv.ParseUint(seed, 10, 64) // the flag package has checked that it is a number
 	}
 	fmt.Printf("perf: simulated searches, seeds %d, confidence 0.95, %d older values, %d newer ones, one push in four "+
 		"of the range has a value; ± is the 95 %% interval of the trials\n", b.seed, perfOlder, perfNewer)
@@ -264,7 +265,7 @@ func (b *sim) recovery() {
 				fmt.Printf("%-14s %4d %6.0f  %32s  %32s  %32s\n", kind.name, n, effect, perfText(four), perfText(one),
 					perfText(base))
 				least := 0.95
-				if effect == 2 { // as much as the noise: outliers are far more
+				if effect == 2 { // outliers are much larger than that
 					least = kind.least
 				}
 				b.reached(four, least, "%s, n = %d, change %v: right in %.3f", kind.name, n, effect, four.accuracy())
@@ -275,8 +276,7 @@ func (b *sim) recovery() {
 	}
 }
 
-// reached asserts an accuracy: on the estimate itself, or of few trials within its
-// interval.
+// reached checks an accuracy: the estimate itself or, with few trials, its interval.
 func (b *sim) reached(s score, least float64, format string, args ...any) {
 	within := 0.0
 	if b.quick {
@@ -303,13 +303,13 @@ func (b *sim) alarms() {
 			perfText(base))
 		accused := float64(four.wrong) / float64(trials)
 		b.must(accused <= 0.03 || b.quick && four.wrong <= 8, "%s: a push is accused in %.3f", kind.name, accused)
-		if kind.drift == 0 { // a drift is for a person
+		if kind.drift == 0 { // people have to judge a drift
 			b.reached(four, 0.93, "%s: that nothing changed it is found in %.3f", kind.name, four.accuracy())
 		}
 	}
 }
 
-// foreseen compares what is said before a search with what it took.
+// foreseen compares the forecast of a search with what the search took.
 func (b *sim) foreseen() {
 	fmt.Printf("\nforecast and what it took\n")
 	for _, n := range []int{8, 32} {
@@ -338,7 +338,7 @@ func (b *sim) foreseen() {
 	}
 }
 
-// decisions is how long one takes.
+// decisions measures the time of one decision.
 func (b *sim) decisions() {
 	l := newPerfLab(b.seed, 1, 1024, noises[0], 3)
 	s, err := perf.New(l.n, &perf.Options{Older: l.before, Newer: l.after, MaxRuns: 40})

@@ -6,5 +6,5 @@ import "time"
 
 var began = time.Now()
 
-// processor stands in where no system says how long a process has worked.
+// processor returns clock time, because this system does not tell the processor time.
 func processor() time.Duration { return time.Since(began) }

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// processor is how long this process has worked, on all threads.
+// processor is the processor time of this process so far, of all threads.
 func processor() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		panic(err) // only for what is no address
+		panic(err) // fails only for an invalid address
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -10,8 +10,8 @@ import (
 
 var serverOnly = flag.String("server-only", "", "server: one section, such as kills")
 
-// serverSections are what subject server measures, in this order; a file that brings one
-// of its own adds its line here.
+// serverSections are what subject server measures, in this order. A file with a section adds its
+// line here.
 var serverSections = []struct {
 	name string
 	run  func(*yard)
@@ -22,9 +22,9 @@ var serverSections = []struct {
 	{"autopilot", func(y *yard) { autopilotWeek(y.T, y.quick) }},
 }
 
-// serving measures the service of backfills: how fast it answers beside a bare handler,
-// how much memory hundreds of backfills and streams need, and what is left of backfills
-// when the service is killed again and again.
+// serving measures the backfill service: how fast it answers beside a bare handler, how much memory
+// hundreds of backfills and streams need, and what is left of backfills when the service is killed
+// again and again.
 func serving(t *testing.T) {
 	y := &yard{T: t, quick: flag.Lookup("quick").Value.String() == "true"}
 	took := ""
@@ -38,7 +38,7 @@ func serving(t *testing.T) {
 	fmt.Printf("\nseconds:%s\n", strings.TrimSuffix(took, ","))
 }
 
-// yard is where a section works.
+// yard is the environment of a section.
 type yard struct {
 	*testing.T
 	quick bool
@@ -51,7 +51,7 @@ func (y *yard) must(err error) {
 	}
 }
 
-// sized is how many of something there are: fewer in a quick run.
+// sized chooses between the usual number of something and that of a quick run.
 func (y *yard) sized(usual, quick int) int {
 	if y.quick {
 		return quick
@@ -59,10 +59,10 @@ func (y *yard) sized(usual, quick int) int {
 	return usual
 }
 
-// serverLimit bounds what is waited for.
+// serverLimit is the maximum time to wait for anything.
 const serverLimit = 20 * time.Minute
 
-// until waits for what nobody tells.
+// until waits for a condition that no event announces.
 func (y *yard) until(what string, ok func() bool) {
 	y.Helper()
 	end := time.Now().Add(serverLimit)

@@ -25,21 +25,21 @@ import (
 	"github.com/mozci/mozci/trigger/monitor"
 )
 
-// serverSpec is what a child of subject server is told.
+// serverSpec configures a child of subject server.
 type serverSpec struct {
 	CI     string // the URL of the serverCI
-	Dir    string // of the database, the tokens and the world's pushes
+	Dir    string // the folder of the database, the tokens and the world's pushes
 	Lease  time.Duration
-	Asking time.Duration // of the ledger and the monitor; 0 for their own
+	Asking time.Duration // the lease of requests in the ledger and the monitor; 0 for their defaults
 	Poll   time.Duration
 	Retry  time.Duration
-	Watch  bool // the CI tells of events
+	Watch  bool // whether the CI sends events
 }
 
 func (s serverSpec) database() string { return filepath.Join(s.Dir, "mozci.db") }
 
-// serverChild is a process of subject server: the service over a SQLite file. It ends
-// with the process that started it, which holds the other end of its input.
+// serverChild is a process of subject server: the service over a SQLite file. It ends when the
+// process that started it ends: that one holds the other end of its input.
 func serverChild(args []string) int {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -85,7 +85,7 @@ func (s serverSpec) serve(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	db.SetMaxOpenConns(4) // as the program does
+	db.SetMaxOpenConns(4) // the same as the program
 	db.SetMaxIdleConns(4)
 	tokens, err := server.OpenTokens(filepath.Join(s.Dir, "tokens"))
 	if err != nil {
@@ -117,8 +117,8 @@ func (s serverSpec) serve(ctx context.Context) error {
 	return errors.Join(first, <-done)
 }
 
-// hastyLedger is a ledger whose leases are short: what a process was asking for when it
-// died is not waited for long.
+// hastyLedger is a ledger with short leases, so that the next process does not wait long for a
+// request that was under way when the last one died.
 type hastyLedger struct {
 	ledger.Ledger
 	most time.Duration
@@ -134,7 +134,7 @@ func (h hastyLedger) Settle(ctx context.Context, e ledger.Entry) error {
 	return h.Ledger.Settle(ctx, e)
 }
 
-// hastyMonitor is the same for what is watched.
+// hastyMonitor is the same for a monitor's store.
 type hastyMonitor struct {
 	monitor.Store
 	most time.Duration
@@ -152,7 +152,7 @@ func (h hastyMonitor) Renew(ctx context.Context, c monitor.Claimed, lease time.D
 
 func shorter(d, most time.Duration) time.Duration { return min(d, cmp.Or(most, d)) }
 
-// serverProcess is a child that runs.
+// serverProcess is a running child.
 type serverProcess struct {
 	cmd  *exec.Cmd
 	in   io.Closer
@@ -160,7 +160,7 @@ type serverProcess struct {
 	out  *bufio.Reader
 }
 
-// startServer starts a child. Its address comes with address.
+// startServer starts a child. Its address arrives later; see address.
 func startServer(spec serverSpec) (*serverProcess, error) {
 	text, err := json.Marshal(spec)
 	if err != nil {
@@ -179,13 +179,13 @@ func startServer(spec serverSpec) (*serverProcess, error) {
 	return p, p.cmd.Start()
 }
 
-// address is where the child listens; empty where it has died before.
+// address is where the child listens; empty when it died before.
 func (p *serverProcess) address() string {
 	line, _ := p.out.ReadString('\n')
 	return strings.TrimSpace(line)
 }
 
-// errStatus is an answer that was not expected.
+// errStatus is an unexpected answer.
 type errStatus struct {
 	status int
 	text   string
@@ -193,7 +193,7 @@ type errStatus struct {
 
 func (e errStatus) Error() string { return fmt.Sprintf("status %d: %.300s", e.status, e.text) }
 
-// start asks a service for a backfill.
+// start requests a backfill from a service.
 func (w *serverWorld) start(ctx context.Context, url, token string, x *wanted) (server.Backfill, error) {
 	text, err := json.Marshal(w.input(x))
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 	"github.com/mozci/mozci/job/jobtest"
 )
 
-// serverCI is a CI behind HTTP that outlives the processes which ask it. Where it has
-// moods it answers 500 before and after acting, is slow, and kills who asks. It carries
-// keys and does not go by them: who asks twice gets twice the runs.
+// serverCI is a CI behind HTTP that outlives the processes which call it. With moods it answers 500
+// before or after acting, is slow, and kills its callers. It stores keys but ignores them: the same
+// request twice makes the runs twice, which shows a fault of the service.
 type serverCI struct {
 	ci    *jobtest.CI
 	moody bool
@@ -25,8 +25,8 @@ type serverCI struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
 	pushes   map[int64]job.Push
-	requests map[string]int      // that were acted on, by key
-	made     map[serverPlace]int // runs by requests
+	requests map[string]int      // number of times that each key was acted on
+	made     map[serverPlace]int // number of triggered runs
 	doomed   condemned
 
 	looks, triggers, refused, slow int
@@ -60,13 +60,13 @@ type serverAsk struct {
 	Run    string
 }
 
-// mood is what becomes of a request.
+// mood says what happens to a request.
 type mood struct {
-	before, after bool // it is answered 500, before and after acting
+	before, after bool // answer 500 before acting, or after
 	early, late   time.Duration
 }
 
-// mooded draws a mood; mu is held.
+// mooded draws a mood. The caller holds mu.
 func (c *serverCI) mooded(path string) (m mood) {
 	if !c.moody {
 		return m
@@ -97,7 +97,7 @@ func (c *serverCI) mooded(path string) (m mood) {
 	return m
 }
 
-// ServeHTTP is POST /jobs, /trigger, /carried, /accepted and /cancel, and GET /events.
+// ServeHTTP handles POST /jobs, /trigger, /carried, /accepted and /cancel, and GET /events.
 func (c *serverCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/events" {
 		c.events(w, r)
@@ -114,7 +114,7 @@ func (c *serverCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if dead {
 		return
 	}
-	time.Sleep(m.early) // who asks may be killed meanwhile: it is acted on all the same
+	time.Sleep(m.early) // the caller may die meanwhile; the request is carried out all the same
 	if m.before {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
@@ -139,7 +139,7 @@ func (c *serverCI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var errServerAsk = errors.New("no such request")
 
-// act does what was asked.
+// act carries out a request.
 func (c *serverCI) act(ctx context.Context, path string, ask serverAsk) (any, error) {
 	p := c.pushes[ask.Push]
 	label := ""
@@ -175,7 +175,7 @@ func (c *serverCI) act(ctx context.Context, path string, ask serverAsk) (any, er
 	return nil, errServerAsk
 }
 
-// trigger makes runs. A key that it has had before is a request that was made twice.
+// trigger makes runs. A key that it has seen before means that the service sent a request twice.
 func (c *serverCI) trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	c.mu.Lock()
 	c.triggers++
@@ -188,7 +188,7 @@ func (c *serverCI) trigger(ctx context.Context, req job.Request) (job.Receipt, e
 	return c.ci.Trigger(ctx, req)
 }
 
-// events tells of all changes, a line each.
+// events sends all changes, one line each.
 func (c *serverCI) events(w http.ResponseWriter, r *http.Request) {
 	rc, enc := http.NewResponseController(w), json.NewEncoder(w)
 	w.WriteHeader(http.StatusOK)
@@ -206,8 +206,8 @@ func (c *serverCI) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// doom plans a process's death, by the CI or by a clock; the function that it returns
-// says whether it died of it.
+// doom plans a process's death, through the CI or a clock. The returned function reports whether
+// the process died of it.
 func (c *serverCI) doom(p *os.Process) func() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -33,7 +33,7 @@ func newCIClient(url string, pushes []job.Push) *ciClient {
 	return c
 }
 
-// ask makes a request; those that only read are made again when they fail.
+// ask makes a request. Requests that only read are repeated when they fail.
 func (c *ciClient) ask(ctx context.Context, path string, ask serverAsk, into any) error {
 	tries := 4
 	if path == "/trigger" || path == "/cancel" {
@@ -69,7 +69,7 @@ func (c *ciClient) once(ctx context.Context, path string, ask serverAsk, into an
 	return job.OfHTTP(path, "", json.NewDecoder(res.Body).Decode(into))
 }
 
-// ciHTTP keeps as many connections as backfills ask at a time.
+// ciHTTP keeps as many connections as backfills make requests at the same time.
 var ciHTTP = &http.Client{
 	Timeout:   time.Minute,
 	Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32},
@@ -119,20 +119,20 @@ func (c *ciClient) Cancel(ctx context.Context, id string) error {
 	return c.ask(ctx, "/cancel", serverAsk{Run: id}, &none)
 }
 
-// watchingClient is a ciClient that hears of events: it listens once, for all.
+// watchingClient is a ciClient with events. One connection serves all its watchers.
 type watchingClient struct {
 	*ciClient
 	mu   sync.Mutex
 	ears map[*ear]bool
 }
 
-// ear is who listens. One that is slow is told that it has missed something.
+// ear is a watcher. A slow one is told that it has missed something.
 type ear struct {
 	events chan job.Event
 	missed atomic.Bool
 }
 
-// listen reads the events of the CI and passes them on, until ctx is done.
+// listen reads the CI's events and passes them on, until ctx is done.
 func (c *watchingClient) listen(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/events", http.NoBody)
 	if err != nil {
@@ -189,7 +189,7 @@ func (c *watchingClient) Watch(ctx context.Context) iter.Seq2[job.Event, error] 
 	}
 }
 
-// serverPlaces is the one project of a serverWorld.
+// serverPlaces has one project, that of a serverWorld.
 type serverPlaces struct {
 	repo job.Repository
 	ci   job.Scheduler

@@ -22,15 +22,15 @@ import (
 )
 
 const (
-	getRate   = 1000 // requests in a second
-	getMost   = 20   // how many times the bare p50 the service's p99 may be
+	getRate   = 1000 // requests per second
+	getMost   = 20   // maximum ratio of the service's p99 to the bare p50
 	getSlice  = 250 * time.Millisecond
 	getIDs    = 20
-	getMoving = 4 // of them change
+	getMoving = 4 // how many of the backfills change meanwhile
 )
 
-// answersFast is how long GET /v1/backfills/{id} takes at a fixed rate, beside a bare
-// handler that writes the same bytes, in slices of the same run that alternate.
+// answersFast measures GET /v1/backfills/{id} at a fixed rate, beside a bare handler that writes
+// the same bytes. The two take turns in slices of the same run.
 func answersFast(y *yard) {
 	store, ids := y.filled()
 	srv, err := server.New(serverPlaces{}, store, &server.Options{Door: server.DoorOptions{
@@ -41,7 +41,7 @@ func answersFast(y *yard) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}}
 	defer client.CloseIdleConnections()
 	var sample bytes.Buffer
-	for _, id := range ids { // what a process does first is not what is measured
+	for _, id := range ids { // do not measure what a process does only once
 		sample.Reset()
 		y.must(fetch(client, service+"/v1/backfills/"+id, &sample))
 	}
@@ -86,20 +86,20 @@ func answersFast(y *yard) {
 
 func micros(d time.Duration) time.Duration { return d.Round(time.Microsecond) }
 
-// load are requests at a rate that does not wait for answers.
+// load are requests at a fixed rate, which does not wait for answers.
 type load struct {
-	took   []time.Duration // ascending, once part was called
+	took   []time.Duration // ascending once part was called
 	slices []time.Duration // the p99 of each slice
 	failed int
 }
 
-// at makes requests for a while, evenly, and waits for the last answers. How long one took
-// counts from when it was to be sent, also where no connection was free.
+// at makes requests at an even rate, and waits for the last answers. The time of a request counts
+// from when it was due, even if no connection was free then.
 func (l *load) at(c *http.Client, rate int, d time.Duration, url func(n int) string) {
 	n := int(d.Seconds() * float64(rate))
 	took, failed := make([]time.Duration, n), make([]bool, n)
 	var all sync.WaitGroup
-	runtime.LockOSThread() // the thread sleeps more exactly than the scheduler
+	runtime.LockOSThread() // a thread sleeps more exactly than the scheduler
 	began := time.Now()
 	for i := range n {
 		due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
@@ -125,22 +125,22 @@ func (l *load) at(c *http.Client, rate int, d time.Duration, url func(n int) str
 	}
 }
 
-// part is what so many of the requests took at most.
+// part is the time within which a share p of the requests was answered.
 func (l *load) part(p float64) time.Duration {
 	slices.Sort(l.took)
 	return l.took[min(int(p*float64(len(l.took))), len(l.took)-1)]
 }
 
-// middle is the p99 of the slice in the middle, by their p99.
+// middle is the median of the slices' p99.
 func (l *load) middle() time.Duration {
 	slices.Sort(l.slices)
 	return l.slices[len(l.slices)/2]
 }
 
-// fetch makes a request, and throws the answer away as it comes: what the client does is
-// not what is measured.
+// fetch makes a request and discards the answer as it comes, so that the client's own work is not
+// measured.
 func fetch(c *http.Client, url string, into io.Writer) error {
-	res, err := c.Get(url) //nolint:noctx // its client is the bench's own
+	res, err := c.Get(url) //nolint:noctx // the client is the bench's own
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (y *yard) filled() (server.Store, []string) {
 	db, err := openSQLite(filepath.Join(y.TempDir(), "mozci.db"))
 	y.must(err)
 	y.Cleanup(func() { _ = db.Close() })
-	db.SetMaxOpenConns(4) // as the program does
+	db.SetMaxOpenConns(4) // the same as the program
 	db.SetMaxIdleConns(4)
 	store := server.NewSQL(db, server.SQLite)
 	var ids []string
@@ -185,8 +185,7 @@ func (y *yard) filled() (server.Store, []string) {
 	return store, ids
 }
 
-// move changes those that are open, some ten times a second in all, as another instance
-// would.
+// move changes the open backfills about ten times a second in total, as another instance would.
 func (y *yard) move(ctx context.Context, store server.Store, changes *atomic.Int64) {
 	const me = "another instance"
 	held, err := store.Claim(ctx, me, time.Hour, getMoving)
@@ -212,7 +211,7 @@ func (y *yard) move(ctx context.Context, store server.Store, changes *atomic.Int
 	}
 }
 
-// largeBackfill is a backfill as one looks that has searched 50 pushes for a while.
+// largeBackfill is a backfill that has searched 50 pushes for a while.
 func largeBackfill(n int) server.Backfill {
 	const pushes = 50
 	b := server.Backfill{
@@ -238,7 +237,7 @@ func largeBackfill(n int) server.Backfill {
 				Seconds: 1234,
 			})
 			row.Passed++
-			why := "it is one of the pushes whose result tells most"
+			why := "most informative next run"
 			b.Steps = append(b.Steps, server.Step{
 				Key: fmt.Sprintf("autoland/%d/%s/%d", ref.ID, b.Ask.Label, k), Label: b.Ask.Label, Push: ref,
 				Action: trigger.ActionTrigger, Count: 1, Why: why, Time: row.Time,

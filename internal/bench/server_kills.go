@@ -16,8 +16,8 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// killedServers is what becomes of backfills while the processes that work on them are
-// killed again and again, often two at once over one SQLite file.
+// killedServers measures what happens to backfills while the processes that work on them are killed
+// again and again. Often two processes share one SQLite file.
 func killedServers(y *yard) {
 	k := newMassacre(y, y.sized(1000, 60), y.sized(100, 12))
 	fmt.Printf("\nserver: %d backfills, a CI that answers 500 before and after it acts, is slow and shows runs late; "+
@@ -37,12 +37,12 @@ type massacre struct {
 	db    *sql.DB
 	store server.Store
 	book  ledger.Ledger
-	kills int64 // that are planned
+	kills int64 // number of planned kills
 	died  atomic.Int64
-	twice atomic.Int64 // requests for a backfill that were sent again
+	twice atomic.Int64 // requests for a backfill that were sent a second time
 
 	mu   sync.Mutex
-	urls map[string]bool // of the processes that live
+	urls map[string]bool // of the living processes
 	sum  killSum
 }
 
@@ -90,8 +90,8 @@ func (k *massacre) run() {
 	k.judge(time.Since(began))
 }
 
-// slot runs one process after another, and kills them until enough have died. The second
-// slot rests in between.
+// slot runs one process after another and kills each, until enough have died. The second slot
+// pauses in between.
 func (k *massacre) slot(n int, ended <-chan struct{}) {
 	for {
 		p, err := startServer(k.spec)
@@ -148,8 +148,8 @@ func (k *massacre) lives(url string, now bool) {
 	}
 }
 
-// start asks for a backfill when its time has come, until it was taken; and once more
-// later, which must be the same.
+// start requests a backfill at its time until a process accepts it, and requests it once more
+// later, which must give the same one.
 func (k *massacre) start(ctx context.Context, i int, x *wanted) {
 	turn := k.kills * int64(i) / int64(len(k.world.wants))
 	for k.died.Load() < turn && ctx.Err() == nil {
@@ -169,7 +169,7 @@ func (k *massacre) start(ctx context.Context, i int, x *wanted) {
 	k.sum.started++
 }
 
-// taken asks for a backfill until some process takes it.
+// taken requests a backfill until some process accepts it.
 func (k *massacre) taken(ctx context.Context, x *wanted) (id string) {
 	for n := 0; ctx.Err() == nil; n++ {
 		k.mu.Lock()
@@ -196,7 +196,7 @@ func (k *massacre) taken(ctx context.Context, x *wanted) (id string) {
 	return ""
 }
 
-// quiet reports whether all backfills were started, and have ended.
+// quiet reports whether all backfills were started and have ended.
 func (k *massacre) quiet() bool {
 	k.mu.Lock()
 	started := k.sum.started
@@ -210,14 +210,14 @@ func (k *massacre) quiet() bool {
 	return err == nil && len(open) == 0
 }
 
-// killSum is what came of it.
+// killSum is the result.
 type killSum struct {
 	took                       time.Duration
 	backfills, started, right  int
 	kills, again               int
-	requests, repeated         int // requests for runs that were acted on; keys that were asked for twice
-	planned, noted, told, made int // runs: by the plans of those that fill, by the ledger, by the steps, by the CI
-	exact, places              int // label and push: those where the CI made what the ledger says
+	requests, repeated         int // requests for runs that were carried out; keys that came more than once
+	planned, noted, told, made int // numbers of runs: by the plans of fills, by the ledger, by the steps, by the CI
+	exact, places              int // labels on pushes; exact: those where the CI made what the ledger says
 	unheard                    int // requests in the ledger that did not reach the CI
 	refused, slow, looks       int
 	faults                     []string
@@ -236,7 +236,7 @@ func (k *massacre) judge(took time.Duration) {
 	k.must(err)
 	s.backfills = len(all)
 	if s.backfills != len(k.world.wants) {
-		s.fault("%d backfills in the store, %d were asked for", s.backfills, len(k.world.wants))
+		s.fault("%d backfills in the store, %d were requested", s.backfills, len(k.world.wants))
 	}
 	noted := map[serverPlace]int{}
 	for _, x := range k.world.wants {
@@ -253,7 +253,7 @@ func (k *massacre) judge(took time.Duration) {
 	s.count(k.ci, noted)
 }
 
-// judgeOne looks at one backfill, and adds what the ledger knows of it.
+// judgeOne checks one backfill, and adds what the ledger knows of it.
 func (k *massacre) judgeOne(ctx context.Context, x *wanted, b server.Backfill, noted map[serverPlace]int) {
 	s := &k.sum
 	if b.State == server.Done && b.Culprit != nil && b.Culprit.Push.ID == x.culprit {
@@ -270,7 +270,7 @@ func (k *massacre) judgeOne(ctx context.Context, x *wanted, b server.Backfill, n
 		switch {
 		case e.State.Made() && n != 1, e.State.Open() && n > 1, !e.State.Made() && !e.State.Open() && n > 0:
 			s.fault("%s: the request %s is %s in the ledger, and was made %d times", x.label, e.Key, e.State, n)
-		case n == 0: // a process died before it asked, or the CI did not hear it: it was planned anew
+		case n == 0: // the process died before it sent it, or the CI did not receive it: it was planned again
 			s.unheard++
 			continue
 		}
@@ -283,18 +283,18 @@ func (k *massacre) judgeOne(ctx context.Context, x *wanted, b server.Backfill, n
 		}
 	}
 	if b.Cost.Runs != runs {
-		s.fault("%s (%s): %d runs were asked for, its cost tells of %d", x.label, x.mode, runs, b.Cost.Runs)
+		s.fault("%s (%s): %d runs were requested, its cost says %d", x.label, x.mode, runs, b.Cost.Runs)
 	}
 	if x.mode == server.Linear {
 		s.planned += b.Plan.Total()
 		if runs != b.Plan.Total() {
-			s.fault("%s: %d runs were planned, %d asked for", x.label, b.Plan.Total(), runs)
+			s.fault("%s: %d runs were planned, %d requested", x.label, b.Plan.Total(), runs)
 		}
 	} else {
 		s.planned += runs
 	}
 	if told != runs {
-		s.fault("%s (%s): %d runs were asked for, its steps tell of %d", x.label, x.mode, runs, told)
+		s.fault("%s (%s): %d runs were requested, its steps say %d", x.label, x.mode, runs, told)
 	}
 	s.told += told
 }
@@ -306,8 +306,7 @@ func (k *massacre) acted(key string) int {
 	return k.ci.requests[key]
 }
 
-// count counts the requests and the runs of the CI, whose mu is held, beside what the
-// ledger says.
+// count compares the requests and runs of the CI with the ledger. The caller holds the CI's mu.
 func (s *killSum) count(ci *serverCI, noted map[serverPlace]int) {
 	for key, n := range ci.requests {
 		s.requests += n
@@ -335,14 +334,14 @@ func (s *killSum) count(ci *serverCI, noted map[serverPlace]int) {
 	}
 }
 
-// report prints and proves what came of it.
+// report prints and checks the results.
 func (s *killSum) report(y *yard) {
 	fmt.Printf("killed %d processes in %.0f s; of %d backfills %d have the right answer; %d times a backfill was "+
-		"asked for again, since the process died\n", s.kills, s.took.Seconds(), s.backfills, s.right, s.again)
-	fmt.Printf("requests %d, made twice %d; runs planned %d, asked for by the ledger %d, told in the steps %d, made "+
+		"requested again, because the process died\n", s.kills, s.took.Seconds(), s.backfills, s.right, s.again)
+	fmt.Printf("requests %d, made twice %d; runs planned %d, requested by the ledger %d, shown in the steps %d, made "+
 		"by the CI %d; %d of %d places exactly\n", s.requests, s.repeated, s.planned, s.noted, s.told, s.made, s.exact,
 		s.places)
-	fmt.Printf("%d requests in the ledger did not reach the CI, and were planned anew\n", s.unheard)
+	fmt.Printf("%d requests in the ledger did not reach the CI, and were planned again\n", s.unheard)
 	fmt.Printf("the CI was looked at %d times, answered 500 %d times and was slow %d times\n", s.looks, s.refused,
 		s.slow)
 	if len(s.faults) > 0 {

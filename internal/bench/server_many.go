@@ -20,11 +20,11 @@ import (
 	"github.com/mozci/mozci/job/jobtest"
 )
 
-// mostResident is how much memory the service may have, in MiB.
+// mostResident is the maximum memory of the service, in MiB.
 const mostResident = 256
 
-// manyAtOnce is what hundreds of backfills at a time need, and hundreds of streams of
-// events: whether each has its end, and how much memory the process had at most.
+// manyAtOnce measures hundreds of backfills and hundreds of event streams at the same time: whether
+// each reaches its end, and how much memory the process needs.
 func manyAtOnce(y *yard) {
 	const seed, pushes = 2, 20
 	w := newServerWorld(seed, y.sized(500, 60), pushes, 0)
@@ -76,13 +76,13 @@ type crowd struct {
 	url   string
 	token string
 
-	open                            int // after all were accepted
+	open                            int // open backfills once all were accepted
 	took                            time.Duration
 	right, made, twice              int
 	events, stale, broken, complete atomic.Int64
 
 	mu     sync.Mutex
-	last   map[string]int64 // versions that streams saw last
+	last   map[string]int64 // the versions that the streams saw last
 	faults []string
 }
 
@@ -92,7 +92,7 @@ func (c *crowd) fault(format string, args ...any) {
 	c.faults = append(c.faults, fmt.Sprintf(format, args...))
 }
 
-// startAll starts all backfills, a few at a time; the CI stands still meanwhile.
+// startAll starts all backfills, a few at a time, while the CI's clock stands still.
 func (c *crowd) startAll() {
 	c.Helper()
 	var all sync.WaitGroup
@@ -119,7 +119,7 @@ func (c *crowd) startAll() {
 	}
 }
 
-// watchAll opens the streams, lets the CI's time pass, and waits for all ends.
+// watchAll opens the streams, lets the CI's clock run, and waits for all ends.
 func (c *crowd) watchAll(db *sql.DB, streams int) {
 	c.Helper()
 	c.last = map[string]int64{}
@@ -144,15 +144,15 @@ func (c *crowd) watchAll(db *sql.DB, streams int) {
 	go func() { all.Wait(); close(ended) }()
 	select {
 	case <-ended:
-	case <-time.After(30 * time.Second): // a second is what they may take
+	case <-time.After(30 * time.Second): // they should need a second
 		c.fault("streams do not end")
 		stop()
 		<-ended
 	}
 }
 
-// stream follows a backfill until its end. One that breaks goes on after a few events
-// with what it had.
+// stream follows a backfill to its end. One that breaks goes on, after a few events, from the
+// version that it has.
 func (c *crowd) stream(ctx context.Context, client *http.Client, x *wanted, breaks bool) {
 	after := int64(0)
 	for ctx.Err() == nil {
@@ -176,8 +176,8 @@ func (c *crowd) stream(ctx context.Context, client *http.Client, x *wanted, brea
 	}
 }
 
-// listen reads a stream until it ends, or most events came; over says that the end of the
-// backfill was seen.
+// listen reads a stream until it ends, or until most events have come. It returns true when it saw
+// the backfill end.
 func (c *crowd) listen(ctx context.Context, client *http.Client, x *wanted, after *int64, most int) (bool, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/v1/backfills/"+x.id+"/events", http.NoBody)
 	if err != nil {
@@ -193,7 +193,7 @@ func (c *crowd) listen(ctx context.Context, client *http.Client, x *wanted, afte
 	defer func() { _ = res.Body.Close() }()
 	switch {
 	case res.StatusCode == http.StatusNoContent:
-		return true, nil // it had seen the end
+		return true, nil // it had seen the end before
 	case res.StatusCode != http.StatusOK:
 		return false, errStatus{status: res.StatusCode}
 	}
@@ -229,7 +229,7 @@ func (c *crowd) listen(ctx context.Context, client *http.Client, x *wanted, afte
 	return false, fmt.Errorf("it ended at version %d, before the backfill did", *after)
 }
 
-// judge compares what was found with the truth, and what streams saw with the store.
+// judge compares the answers with the truth, and what the streams saw with the store.
 func (c *crowd) judge(store server.Store) {
 	c.Helper()
 	all, err := store.List(c.Context(), server.Query{Limit: 500})
@@ -263,7 +263,7 @@ func (c *crowd) judge(store server.Store) {
 	}
 }
 
-// residentOf is how much memory a process had at most, in MiB; 0 where nobody knows.
+// residentOf is the maximum memory of a process so far, in MiB; 0 when unknown.
 func residentOf(pid int) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -11,26 +11,26 @@ import (
 	"github.com/mozci/mozci/job/jobtest"
 )
 
-// wanted is one backfill of a serverWorld, and its answer.
+// wanted is one backfill of a serverWorld, with its right answer.
 type wanted struct {
 	label   string
 	mode    server.Mode
-	culprit int64 // the id of the push that broke the label
+	culprit int64 // id of the push that broke the label
 	id      string
 }
 
-// serverWorld is a repository in which each label was broken by one push, and ran on the
-// first pushes and the newest one only.
+// serverWorld is a repository in which one push broke each label. A label ran only on the first
+// pushes and on the newest.
 type serverWorld struct {
-	text   string // the grid
-	pushes string // a grid of the same pushes in which nothing ran
+	text   string // the grid of the World
+	pushes string // a grid of the same pushes without runs
 	tip    string // the newest revision
 	span   time.Duration
 	wants  []*wanted
 }
 
-// newServerWorld makes a world of so many labels, of which one in three is filled and the
-// others are searched. infra is how often infrastructure ends a run.
+// newServerWorld makes a world with labels labels. One in three is filled, the others are searched.
+// infra is the share of runs that infrastructure ends.
 func newServerWorld(seed uint64, labels, pushes int, infra float64) *serverWorld {
 	rng := rand.New(rand.NewPCG(seed, 41)) // #nosec G404 -- a seed that can be repeated
 	w := &serverWorld{span: time.Duration(pushes) * 10 * time.Minute}
@@ -78,20 +78,20 @@ func newServerWorld(seed uint64, labels, pushes int, infra float64) *serverWorld
 	return w
 }
 
-// ci is the world's CI, which plays: all of the grid has happened. Runs are seen a
-// little after they were asked for, as with a CI that makes them in the background.
+// ci is the world's CI at a time when the whole grid has happened. Triggered runs become visible a
+// little later, as with a CI that makes them in the background.
 func (w *serverWorld) ci() *jobtest.CI {
 	ci := jobtest.NewCI(jobtest.MustParse(w.text), &jobtest.CIOptions{Play: true, Visible: time.Minute})
 	ci.Advance(w.span + 2*time.Hour)
 	return ci
 }
 
-// input is the request of a backfill.
+// input is the request for a backfill.
 func (w *serverWorld) input(x *wanted) server.Input {
 	return server.Input{Label: x.label, Revision: w.tip, Mode: x.mode}
 }
 
-// serverRun is a run as the CI tells of it.
+// serverRun is a run as the CI reports it.
 type serverRun struct {
 	ID, Label                    string
 	Push                         int64

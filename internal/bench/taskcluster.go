@@ -31,18 +31,17 @@ import (
 const (
 	tcTasks   = 10_000
 	tcPage    = 1_000
-	tcGraph   = 60 << 20 // bytes
+	tcGraph   = 60 << 20 // size in bytes
 	tcPushes  = 20
 	tcLatency = 50 * time.Millisecond
 	tcRatio   = 1.2
-	tcMemory  = 64 << 20 // bytes above the result
+	tcMemory  = 64 << 20 // maximum heap above the result, in bytes
 	tcWaiting = 1.2
 	tcRounds  = 5
 )
 
-// tc measures the Taskcluster client: a large group and a large graph against a bare
-// decode of the same bytes and the same members by json v2, and the requests for the jobs
-// of many pushes in virtual time.
+// tc measures the Taskcluster client: a large group and a large graph, against a bare decode of the
+// same members by json v2, and the requests for the jobs of many pushes, in virtual time.
 func tc(t *testing.T) {
 	fmt.Printf("taskcluster: a group of %d tasks in %d pages, a full-task-graph.json of %d MB, the jobs of "+
 		"%d pushes\n\n", tcTasks, tcTasks/tcPage, tcGraph>>20, tcPushes)
@@ -124,7 +123,7 @@ func (f *fixed) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func tcID(i int) string { return slug.Of(fmt.Sprint("bench ", i)) }
 
-// tcDefinition is a task as Firefox has them, in size and in members.
+// tcDefinition is a task with the size and members of Firefox's.
 func tcDefinition(i int, label string) tctest.Object {
 	env := tctest.Object{}
 	for _, name := range []string{
@@ -211,7 +210,7 @@ func tcStatus(id string) tctest.Object {
 func encoded(v any) []byte {
 	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
-		panic(err) // what is given here is plain
+		panic(err) // this value always encodes
 	}
 	return b
 }
@@ -241,7 +240,7 @@ func tcFullGraph() []byte {
 	return b.Bytes()
 }
 
-// tcBareTask is what mozci reads of a task in a group, for a decoder that checks nothing.
+// tcBareTask is what mozci reads of a task in a group, for a decoder without checks.
 type tcBareTask struct {
 	Task struct {
 		TaskQueueID  string    `json:"taskQueueId"`
@@ -298,7 +297,7 @@ type tcBarePayload struct {
 	} `json:"env"`
 }
 
-// tcBareGroup is the baseline: the pages, as a decoder reads them that checks nothing.
+// tcBareGroup is the baseline: it decodes the pages without checks.
 func tcBareGroup(t *testing.T, pages [][]byte) any {
 	var all []tcBareTask
 	for _, p := range pages {
@@ -341,7 +340,7 @@ type tcBareLabel struct {
 	} `json:"task"`
 }
 
-// tcBareGraph is the baseline: the graph, label by label.
+// tcBareGraph is the baseline: it decodes the graph, label by label.
 func tcBareGraph(t *testing.T, graph []byte) any {
 	all := map[string]tcBareLabel{}
 	dec := jsontext.NewDecoder(bytes.NewReader(graph))
@@ -363,8 +362,8 @@ func tcBareGraph(t *testing.T, graph []byte) any {
 	return all
 }
 
-// compare runs a baseline and what is measured in turns, and prints the ratio of
-// their medians and the peak of the heap above what the result holds.
+// compare runs a baseline and the measured function in turns. It prints the ratio of their medians,
+// and the peak of the heap above what the result holds.
 func compare(t *testing.T, what string, most float64, memory uint64, baseline, measured func() any) {
 	t.Helper()
 	var base, ours []time.Duration
@@ -397,8 +396,8 @@ func timed(f func() any) time.Duration {
 	return time.Since(began)
 }
 
-// peak is the highest heap while f runs above what its result holds, garbage
-// that is not collected yet included.
+// peak is the highest heap while f runs, above what its result holds. It includes garbage that is
+// not collected yet.
 func peak(f func() any) (above, held uint64) {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	heap := func() uint64 {
@@ -432,9 +431,9 @@ func peak(f func() any) (above, held uint64) {
 	return top - min(top, after), held
 }
 
-// tcWalk asks for the jobs of many pushes, each answer after a while, and
-// compares with the critical path: the requests that one push needs one after
-// the other, for as many rounds as the width makes.
+// tcWalk reads the jobs of many pushes from a server with delays, and compares the time with the
+// critical path: the requests that one push needs one after the other, times the number of rounds
+// at this width.
 func tcWalk(t *testing.T) {
 	s := tctest.New()
 	var pushes []job.Push
@@ -459,7 +458,7 @@ func tcWalk(t *testing.T) {
 			}
 		}
 		took, requests := time.Since(began), len(s.Requests())
-		const needed = 3 // the index, the cron jobs, the group: ten requests at a time to one host
+		const needed = 3 // the index, the cron jobs, the group; at most ten requests at a time to one host
 		critical := time.Duration((tcPushes+analysis.DefaultWidth-1)/analysis.DefaultWidth) * needed * tcLatency
 		ratio, each := float64(took)/float64(critical), float64(requests)/tcPushes
 		fmt.Printf("%-16s critical path %v   took %v   ratio %.2f (at most %.2f)   %.1f requests a push (at most 3)\n",
@@ -470,7 +469,7 @@ func tcWalk(t *testing.T) {
 	})
 }
 
-// late answers by a handler, after a while.
+// late answers through a handler after a delay.
 type late struct{ http.Handler }
 
 func (l *late) RoundTrip(r *http.Request) (*http.Response, error) {

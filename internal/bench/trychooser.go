@@ -17,14 +17,14 @@ import (
 
 const (
 	chooserPlatforms = 60
-	chooserTests     = 333 // of each platform's build: 20,000 tasks in all
+	chooserTests     = 333 // tests of each platform's build, which makes 20,000 tasks
 	chooserRatio     = 1.3
-	chooserMemory    = 64 << 20 // bytes above the result
+	chooserMemory    = 64 << 20 // maximum heap above the result, in bytes
 )
 
-// chooser measures the data of a try chooser: the graph of everything that can run, of a
-// full-task-graph.json as Firefox has them, against a bare decode of the same fields; and
-// the page's filter.
+// chooser measures the data of a try chooser: reading everything that can run from a
+// full-task-graph.json of Firefox's size, against a bare decode of the same fields; and the filter
+// of the page.
 func chooser(t *testing.T) {
 	graph := chooserGraph()
 	fmt.Printf("trychooser: a full-task-graph.json of %d MB, %d tasks\n\n", len(graph)>>20,
@@ -51,7 +51,7 @@ func chooser(t *testing.T) {
 	chooserPage(t, flag.Lookup("quick").Value.String() == "true")
 }
 
-// chooserGraph is a full-task-graph.json: builds, each with its tests.
+// chooserGraph is a full-task-graph.json with builds, and tests for each.
 func chooserGraph() []byte {
 	var b bytes.Buffer
 	b.WriteString("{")
@@ -94,8 +94,7 @@ func chooserGraph() []byte {
 	return b.Bytes()
 }
 
-// chooserMinimal is the baseline: the graph, with what a try chooser needs, and nothing
-// proven.
+// chooserMinimal is the baseline: it reads what a try chooser needs from the graph, without checks.
 func chooserMinimal(t *testing.T, graph []byte) any {
 	all := map[string]tcBareLabel{}
 	if err := v2.UnmarshalRead(bytes.NewReader(graph), &all); err != nil {

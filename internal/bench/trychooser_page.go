@@ -20,11 +20,11 @@ import (
 
 const (
 	pageLabels = 20_000
-	pageMost   = 16 // milliseconds that a key may take: a frame
+	pageMost   = 16 // maximum milliseconds for a key press: one frame
 )
 
-// pageQueries are typed key by key, and taken away again: what people type, words that
-// fit most labels, some, and none.
+// pageQueries are typed and deleted again key by key. Among them are what people really type, and
+// words that match most labels, some, and none.
 var pageQueries = []string{
 	"xpcshell linux !debug", "'mochitest-browser ^test-windows 1$", "wpt | reftest mac opt",
 	"test-", "e", "xpchell", "browsertime tp6 firefox shippable", "!test !build",
@@ -32,17 +32,17 @@ var pageQueries = []string{
 
 // pageTimes is what one load of the page measured, in milliseconds.
 type pageTimes struct {
-	Keys    []float64 `json:"keys"`    // handler and layout, of each key
-	Bare    []float64 `json:"bare"`    // a loop of includes over the labels, of each key
-	Settled []float64 `json:"settled"` // until the last cell was up to date
+	Keys    []float64 `json:"keys"`    // each key press: handler and layout
+	Bare    []float64 `json:"bare"`    // each key press: a loop of includes() over the labels
+	Settled []float64 `json:"settled"` // until the last cell was updated
 	Rows    int       `json:"rows"`
 	Cells   int       `json:"cells"`
 	Wrong   string    `json:"wrong"`
 }
 
-// pageScript types the queries into the filter, and measures. It changes the field and
-// tells the page of it as a key does, and then makes the browser lay the page out, which it
-// would do before the next frame.
+// pageScript types the queries into the filter and measures. It changes the field and sends the
+// event that a key press sends; then it forces the layout, which the browser would do before the
+// next frame.
 const pageScript = `(async (queries) => {
 	const box = document.querySelector('#chooser'), field = document.querySelector('#q');
 	const out = { keys: [], bare: [], settled: [], wrong: '' };
@@ -77,8 +77,8 @@ const pageScript = `(async (queries) => {
 	return JSON.stringify(out);
 })`
 
-// chooserPage is how long a key takes in the filter of the chooser's page, with 20,000
-// labels in Chromium: the script, and the layout of what it changed.
+// chooserPage measures key presses in the filter of the chooser's page, with 20,000 labels in
+// Chromium: the script, and the layout of what it changed.
 func chooserPage(t *testing.T, quick bool) {
 	path := testenv.Program(t, "chromium", "chromium")
 	ci := fixedCatalog(pageLabels)
@@ -140,7 +140,7 @@ func chooserPage(t *testing.T, quick bool) {
 	}
 }
 
-// pageLoad loads the page, and types.
+// pageLoad loads the page and types the queries.
 func pageLoad(ctx context.Context, t *testing.T, url, queries string) (m pageTimes) {
 	t.Helper()
 	tab, closeIt := chromedp.NewContext(ctx)
@@ -160,22 +160,22 @@ func pageLoad(ctx context.Context, t *testing.T, url, queries string) (m pageTim
 	return m
 }
 
-// nth is the value below which so much of the values is.
+// nth is the value below which a share part of the values lies.
 func nth(of []float64, part float64) float64 {
 	of = slices.Clone(of)
 	slices.Sort(of)
 	return of[min(int(part*float64(len(of))), len(of)-1)]
 }
 
-// catalogCI is a CI with one push and a large catalog, on which nothing ran. It is also
-// the places of a service.
+// catalogCI is a CI with one push and a large catalog, on which nothing ran. It also implements the
+// places of a service.
 type catalogCI struct {
 	entries []job.Runnable
 	repo    job.Repository
 }
 
-// fixedCatalog has so many labels: 400 suites with their chunks on 60 platforms, each of
-// which runs a part of the suites, and builds.
+// fixedCatalog makes n labels: 400 suites with their chunks on 60 platforms, each of which runs
+// some of the suites, and builds.
 func fixedCatalog(n int) *catalogCI {
 	var platforms, suites []string
 	for _, p := range strings.Fields("linux2404-64 linux2204-32 windows11-64-24h2 windows11-32 windows10-64-2009 " +

@@ -1,6 +1,18 @@
-// Package database has what every store of mozci in a SQL database needs: the
-// dialects of SQLite and PostgreSQL, the database's own clock, and tables that
-// are brought up to date by the first process that opens them.
+// Package database has what every SQL store of mozci needs: the dialects of SQLite and
+// PostgreSQL, the database's own clock, and tables that the first process to open them
+// creates or upgrades.
+//
+// Start with [Tables]:
+//
+//	t := &database.Tables{
+//		DB: db, Dialect: database.SQLite, Store: "the ledger", Name: "ledger",
+//		Steps: []string{`CREATE TABLE ledger_requests (key TEXT PRIMARY KEY, at BIGINT)`},
+//	}
+//	err := t.Open(ctx) // at the beginning of each operation; it does its work once
+//	err = t.Within(ctx, func(tx *sql.Tx) error { … })
+//
+// Times are microseconds since 1970, as whole numbers. Tables are safe for concurrent use,
+// also by several processes.
 package database
 
 import (
@@ -26,8 +38,12 @@ const (
 	PostgreSQL                    // 9.5 or newer
 )
 
-// Now is the database's clock, in microseconds since 1970: processes on several
-// machines need not agree about theirs.
+// Now is an SQL expression for the database's clock, in microseconds since 1970. Stores use it
+// instead of time.Now, because the clocks of the machines that share a database may differ.
+//
+// SQLite counts Julian days; day 2440587.5 is the beginning of 1970, and a day has
+// 86,400,000,000 microseconds. PostgreSQL's clock_timestamp, unlike now(), goes on within a
+// transaction.
 func (d Dialect) Now() string {
 	if d == PostgreSQL {
 		return `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
@@ -35,7 +51,9 @@ func (d Dialect) Now() string {
 	return `CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)`
 }
 
-// Bind writes the placeholders, each a question mark, as the database wants them.
+// Bind replaces the placeholders, each a question mark, by those of the database: "a = ? AND
+// b = ?" becomes "a = $1 AND b = $2" for PostgreSQL. It does not know strings, so a query
+// must not have a question mark in one.
 func (d Dialect) Bind(query string) string {
 	if d != PostgreSQL {
 		return query
@@ -53,37 +71,41 @@ func (d Dialect) Bind(query string) string {
 	return b.String()
 }
 
-// ErrDialect says that a caller named no dialect.
+// ErrDialect says that the caller gave no known dialect.
 var ErrDialect = errors.New("no such dialect")
 
-// ErrNewer says that a newer version of this library made the tables.
+// ErrNewer says that a newer version of this library made the tables. This program does not
+// touch them.
 var ErrNewer = errors.New("it is of a newer version than this program")
 
-// Tables are those of one store in a database, made or checked by the first call of
-// Open. The zero value is not ready for use: fill in the exported fields.
+// Tables are the tables of one store in a database. The first call of Open makes or checks
+// them. The zero value is not ready for use: fill in the exported fields.
 type Tables struct {
 	DB      *sql.DB
 	Dialect Dialect
-	// Store is what people call the store, and Name begins the names of its tables:
-	// which version they are of is in <Name>_version.
+	// Store names the store in errors. Name begins the names of its tables; the table
+	// <Name>_version has their version.
 	Store, Name string
-	// Steps bring the tables from version i to i+1, each whole or not at all.
-	// Tables of a newer version than the last are refused with ErrNewer.
+	// Steps upgrade the tables: Steps[i] takes them from version i to i+1, in one
+	// transaction. Version 0 is no tables, and len(Steps) is the newest version. Append
+	// to Steps, but never change one that was released. Tables of a version above
+	// len(Steps) give ErrNewer.
 	Steps []string
 
 	mu    sync.Mutex
 	ready bool
 }
 
-// Open makes the tables, or checks them, once. A call that failed is made again.
+// Open makes, upgrades or checks the tables, once; later calls return at once. After a
+// failure the next call tries again.
 func (t *Tables) Open(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ready {
 		return nil
 	}
-	// While one process turns a new SQLite file into WAL mode, another is told that it is
-	// locked at once, whatever its busy timeout is.
+	// While one process switches a new SQLite file to WAL mode, another gets "locked" at once,
+	// whatever its busy timeout is. So Open itself waits and tries again.
 	const patience, wait = 5 * time.Second, 10 * time.Millisecond
 	for start := time.Now(); ; {
 		err := t.open(ctx)
@@ -96,8 +118,8 @@ func (t *Tables) Open(ctx context.Context) error {
 	}
 }
 
-// busy reports whether an error is SQLite's that somebody else has locked the file: the
-// driver is the caller's, so that there is only its text to go by.
+// busy reports whether an error says that another process has locked the SQLite file. It goes
+// by the text, because the caller chooses the driver and each driver has its own error type.
 func (t *Tables) busy(err error) bool {
 	return err != nil && t.Dialect == SQLite &&
 		(strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "SQLITE_BUSY"))
@@ -123,7 +145,7 @@ func (t *Tables) open(ctx context.Context) error {
 	return nil
 }
 
-// version reads which version the tables are of; 0 when there are none.
+// version reads the version of the tables; 0 when there are none.
 func (t *Tables) version(ctx context.Context) (int, error) {
 	tables := `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?`
 	if t.Dialect == PostgreSQL {
@@ -138,8 +160,9 @@ func (t *Tables) version(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// migrate takes one step, whole or not at all. When another process was
-// quicker, its step counts.
+// migrate takes the step from one version to the next in a transaction. Two processes may try
+// at the same time: the primary key of the version table lets one of them succeed, and the
+// other finds the new version and takes that for its own success.
 func (t *Tables) migrate(ctx context.Context, from int) (err error) {
 	tx, err := t.DB.BeginTx(ctx, nil)
 	if err != nil {
@@ -161,7 +184,8 @@ func (t *Tables) migrate(ctx context.Context, from int) (err error) {
 	return tx.Commit()
 }
 
-// Within runs f in a transaction: all of what it writes is written, or nothing.
+// Within runs f in a transaction. It commits when f returns nil; otherwise it rolls back and
+// returns f's error.
 func (t *Tables) Within(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := t.DB.BeginTx(ctx, nil)
 	if err != nil {
@@ -174,10 +198,10 @@ func (t *Tables) Within(ctx context.Context, f func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// Explain is what went wrong in a store's work, as the store tells it: one of the known
-// errors as it is, no dialect as invalid, what a context that is done brought about as
-// the context's error, and what the database itself says, or does not say, as
-// unavailable.
+// Explain turns an error of a store's work into the one that the store returns. In this
+// order: ErrDialect is wrapped as invalid; one of the known errors stays as it is; when the
+// context is done, the result is the context's error; everything else is an error of the
+// database and is wrapped as unavailable.
 func Explain(ctx context.Context, err, invalid, unavailable error, known ...error) error {
 	switch {
 	case err == nil:

@@ -1,7 +1,13 @@
-// Package deadline bounds an operation as a whole, its retries and pages
-// included: a service that hangs must not hold up whoever asked it.
+// Package deadline limits the time of an operation as a whole, with its retries and pages,
+// so that a service that hangs does not hold up the caller.
 //
-// Start with [With]; [Of] says in an error that the bound was reached.
+// Start with [With]; [Of] turns the error of an operation that ran out of time into an
+// [Error]:
+//
+//	ctx, cancel := deadline.With(ctx, 0, "taskcluster.jobs")
+//	defer cancel()
+//	jobs, err := list(ctx)
+//	return jobs, deadline.Of(ctx, err)
 package deadline
 
 import (
@@ -11,17 +17,16 @@ import (
 	"time"
 )
 
-// Default is how long an operation may take where nobody says otherwise: the
-// slowest listing that is known takes a few minutes.
+// Default is the time limit when the caller sets none. The slowest known listing takes a few
+// minutes.
 const Default = 10 * time.Minute
 
-// Error says that an operation did not end in time. It is neither
-// context.DeadlineExceeded nor context.Canceled, which mean that whoever asked
-// did not want to wait any longer.
+// Error says that an operation did not end in time. It is neither context.DeadlineExceeded
+// nor context.Canceled, which mean that the caller did not want to wait any longer.
 type Error struct {
 	Op    string // "taskcluster.jobs"
 	After time.Duration
-	Last  error // what was being done when time was up; nil where nobody said
+	Last  error // the error of what was being done when the time was up; nil where there is none
 }
 
 func (e *Error) Error() string {
@@ -32,12 +37,12 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Timeout is true, as net.Error has it.
+// Timeout returns true; it is the method of net.Error.
 func (*Error) Timeout() bool { return true }
 
-// With bounds an operation: 0 means Default, and a negative duration no bound.
-// The cause of the context that ends so is an *Error that names op. An earlier
-// deadline of ctx holds, with its own cause.
+// With limits an operation to the duration d; 0 means Default, a negative one no limit. When
+// the time is up, the cause of the context is an *Error that names op. An earlier deadline of
+// ctx stays in force, with its own cause.
 func With(ctx context.Context, d time.Duration, op string) (context.Context, context.CancelFunc) {
 	if d < 0 {
 		return context.WithCancel(ctx)
@@ -48,8 +53,8 @@ func With(ctx context.Context, d time.Duration, op string) (context.Context, con
 	return context.WithTimeoutCause(ctx, d, &Error{Op: op, After: d})
 }
 
-// Of returns the error of an operation that With bounds. Where it failed because
-// the bound was reached that is an *Error, and any other error is returned as it is.
+// Of returns the error of an operation limited by With: an *Error when it failed because the
+// time was up, and any other error as it is.
 func Of(ctx context.Context, err error) error {
 	var own *Error
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(context.Cause(ctx), &own) {

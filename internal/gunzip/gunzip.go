@@ -1,5 +1,5 @@
-// Package gunzip reads what may be packed: by its first bytes, since names and
-// headers lie.
+// Package gunzip reads files that may be compressed with gzip. It goes by their first bytes,
+// since names and headers are often wrong.
 package gunzip
 
 import (
@@ -8,12 +8,13 @@ import (
 	"io"
 )
 
-// Reader unpacks what begins as gzip does, and gives anything else as it is. The
-// caller bounds what is read: a small file can unpack to a large one.
+// Reader decompresses r if it begins with gzip's magic number, 1f 8b (RFC 1952), and
+// otherwise returns its bytes unchanged. The caller must limit how much it reads: a small
+// file can unpack to a huge one.
 func Reader(r io.Reader) (io.Reader, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	if magic, err := b.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return b, nil //nolint:nilerr // what is shorter is not packed, and reading it says what is wrong
+		return b, nil //nolint:nilerr // shorter than two bytes: not gzip; reading it returns the error, if any
 	}
 	return gzip.NewReader(b)
 }

@@ -1,5 +1,7 @@
-// Package joinlog reads several logs as one, in which every line is a line of one
-// of them: a log whose last line has no end gets one before the next begins.
+// Package joinlog reads several logs as one. Each line of the result is a line of one log,
+// or a heading: a log whose last line has no line break gets one before the next log begins.
+//
+// Start with [New]; [Reader.Place] tells where a line is from.
 package joinlog
 
 import (
@@ -10,9 +12,9 @@ import (
 
 // Part is one of the logs.
 type Part struct {
-	// Head is the text of a line of its own before the part; empty for none.
+	// Head is a heading, written as a line of its own before the part; empty for none.
 	Head string
-	// Open opens the part; it is called when the part is needed.
+	// Open opens the part. It is called only when reading arrives at the part.
 	Open func() (io.ReadCloser, error)
 }
 
@@ -21,18 +23,18 @@ type Part struct {
 type Reader struct {
 	parts []Part
 
-	at     int // the part that is read
-	now    io.ReadCloser
-	ready  []byte // to be read before the rest of the part
-	lines  int    // that were read
-	torn   bool   // the last of them has no end yet
-	begins []int  // of each part that was opened: the line after which it begins
+	at     int           // the index of the present part
+	now    io.ReadCloser // the present part; nil between two parts
+	ready  []byte        // bytes to return before the rest of the part: a line break, a heading
+	lines  int           // the number of line breaks so far
+	torn   bool          // the last line has no line break yet
+	begins []int         // by part that was opened: the number of lines before its first one
 }
 
 // New returns a reader of the parts. The caller closes it.
 func New(parts ...Part) *Reader { return &Reader{parts: parts} }
 
-// Read implements io.Reader. An error of a part ends it.
+// Read implements io.Reader. An error of a part ends the reading.
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -91,8 +93,12 @@ func (r *Reader) count(p []byte) {
 	}
 }
 
-// Place returns which part a line is from, and which line of that part it is.
-// Lines are 1-based. ok is false for a Head and for a line that was not read yet.
+// Place returns the index of the part that a line is from, and the number of the line in
+// that part. Lines are 1-based, parts 0-based. ok is false for a Head and for a line before
+// all parts.
+//
+// For example, two parts with a Head each and 3 lines each: lines 1 and 5 are the heads,
+// begins is 1, 5, line 4 is line 3 of part 0, and line 7 is line 2 of part 1.
 func (r *Reader) Place(line int) (part, own int, ok bool) {
 	for i := len(r.begins) - 1; i >= 0; i-- {
 		if line <= r.begins[i] {
@@ -106,7 +112,7 @@ func (r *Reader) Place(line int) (part, own int, ok bool) {
 	return 0, 0, false
 }
 
-// Close closes the part that is read.
+// Close closes the part that is being read, if any.
 func (r *Reader) Close() error {
 	if r.now == nil {
 		return nil

@@ -2,6 +2,7 @@ package jsone
 
 import "math"
 
+// memberOf is a.b. Unlike a["b"] it does not allow a member that is missing.
 func memberOf(of any, name string) (any, error) {
 	m, ok := of.(map[string]any)
 	if !ok {
@@ -14,6 +15,8 @@ func memberOf(of any, name string) (any, error) {
 	return v, nil
 }
 
+// elementOf is a[b]: an element of an array, a character of a string (by code point, not
+// by byte), or a member of an object.
 func (r *renderer) elementOf(of, key any) (any, error) {
 	switch of := of.(type) {
 	case []any:
@@ -42,7 +45,8 @@ func (r *renderer) elementOf(of, key any) (any, error) {
 	return nil, fail(InterpreterError, `infix: "[..]" expects object, array, or string`)
 }
 
-// position is an index, which counts from the end where it is negative.
+// position is the index that a key means in n elements. A negative one counts from the
+// end: -1 is the last, so of 3 elements -1 is 2 and -4 is out of bounds.
 func position(key any, n int) (int, error) {
 	f, ok := key.(float64)
 	if !ok || f != math.Trunc(f) {
@@ -57,8 +61,12 @@ func position(key any, n int) (int, error) {
 	return int(f), nil
 }
 
-// sliceOf is a[b:c]: b is in, c is not; either may be left out.
+// sliceOf is a[b:c]: b is included, c is not, and either may be left out. Negative bounds
+// count from the end. Bounds outside are moved to the nearest end instead of being an error,
+// and a c before b gives nothing: with [10, 20, 30], a[1:] is [20, 30], a[:-1] is [10, 20],
+// a[1:99] is [20, 30] and a[2:1] is [].
 func (r *renderer) sliceOf(of any, n *node, args []any) (any, error) {
+	// bound reads argument i, 1 or 2; whole is the length, otherwise the value when it is left out.
 	bound := func(i, whole, otherwise int) (int, error) {
 		if n.args[i] == nil {
 			return otherwise, nil

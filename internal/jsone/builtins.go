@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// function is a builtin. run's error is nil, or says what is wrong; errBad is
-// replaced by the usual words.
+// function is a builtin. apply returns false for arguments of the wrong number or type,
+// and run then fails with the specification's words for that. An error of apply is
+// anything else, such as a limit.
 type function struct {
 	name  string
 	apply func(r *renderer, s *scope, args []any) (any, bool, error)
@@ -27,7 +28,7 @@ func (f *function) run(r *renderer, s *scope, args []any) (any, error) {
 	return v, nil
 }
 
-// builtins are the names that every template knows.
+// builtins are the names that every template knows: the functions, and "now".
 func builtins(now time.Time) map[string]any {
 	vars := map[string]any{"now": now.UTC().Format("2006-01-02T15:04:05.000Z")}
 	add := func(name string, apply func(r *renderer, s *scope, args []any) (any, bool, error)) {
@@ -84,10 +85,10 @@ func builtins(now time.Time) map[string]any {
 	return vars
 }
 
-// blanks are what strip takes away.
+// blanks are the characters that strip, lstrip and rstrip remove.
 const blanks = " \f\n\r\t\v"
 
-// only is the one argument, of one type.
+// only returns the single argument if there is exactly one and it has type T.
 func only[T any](args []any) (v T, ok bool) {
 	if len(args) == 1 {
 		v, ok = args[0].(T)
@@ -95,6 +96,7 @@ func only[T any](args []any) (v T, ok bool) {
 	return v, ok
 }
 
+// fold applies f from left to right, as min(1, 2, 3) does. It needs one number at least.
 func fold(args []any, f func(a, b float64) float64) (any, bool) {
 	var out float64
 	for i, a := range args {
@@ -138,7 +140,8 @@ func toNumber(args []any) (any, bool) {
 	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
 }
 
-// ranged is range(start, stop[, step]): start is in, stop is not.
+// ranged is range(start, stop[, step]) of whole numbers: start is included, stop is not.
+// range(1, 7, 2) is [1, 3, 5]; range(3, 0, -1) is [3, 2, 1]; range(3, 0) is [].
 func ranged(r *renderer, _ *scope, args []any) (any, bool, error) {
 	if len(args) != 2 && len(args) != 3 {
 		return nil, false, nil
@@ -217,7 +220,8 @@ func join(r *renderer, _ *scope, args []any) (any, bool, error) {
 	return strings.Join(parts, sep), true, nil
 }
 
-// fromNow is fromNow(text[, reference]).
+// fromNow is fromNow(text[, reference]), as in fromNow("1 day"). The reference is "now"
+// unless it is given.
 func fromNow(_ *renderer, s *scope, args []any) (any, bool, error) {
 	if len(args) != 1 && len(args) != 2 {
 		return nil, false, nil
@@ -235,7 +239,8 @@ func fromNow(_ *renderer, s *scope, args []any) (any, bool, error) {
 	return v, true, err
 }
 
-// number is a number as JavaScript writes it.
+// number writes a number as JavaScript does: 3 and not 3.0, 1e+21 from 21 digits on, and 0
+// for -0. encoding/json has these rules too (ES6).
 func number(f float64) string {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return strconv.FormatFloat(f, 'g', -1, 64)
@@ -250,8 +255,8 @@ func number(f float64) string {
 	return string(text)
 }
 
-// encode is JSON without blanks, members in the order of their keys' code
-// points, nothing escaped that need not be.
+// encode writes JSON without blanks, with members sorted by the code points of their keys,
+// and with no escapes that are not necessary.
 func encode(v any) string {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
@@ -260,7 +265,9 @@ func encode(v any) string {
 		return "" // not possible: functions and infinite numbers were refused
 	}
 	text := strings.TrimSuffix(out.String(), "\n")
-	// encoding/json escapes these two for JavaScript's sake; JSON need not.
+	// encoding/json escapes U+2028 and U+2029 for JavaScript; JSON does not need that. The
+	// first pair keeps an escaped backslash as it is, so that the text \\u2028, a backslash
+	// and five characters, is not taken for an escape.
 	return strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029").Replace(text)
 }
 

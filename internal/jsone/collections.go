@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// elements renders the operator's value, which must be an array.
+// elements renders the operator's value, which must be an array; what is the error's text
+// when it is not.
 func (r *renderer) elements(o call, what string) ([]any, error) {
 	v, err := r.render(o.value(), o.s)
 	if err != nil {
@@ -36,6 +37,8 @@ func flattenDeep(r *renderer, o call) (any, error) {
 	return r.flat(a, maxDepth)
 }
 
+// flat replaces arrays within an array by their elements, down to a number of levels:
+// [1, [2, [3]]] is [1, 2, [3]] with 1 level, and [1, 2, 3] with 2.
 func (r *renderer) flat(a []any, levels int) (any, error) {
 	out := make([]any, 0, len(a))
 	for _, e := range a {
@@ -53,8 +56,9 @@ func (r *renderer) flat(a []any, levels int) (any, error) {
 	return out, r.made(16 + 16*len(out))
 }
 
-// each finds the member that says what to do with each element, and the names
-// that it gives them.
+// each finds the member with the template for each element, and the names in its key: in
+// {"$map": …, "each(x, i)": body} the names are x and i. The object must have exactly the
+// given number of members. A name that the key leaves out is empty.
 func (o call) each(form *regexp.Regexp, members int, count string) (names []string, body any, err error) {
 	if len(o.t) != members {
 		return nil, nil, fail(TemplateError, "%s must have exactly %s properties", o.name, count)
@@ -67,6 +71,8 @@ func (o call) each(form *regexp.Regexp, members int, count string) (names []stri
 	return nil, nil, fail(TemplateError, "%s must have exactly %s properties", o.name, count)
 }
 
+// mapOp is {"$map": [2, 4], "each(x)": {"$eval": "x + 1"}}, which gives [3, 5]. On an object
+// each result must be an object, and they are merged.
 func mapOp(r *renderer, o call) (any, error) {
 	names, body, err := o.each(one, 2, "two")
 	if err != nil {
@@ -99,6 +105,8 @@ func (r *renderer) mapArray(a []any, names []string, body any, s *scope) (any, e
 	return out, r.made(16 * len(out))
 }
 
+// mapObject renders the body for each member, in the order of the keys. With two names they
+// are the value and the key; with one, it is an object {"key": …, "val": …}.
 func (r *renderer) mapObject(m map[string]any, names []string, body any, s *scope) (any, error) {
 	out := map[string]any{}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -126,7 +134,7 @@ func (r *renderer) mapObject(m map[string]any, names []string, body any, s *scop
 	return out, r.made(32 * len(out))
 }
 
-// bind gives names their values; a name that was not given is empty.
+// bind gives the names their values, in order. An empty name gets none.
 func bind(names []string, values ...any) map[string]any {
 	vars := make(map[string]any, len(names))
 	for i, n := range names {
@@ -137,6 +145,8 @@ func bind(names []string, values ...any) map[string]any {
 	return vars
 }
 
+// find is {"$find": [1, 2], "each(x)": "x > 1"}, which gives 2: the first element for which
+// the expression is true, or nothing.
 func find(r *renderer, o call) (any, error) {
 	names, body, err := o.each(one, 2, "two")
 	if err != nil {
@@ -162,6 +172,8 @@ func find(r *renderer, o call) (any, error) {
 	return deleted, nil
 }
 
+// reduce is {"$reduce": [1, 2, 3], "initial": 0, "each(sum, x)": {"$eval": "sum + x"}},
+// which gives 6. An element whose result is nothing leaves the sum as it was.
 func reduce(r *renderer, o call) (any, error) {
 	names, body, err := o.each(folding, 3, "three")
 	if err != nil {
@@ -189,7 +201,7 @@ func reduce(r *renderer, o call) (any, error) {
 
 func reverse(r *renderer, o call) (any, error) {
 	a, err := r.elements(o, "$reverse value must evaluate to an array of objects")
-	a = slices.Clone(a) // it may be a variable's
+	a = slices.Clone(a) // the array may be a variable's value
 	slices.Reverse(a)
 	return a, err
 }

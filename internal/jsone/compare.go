@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// compare compares two sortable values: strings by code point, which is by
-// byte in UTF-8.
+// compare compares two sortable values. Strings are ordered by code point, which in UTF-8 is
+// the order of their bytes.
 func compare(a, b any) int {
 	if x, ok := a.(float64); ok {
 		return cmp.Compare(x, b.(float64))
@@ -27,6 +27,8 @@ func sortable(a, b any) bool {
 	return false
 }
 
+// truthy reports whether a value counts as true. null, false, 0, "", [] and {} do not; a
+// function does.
 func truthy(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -45,7 +47,8 @@ func truthy(v any) bool {
 	return v != deleted
 }
 
-// equal compares deeply; a function is the same as itself only.
+// equal compares two values with all that is in them. A function equals only itself. Each
+// step is counted, since shared arrays can make a comparison grow without limit.
 func (r *renderer) equal(a, b any) (bool, error) {
 	if err := r.made(16); err != nil {
 		return false, err
@@ -85,6 +88,8 @@ func (r *renderer) equal(a, b any) (bool, error) {
 	return a == b, nil
 }
 
+// contains is the operator in: an element of an array, a part of a string, or a key of an
+// object.
 func (r *renderer) contains(v, in any) (any, error) {
 	switch in := in.(type) {
 	case []any:

@@ -8,7 +8,7 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// evaluate parses an expression and gives its value.
+// evaluate parses an expression and computes its value.
 func (r *renderer) evaluate(src string, s *scope) (any, error) {
 	if err := r.made(len(src)); err != nil {
 		return nil, err
@@ -76,6 +76,7 @@ func (r *renderer) eval(n *node, s *scope) (any, error) {
 	return r.arithmetic(n.op, args[0], args[1])
 }
 
+// evalAll computes the values of some nodes; that of an operand that was left out is nil.
 func (r *renderer) evalAll(nodes []*node, s *scope) ([]any, error) {
 	out := make([]any, len(nodes))
 	for i, n := range nodes {
@@ -91,6 +92,8 @@ func (r *renderer) evalAll(nodes []*node, s *scope) ([]any, error) {
 	return out, r.made(16 * len(out))
 }
 
+// call is f(a, b): args[0] is the function. Strings among the arguments and the result count
+// as made, since a builtin may walk through all of them.
 func (r *renderer) call(n *node, s *scope) (any, error) {
 	args, err := r.evalAll(n.args, s)
 	if err != nil {
@@ -114,7 +117,8 @@ func (r *renderer) call(n *node, s *scope) (any, error) {
 	return v, err
 }
 
-// logic evaluates the right side only where it matters.
+// logic is a && b and a || b. It evaluates the right side only when the left side does not
+// decide. The result is always true or false, never one of the values.
 func (r *renderer) logic(n *node, s *scope) (any, error) {
 	left, err := r.eval(n.args[0], s)
 	if err != nil {
@@ -138,6 +142,8 @@ func sign(op string, v any) (any, error) {
 	return f, nil
 }
 
+// arithmetic is + - * / and **, of numbers, and + of two strings. A result that is not a
+// finite number is an error, as JSON cannot express it.
 func (r *renderer) arithmetic(op string, a, b any) (any, error) {
 	x, xok := a.(float64)
 	y, yok := b.(float64)
@@ -195,6 +201,7 @@ func typeOf(v any) string {
 	return "function"
 }
 
+// length is the length of a string in code points, or of an array; false for anything else.
 func length(v any) (int, bool) {
 	switch v := v.(type) {
 	case string:

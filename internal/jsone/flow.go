@@ -13,6 +13,8 @@ func evalOp(r *renderer, o call) (any, error) {
 	return r.evaluate(text, o.s)
 }
 
+// ifOp renders "then" or "else". When the one that is needed is missing, the result is
+// deleted: the place where the $if stands is left out of its array or object.
 func ifOp(r *renderer, o call) (any, error) {
 	text, ok := o.value().(string)
 	if !ok {
@@ -32,6 +34,8 @@ func ifOp(r *renderer, o call) (any, error) {
 	return deleted, nil
 }
 
+// let is {"$let": {"x": 1}, "in": template}. The values are rendered in the outer scope, so
+// one of them cannot use another.
 func let(r *renderer, o call) (any, error) {
 	if _, ok := o.value().(map[string]any); !ok {
 		return nil, fail(TemplateError, "$let value must be an object")
@@ -56,8 +60,8 @@ func let(r *renderer, o call) (any, error) {
 	return r.render(in, o.s.with(vars))
 }
 
-// conditions are the members of an object whose keys are expressions, in the
-// order of the keys.
+// conditions are the members of an object whose keys are expressions, with the keys sorted,
+// so that the order of evaluation and of the results is fixed.
 func (o call) conditions() (map[string]any, []string, error) {
 	m, ok := o.value().(map[string]any)
 	if !ok {
@@ -66,6 +70,7 @@ func (o call) conditions() (map[string]any, []string, error) {
 	return m, slices.Sorted(maps.Keys(m)), nil
 }
 
+// match gives an array with the values of all conditions that are true.
 func match(r *renderer, o call) (any, error) {
 	m, keys, err := o.conditions()
 	if err != nil {
@@ -91,6 +96,8 @@ func match(r *renderer, o call) (any, error) {
 	return out, nil
 }
 
+// switchOp gives the value of the one condition that is true; two are an error. When none is
+// true it gives "$default", or nothing.
 func switchOp(r *renderer, o call) (any, error) {
 	m, keys, err := o.conditions()
 	if err != nil {

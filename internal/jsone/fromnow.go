@@ -28,18 +28,21 @@ func fromNowOp(r *renderer, o call) (any, error) {
 	return after(text, reference, TemplateError)
 }
 
-// spans are the units of a time expression, in the order in which they must
-// come; a month is 30 days and a year 365, as the specification has it.
+// spans are the units of a time expression, in the order in which they must come. A month
+// has 30 days and a year 365, by the specification.
 var spans = []time.Duration{365 * day, 30 * day, 7 * day, day, time.Hour, time.Minute, time.Second}
 
 const day = 24 * time.Hour
 
+// timeExpression matches "2 days 3 hours", "- 1 year", "1d4h" and the empty text. Group 1 is
+// the sign, and the groups 2 to 8 are the numbers of the spans.
 var timeExpression = regexp.MustCompile(`(?i)^\s*([-+])?` +
 	`(?:\s*(\d+)\s*(?:years|year|yr|y))?(?:\s*(\d+)\s*(?:months|month|mo))?(?:\s*(\d+)\s*(?:weeks|week|wk|w))?` +
 	`(?:\s*(\d+)\s*(?:days|day|d))?(?:\s*(\d+)\s*(?:hours|hour|hr|h))?(?:\s*(\d+)\s*(?:minutes|minute|min|m))?` +
 	`(?:\s*(\d+)\s*(?:seconds|second|sec|s))?\s*$`)
 
-// after is the time that a time expression means, counted from a reference.
+// after adds a time expression to a reference time. It adds days and the rest of a day
+// separately: 9,000 years as one time.Duration would overflow after 292 years.
 func after(text, reference string, kind Kind) (string, error) {
 	from, err := time.Parse(time.RFC3339Nano, reference)
 	if err != nil {

@@ -1,14 +1,20 @@
-// Package jsone renders JSON-e templates, the language of Taskcluster's hooks
-// and in-tree actions, as its specification has it
-// (https://json-e.js.org, specification.yml of json-e 4).
+// Package jsone renders JSON-e templates, the language of Taskcluster's hooks and in-tree
+// actions. It follows the specification (https://json-e.js.org, specification.yml of
+// json-e 4).
 //
-// Start with [Render]. Values are what encoding/json makes of JSON: nil, bool,
-// float64, string, []any and map[string]any; whole numbers of other types are
-// taken too. Errors are of type *[Error], with the specification's words.
+// Start with [Render]:
 //
-// Templates come from anybody's push, so that a rendering is bounded: in the
-// depth of what it nests, in the steps that it takes and in the bytes that it
-// makes. Past a bound it ends with an error that wraps [ErrLimit].
+//	template := map[string]any{"label": "retrigger-${name}", "times": map[string]any{"$eval": "n + 1"}}
+//	out, err := jsone.Render(template, map[string]any{"name": "xpcshell", "n": 1.0}, time.Now())
+//	// out is {"label": "retrigger-xpcshell", "times": 2}
+//
+// Values have the types that encoding/json makes of JSON: nil, bool, float64, string, []any
+// and map[string]any. Whole numbers of other types are accepted too. Errors are of type
+// *[Error], with the specification's words.
+//
+// A template can come from anybody's push, so a rendering is limited in three ways: the
+// depth of nesting, the number of steps, and the bytes that it makes. Beyond a limit it ends
+// with an error that wraps [ErrLimit]. The package has no state and calls nothing outside.
 package jsone
 
 import (
@@ -18,15 +24,15 @@ import (
 	"time"
 )
 
-// The bounds of a rendering, far above what a real one needs: a whole task
-// graph's template takes some ten thousand steps.
+// The limits of a rendering. They are far above what a real one needs: the template of a
+// whole task graph takes about ten thousand steps.
 const (
-	maxDepth = 200
-	maxSteps = 1 << 20
-	maxBytes = 32 << 20
+	maxDepth = 200      // levels, of templates and of expressions
+	maxSteps = 1 << 20  // templates and nodes of expressions that were evaluated
+	maxBytes = 32 << 20 // estimated bytes of all values made, whether they are still needed or not
 )
 
-// ErrLimit says that a rendering would go on for too long, or make too much.
+// ErrLimit says that a rendering would take too long or too much memory.
 var ErrLimit = errors.New("the template asks for too much")
 
 // Kind is the sort of an error, in the specification's words.
@@ -35,7 +41,7 @@ type Kind string
 // The kinds of errors.
 const (
 	TemplateError    Kind = "TemplateError"    // an operator is used wrongly
-	SyntaxError      Kind = "SyntaxError"      // an expression cannot be read
+	SyntaxError      Kind = "SyntaxError"      // an expression cannot be parsed
 	InterpreterError Kind = "InterpreterError" // an expression has no value
 	BuiltinError     Kind = "BuiltinError"     // a function is called wrongly
 )
@@ -62,7 +68,8 @@ func fail(kind Kind, format string, args ...any) error {
 	return &Error{Kind: kind, Msg: fmt.Sprintf(format, args...)}
 }
 
-// at adds a place to an error on its way out.
+// at adds a place to an error on its way out, so that the innermost place comes last:
+// ".tasks[0].payload".
 func at(err error, place string) error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -71,11 +78,11 @@ func at(err error, place string) error {
 	return err
 }
 
-// Render renders a template with a context, whose keys must be identifiers.
-// now is the time that $fromNow and the function fromNow count from, unless
-// the context has a "now" of its own; the builtins may be shadowed as well.
-// Neither template nor context is changed, and the result shares nothing with
-// them. A template that renders to nothing at all gives nil.
+// Render renders a template with a context, whose keys must be identifiers. now is the time
+// from which $fromNow and the function fromNow count, unless the context has a "now" of its
+// own; the context may replace the other builtins too. Render changes neither the template
+// nor the context, and the result shares nothing with them. A template that renders to
+// nothing, such as an $if without "else", gives nil.
 func Render(template any, context map[string]any, now time.Time) (any, error) {
 	r := &renderer{}
 	top := &scope{vars: builtins(now)}
@@ -101,7 +108,7 @@ func Render(template any, context map[string]any, now time.Time) (any, error) {
 	return r.plain(out, 0)
 }
 
-// scope is what names mean; the inner ones hide the outer ones.
+// scope has the values of names; an inner scope hides the names of the outer ones.
 type scope struct {
 	vars  map[string]any
 	outer *scope
@@ -118,12 +125,13 @@ func (s *scope) lookup(name string) (any, bool) {
 	return nil, false
 }
 
-// marker is what an $if without a branch gives: its place is left out.
+// marker is the type of deleted, the result of an $if without the branch that it needs. The
+// array or object around it leaves the place out. null is a value and is not left out.
 type marker struct{}
 
 var deleted = &marker{}
 
-// renderer counts what one rendering has taken.
+// renderer counts the depth, steps and bytes of one rendering.
 type renderer struct{ depth, steps, bytes int }
 
 func limit(what string) error {
@@ -145,7 +153,8 @@ func (r *renderer) enter() error {
 
 func (r *renderer) leave() { r.depth-- }
 
-// made counts what a value takes in memory.
+// made counts the estimated bytes of a new value: 16 for an element of an array, 32 for a
+// member of an object, and the length of a string.
 func (r *renderer) made(n int) error {
 	if r.bytes += n; r.bytes > maxBytes {
 		return limit(fmt.Sprintf("it makes more than %d bytes", maxBytes))
@@ -153,9 +162,9 @@ func (r *renderer) made(n int) error {
 	return nil
 }
 
-// plain copies a value into the types that the renderer works with, and
-// refuses what is not JSON. What a rendering makes may hold one array many
-// times over, so that even a walk through it is counted.
+// plain copies a value into the types that the renderer works with, and refuses what is not
+// JSON. Even this walk is counted: a small result can contain one array many times over, in
+// many levels, and its copy would be huge.
 func (r *renderer) plain(v any, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, limit(fmt.Sprintf("a value nests deeper than %d levels", maxDepth))
@@ -209,10 +218,12 @@ func identifier(s string) bool {
 	return s != ""
 }
 
+// letter reports whether c is a letter or an underscore; c|0x20 is the lower case of a letter.
 func letter(c byte) bool { return c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z' }
 func digit(c byte) bool  { return '0' <= c && c <= '9' }
 
-// place names a member of an object in an error.
+// place names a member in an error's location: .name, or ["a key"] for one that is not made
+// of letters and digits alone.
 func place(key string) string {
 	if identifier(key) && !strings.Contains(key, "_") {
 		return "." + key

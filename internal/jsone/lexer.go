@@ -8,12 +8,12 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// token is a word of an expression. Its kind is the symbol itself, or one of
-// the kinds below.
+// token is a word of an expression. Its kind is the symbol or keyword itself, or one of the
+// kinds below. a.b[1] has the tokens a . b [ 1 ].
 type token struct {
 	kind string
 	text string
-	at   int // in the source
+	at   int // the byte of the source where it begins
 }
 
 const (
@@ -28,14 +28,15 @@ var (
 	words   = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z_0-9]*`)
 	digits  = regexp.MustCompile(`^[0-9]+(?:\.[0-9]+)?`)
 	strs    = regexp.MustCompile(`^(?:'[^']*'|"[^"]*")`)
-	symbols = []string{ // longer ones first
+	symbols = []string{ // the longer ones first, so that ** is not read as two *
 		"**", ">=", "<=", "==", "!=", "&&", "||",
 		"+", "-", "*", "/", "[", "]", ".", "(", ")", "{", "}", ":", ",", ">", "<", "!",
 	}
 	keywords = []string{"true", "false", "null", "in"}
 )
 
-// next reads the token at an offset of the source.
+// next reads the token at or after an offset of the source, a number of bytes; it skips
+// blanks.
 func next(src string, at int) (token, error) {
 	at += len(space.FindString(src[at:]))
 	rest := src[at:]
@@ -63,5 +64,5 @@ func next(src string, at int) (token, error) {
 		clip.Marked(rest, shown))
 }
 
-// shown is how many bytes of a text an error shows.
+// shown is the maximum number of bytes of a text that an error shows.
 const shown = 80

@@ -23,6 +23,7 @@ func (r *renderer) objects(o call) ([]map[string]any, error) {
 	return out, nil
 }
 
+// merge joins objects; of a member that several have, the last value wins.
 func merge(r *renderer, o call) (any, error) {
 	all, err := r.objects(o)
 	if err != nil {
@@ -52,8 +53,9 @@ func mergeDeep(r *renderer, o call) (any, error) {
 	return out, nil
 }
 
-// deep merges b into a copy of a: objects by member, arrays end to end, of
-// other values b's.
+// deep merges b into a copy of a. Objects are merged member by member, arrays are joined end
+// to end, and otherwise b's value wins: {"a": [1], "b": 1} and {"a": [2], "b": 2} are
+// {"a": [1, 2], "b": 2}.
 func (r *renderer) deep(a, b any) (any, error) {
 	if err := r.enter(); err != nil {
 		return nil, err

@@ -6,25 +6,27 @@ import (
 	"strings"
 )
 
-// operator is one $name: which members its object may have, and what it does.
+// operator is one $name, with the members that its object may have, and what it does.
 type operator struct {
 	name  string
-	may   *regexp.Regexp // members besides the operator itself; nil for none
+	may   *regexp.Regexp // matches the members allowed beside the operator; nil for none
 	apply func(r *renderer, o call) (any, error)
 }
 
 // call is one use of an operator.
 type call struct {
 	name string
-	t    map[string]any // the object
-	s    *scope
+	t    map[string]any // the object with the operator
+	s    *scope         // the names that it may use
 }
 
-// value is the operator's own member, not rendered.
+// value is the operator's own member, before it is rendered.
 func (o call) value() any { return o.t[o.name] }
 
 const ident = `[a-zA-Z_][a-zA-Z0-9_]*`
 
+// The keys of members beside an operator: each(x) and each(x, i) for one element at a time,
+// each(acc, x) and each(acc, x, i) for $reduce, by(x) for $sort, and fixed names.
 var (
 	one     = regexp.MustCompile(`^each\((` + ident + `)(?:,\s*(` + ident + `))?\)$`)
 	folding = regexp.MustCompile(`^each\((` + ident + `),\s*(` + ident + `)(?:,\s*(` + ident + `))?\)$`)
@@ -36,8 +38,8 @@ var (
 	initial  = regexp.MustCompile(`^initial$|` + folding.String())
 )
 
-// operatorOf knows all there are. It is a function, not a table: they render what
-// they hold, and so need the renderer that looks them up here.
+// operatorOf knows all operators. It is a function and not a table: the operators call
+// render, and render looks them up here, which Go refuses as a cycle of initialisation.
 func operatorOf(name string) (operator, bool) {
 	switch name {
 	case "$eval":

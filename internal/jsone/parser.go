@@ -11,11 +11,11 @@ import (
 
 // node is a part of an expression.
 type node struct {
-	op    string  // an operator's symbol, or one of the words below
-	value any     // of a literal
-	name  string  // of a name, or of the member after a dot
-	args  []*node // operands, elements or arguments; a nil one was left out
-	keys  []string
+	op    string   // an operator's symbol, or one of the words below
+	value any      // of a literal
+	name  string   // of a variable, or of the member after a dot
+	args  []*node  // operands, elements or arguments; nil for one that was left out, as in a[:2]
+	keys  []string // of an object, in the order of args
 }
 
 const (
@@ -32,13 +32,13 @@ const (
 	not      = "unary !"
 )
 
-// levels are the binary operators, those that bind least first. The last ones
-// bind to the right.
+// levels are the binary operators by precedence, the weakest first: a || b && c is
+// a || (b && c). Only **, in the last level, groups to the right: 2 ** 3 ** 2 is 2 ** 9.
 var levels = [][]string{{"||"}, {"&&"}, {"in"}, {"==", "!="}, {"<", ">", "<=", ">="}, {"+", "-"}, {"*", "/"}, {"**"}}
 
 var (
-	// afterValue is what may follow a value, and beforeValue what a value may
-	// begin with, as errors list them.
+	// afterValue are the tokens that may follow a value, and beforeValue those that a value
+	// may begin with, in the order in which the specification's errors list them.
 	afterValue  = []string{"!=", "&&", "(", "*", "**", "+", "-", ".", "/", "<", "<=", "==", ">", ">=", "[", "in", "||"}
 	beforeValue = []string{"!", "(", "+", "-", "[", "false", nameKind, "null", numberKind, stringKind, "true", "{"}
 )
@@ -48,7 +48,7 @@ type parser struct {
 	src      string
 	tok      token
 	depth    int
-	inString bool // a brace ends the expression
+	inString bool // the expression is in ${…}: a brace ends it
 }
 
 func newParser(src string) (*parser, error) {
@@ -61,10 +61,10 @@ func (p *parser) advance(to int) (err error) {
 	return err
 }
 
-// skip goes on past the current token.
+// skip reads the token after the current one.
 func (p *parser) skip() error { return p.advance(p.tok.at + len(p.tok.text)) }
 
-// expect skips a token of this kind.
+// expect skips a token of one of these kinds; any other is an error.
 func (p *parser) expect(kinds ...string) error {
 	if !slices.Contains(kinds, p.tok.kind) {
 		return p.unexpected(kinds...)
@@ -98,8 +98,8 @@ func parse(src string) (*node, error) {
 
 func (p *parser) expression() (*node, error) { return p.level(0) }
 
-// deeper counts a level of nesting, which anybody's expression could exhaust
-// the stack with.
+// deeper counts a level of nesting. Without the limit a hostile expression, such as a
+// million brackets, would exhaust the stack.
 func (p *parser) deeper() error {
 	if p.depth++; p.depth > maxDepth {
 		return limit(fmt.Sprintf("an expression nests deeper than %d levels", maxDepth))
@@ -107,6 +107,10 @@ func (p *parser) deeper() error {
 	return nil
 }
 
+// level reads an expression of the operators of levels[l] and stronger ones. The right side of
+// an operator is one level stronger, so a - b - c is (a - b) - c; for ** it is the same level.
+// A chain to the left makes a deep tree too, which eval walks, so each operator counts as a
+// level of nesting; to the right it is given back on the way out.
 func (p *parser) level(l int) (*node, error) {
 	if l == len(levels) {
 		return p.access()
@@ -134,7 +138,7 @@ func (p *parser) level(l int) (*node, error) {
 	return left, err
 }
 
-// access reads a value and what is taken of it: members, elements, calls.
+// access reads a value and the members, elements and calls after it: a.b[1](x).
 func (p *parser) access() (*node, error) {
 	n, err := p.unit()
 	for err == nil {
@@ -164,6 +168,7 @@ func (p *parser) member(of *node) (*node, error) {
 	return &node{op: member, name: name, args: []*node{of}}, p.expect(nameKind)
 }
 
+// brackets reads [i], [a:b], [a:], [:b] or [:].
 func (p *parser) brackets(of *node) (*node, error) {
 	if err := p.skip(); err != nil {
 		return nil, err
@@ -194,7 +199,8 @@ func (p *parser) call(of *node) (*node, error) {
 	return &node{op: called, args: append([]*node{of}, args...)}, err
 }
 
-// series reads expressions between two brackets, with commas between them.
+// series reads expressions in brackets, with commas between them. It allows no comma after
+// the last one.
 func (p *parser) series(open, closing string) ([]*node, error) {
 	if err := p.expect(open); err != nil {
 		return nil, err
@@ -278,7 +284,7 @@ func (p *parser) object() (*node, error) {
 			key = key[1 : len(key)-1]
 		case nameKind:
 		default:
-			return n, p.expect("}") // also after a last comma
+			return n, p.expect("}") // at once, or after a last comma: {a: 1,} is allowed
 		}
 		if err := p.skip(); err != nil {
 			return nil, err

@@ -7,6 +7,8 @@ import (
 	"strings"
 )
 
+// render renders any template: strings are interpolated, arrays and objects are rendered with
+// all that is in them, and other values stay as they are.
 func (r *renderer) render(t any, s *scope) (any, error) {
 	if err := r.enter(); err != nil {
 		return nil, err
@@ -37,7 +39,8 @@ func (r *renderer) array(t []any, s *scope) (any, error) {
 	return out, r.made(16 * len(out))
 }
 
-// object renders an operator, or the members one by one.
+// object renders the operator that the object has, or else its members one by one. An object
+// with two operators is an error.
 func (r *renderer) object(t map[string]any, s *scope) (any, error) {
 	keys := slices.Sorted(maps.Keys(t))
 	var op operator
@@ -63,6 +66,8 @@ func (r *renderer) object(t map[string]any, s *scope) (any, error) {
 	return out, r.made(32 * len(out))
 }
 
+// member renders a member of an object and adds it to out. Its key is rendered too: "$$x" is
+// the key "$x", "$x" alone is reserved for operators, and "${…}" is interpolated.
 func (r *renderer) member(out map[string]any, k string, t any, s *scope) error {
 	v, err := r.render(t, s)
 	if err != nil {
@@ -87,7 +92,8 @@ func (r *renderer) member(out map[string]any, k string, t any, s *scope) error {
 	return nil
 }
 
-// interpolate replaces ${expression} in a string; $${ is a literal ${.
+// interpolate replaces each ${expression} in a string; $${ is a literal ${: with x = 1, the
+// text "a${x}$${x}" is "a1${x}".
 func (r *renderer) interpolate(t string, s *scope) (string, error) {
 	i := strings.Index(t, "${")
 	if i < 0 {
@@ -115,8 +121,9 @@ func (r *renderer) interpolate(t string, s *scope) (string, error) {
 	return out.String(), r.made(out.Len())
 }
 
-// insert evaluates the expression that t begins with, up to its brace, and
-// returns its text and what comes after.
+// insert evaluates the expression at the beginning of t, up to its closing brace, and returns
+// its value as text, and the rest of t after the brace. The parser finds the brace, since the
+// expression can contain braces of its own: ${ {a: 1}.a }.
 func (r *renderer) insert(t string, s *scope) (text, rest string, err error) {
 	p, err := newParser(t)
 	if err != nil {
@@ -145,7 +152,7 @@ func (r *renderer) insert(t string, s *scope) (text, rest string, err error) {
 	return textOf(v), t[p.tok.at+1:], nil
 }
 
-// textOf is a value inside a string.
+// textOf is the text of a value inside a string; null is the empty text.
 func textOf(v any) string {
 	switch v := v.(type) {
 	case string:

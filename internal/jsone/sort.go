@@ -4,6 +4,8 @@ import "slices"
 
 const unsortable = "$sorted values to be sorted must have the same type"
 
+// sortOp is {"$sort": array} or {"$sort": array, "by(x)": expression}. What it sorts by must
+// be all numbers or all strings. Elements that are equal keep their order.
 func sortOp(r *renderer, o call) (any, error) {
 	a, err := r.elements(o, unsortable)
 	if err != nil {

@@ -1,7 +1,15 @@
-// Package lax decodes JSON whose fields are whatever somebody put there: what is
-// not of the wanted type is as good as absent, and the rest of the object stands.
-// It is for logs and for properties that people set; answers of services are
-// decoded strictly.
+// Package lax has field types for JSON that people and programs fill in as they like. A value
+// of the wrong type becomes the zero value, and the rest of the object is still decoded:
+//
+//	var line struct {
+//		Message lax.Text   `json:"message"`
+//		Time    lax.Number `json:"time"`
+//	}
+//	err := json.Unmarshal([]byte(`{"message": 7, "time": 12}`), &line)
+//	// line.Message is "", line.Time is 12, err is nil.
+//
+// Use it for logs and for properties that people set. Answers of services are decoded
+// strictly, by package job/contract.
 package lax
 
 import "encoding/json"
@@ -30,8 +38,8 @@ func (w *Word) UnmarshalJSON(b []byte) error {
 	return (*Text)(w).UnmarshalJSON(b)
 }
 
-// Texts is an array, of which strings are kept as they are and everything else is
-// empty; anything but an array is none.
+// Texts is an array. Its strings are kept and every other element is empty, so that indices
+// stay: ["a", 1, "b"] is "a", "", "b". Anything but an array is nil.
 type Texts []Text
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -64,8 +72,8 @@ func (f *Flag) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// first is the byte by which a value's type is known; encoding/json passes values
-// without the space around them.
+// first is the first byte of a value, which shows its type. encoding/json passes values
+// without the blanks around them.
 func first(b []byte) byte {
 	if len(b) == 0 {
 		return 0

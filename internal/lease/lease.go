@@ -1,6 +1,10 @@
-// Package lease keeps what is leased to this process for as long as it works on it.
+// Package lease renews a lease for as long as this process works under it.
 //
-// Start with [Hold].
+// Start with [Hold]:
+//
+//	held, release := lease.Hold(ctx, time.Minute, renew)
+//	err := work(held) // held ends when somebody else has taken the lease
+//	lost := release() // if true, do not store the result
 package lease
 
 import (
@@ -8,9 +12,10 @@ import (
 	"time"
 )
 
-// Hold calls renew until it is released, three times in each lease, so that one renewal may
-// fail. Where renew says that somebody else has it by now, held ends. release waits for the
-// last call, and tells whether it was lost.
+// Hold calls renew from a goroutine of its own, three times in each lease, so that a single
+// renewal may fail. When renew reports that somebody else has the lease now, the context
+// held ends. release stops the renewals, waits for one under way, and reports whether the
+// lease was lost. The caller must call release exactly once.
 func Hold(
 	ctx context.Context, lease time.Duration, renew func(ctx context.Context) (lost bool),
 ) (held context.Context, release func() (lost bool)) {

@@ -1,4 +1,5 @@
-// Package pause waits, as everything here does that waits for time alone.
+// Package pause waits for a time or for the end of a context. Everything in mozci that waits
+// for time alone uses [For], so that no wait outlives its caller.
 package pause
 
 import (
@@ -6,7 +7,7 @@ import (
 	"time"
 )
 
-// For waits for d, or until ctx is done, whose error it then returns.
+// For waits for d and returns nil, or until ctx is done and returns the context's error.
 func For(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -1,6 +1,5 @@
-// Package private makes files and folders that nobody but their owner can read,
-// whatever the umask. What is there already keeps its mode: it may be shared on
-// purpose.
+// Package private makes files and folders that only their owner can read, whatever the
+// umask. A file or folder that exists already keeps its mode: it may be shared on purpose.
 package private
 
 import (
@@ -14,7 +13,7 @@ const (
 	folderMode = 0o700
 )
 
-// Folder makes a folder, and those above it that are not there.
+// Folder makes a folder, and the missing ones above it.
 func Folder(dir string) error {
 	_, err := os.Stat(dir)
 	isNew := errors.Is(err, fs.ErrNotExist)
@@ -24,7 +23,7 @@ func Folder(dir string) error {
 	return os.Chmod(dir, folderMode)
 }
 
-// File makes an empty file where there is none.
+// File makes an empty file if there is none.
 func File(name string) error {
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -36,8 +35,8 @@ func File(name string) error {
 	return errors.Join(f.Chmod(fileMode), f.Close())
 }
 
-// Temp makes a new file in a folder, to be renamed once it is whole; the name is as
-// os.CreateTemp makes it of the pattern.
+// Temp makes a new file in a folder, which the caller renames once it is complete. The
+// pattern is that of os.CreateTemp.
 func Temp(dir, pattern string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, pattern)
 	if err != nil {

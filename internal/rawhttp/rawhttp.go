@@ -1,5 +1,15 @@
-// Package rawhttp reads HTTP exchanges that were written down as text: the lines of
-// the request, each after "> ", an empty line, and the answer as it came.
+// Package rawhttp reads HTTP exchanges that were recorded as text: the lines of the request,
+// each after "> ", an empty line, and the answer as it came:
+//
+//	> GET /api/builds HTTP/1.1
+//	> Host: buildbot.example
+//
+//	HTTP/1.1 200 OK
+//	Content-Type: application/json
+//
+//	{"builds": []}
+//
+// Start with [Read]; [Is] tells whether a text is such a recording.
 package rawhttp
 
 import (
@@ -17,25 +27,25 @@ import (
 type Exchange struct {
 	Method, URI string
 	Host        string // as the request names it
-	Asked       []byte // the body of the request
+	Asked       []byte // the body of the request, its lines joined
 	Status      string // "404 Not Found"
 	StatusCode  int
 	Header      http.Header
 	Body        []byte
 }
 
-// requestLine is how an exchange begins.
+// requestLine matches the beginning of an exchange.
 var requestLine = regexp.MustCompile(`^> [A-Z]+ \S+ HTTP/1\.`)
 
 // Is reports whether a text begins as an exchange does.
 func Is(text []byte) bool { return requestLine.Match(text) }
 
-// joined are the headers that do not fit the recorded body, whose chunks the
-// recording has joined.
+// joined matches the headers about the length of the body. They are dropped, because the
+// recording has joined the chunks and may have been edited.
 var joined = regexp.MustCompile(`(?mi)^(Transfer-Encoding|Content-Length):.*\n?`)
 
-// Read reads an exchange. Where frames came in place of an answer, each after "< ", they
-// are the body, and there is no status.
+// Read reads an exchange. A recording of a WebSocket has frames instead of an answer, each
+// after "< ": they are the Body, and Status is empty.
 func Read(text []byte) (Exchange, error) {
 	var e Exchange
 	for bytes.HasPrefix(text, []byte("> ")) {
@@ -73,7 +83,7 @@ func Read(text []byte) (Exchange, error) {
 	if err != nil {
 		return Exchange{}, fmt.Errorf("its answer: %w", err)
 	}
-	_ = res.Body.Close() // there is none: HEAD
+	_ = res.Body.Close() // empty: for HEAD, ReadResponse reads the header alone
 	e.Status, e.StatusCode, e.Header, e.Body = res.Status, res.StatusCode, res.Header, body
 	return e, nil
 }

@@ -1,7 +1,14 @@
-// Package redact takes secrets out of what is shown or kept: URLs, and texts that may
-// repeat any part of a request.
+// Package redact removes secrets from what is shown or stored: from URLs, and from texts
+// that may repeat any part of a request.
 //
-// Start with [URL] and [Text].
+// Start with [URL] for an address, [Text] for the words of a server, and [Error] for an
+// error:
+//
+//	redact.URL("https://me:pw@ci.example/api?token=abc&page=2")
+//	// https://REDACTED@ci.example/api?token=REDACTED&page=2
+//
+// It is better to redact too much than too little: a text without secrets may lose a word
+// that only looks like one.
 package redact
 
 import (
@@ -15,16 +22,19 @@ import (
 // redacted stands where a secret was.
 const redacted = "REDACTED"
 
-// URL returns a URL without what must not reach a log: the user and password, and
-// the values of parameters that carry secrets, also of a URL within a parameter's
-// value. What is no URL is redacted just so, as far as it looks like one.
+// URL returns a URL without its user and password, and without the values of parameters that
+// carry secrets. It redacts a URL within a parameter's value too. A text that is not a URL
+// is redacted in the same way, as far as it looks like one.
 func URL(rawURL string) string {
 	return parameters(users(rawURL, "/?#"), "&;#")
 }
 
-// Text returns a text without the secrets in it: those of URLs, of headers, of
-// members of JSON and elements of XML, and of values after an equals sign. It is for
-// what a server or net/http says, which may repeat any part of a request.
+// Text returns a text without the secrets in it: those in URLs, in headers, in members of
+// JSON and elements of XML, and in values after an equals sign. It is for the words of a
+// server or of net/http, which may repeat any part of a request.
+//
+// The order of the steps matters: a URL in quotes comes first, since its blanks would end it
+// in the later steps.
 func Text(text string) string {
 	text = quoted.ReplaceAllStringFunc(text, func(s string) string { return `"` + URL(s[1:len(s)-1]) + `"` })
 	text = fragment.ReplaceAllString(text, `${1}"`+redacted+`"`)
@@ -46,7 +56,9 @@ func (h *hidden) Error() string { return Text(h.err.Error()) }
 // Unwrap returns the error as it was.
 func (h *hidden) Unwrap() error { return h.err }
 
-// Error is err, with its secrets hidden where it has any.
+// Error returns err, wrapped so that its text has no secrets. An err without secrets comes
+// back as it is. errors.Is and errors.As see through the wrapper; whoever unwraps it can
+// read the secrets again.
 func Error(err error) error {
 	if text := err.Error(); Text(text) == text {
 		return err
@@ -54,6 +66,8 @@ func Error(err error) error {
 	return &hidden{err}
 }
 
+// names are the headers that carry credentials, and members the members of JSON that do; both
+// are alternatives of regular expressions, without regard to case.
 const names = `authorization|proxy-authorization|cookie|set-cookie|x-api-key|api-key|apikey|api_key|` +
 	`x-auth-token|private-token|x-csrf-token|x-amz-security-token|x-hub-signature(?:-256)?`
 
@@ -61,26 +75,39 @@ const members = names + `|accesstoken|access_token|refreshtoken|refresh_token|id
 	`secret|client_secret|token|signature|bewit|sig`
 
 var (
-	// quoted is a URL in quotes, such as net/http's errors have, which may hold blanks.
+	// quoted matches a URL in quotes, which the errors of net/http have: Get "https://…". It may
+	// contain blanks, and its slashes may be escaped as in JSON: \/.
 	quoted = regexp.MustCompile(`"(?:[A-Za-z][A-Za-z0-9+.-]*:)?\\?/[^"\n]*"`)
-	// fragment is a piece of a URL that net/url could not read.
+	// fragment matches a piece of a URL that net/url could not parse: invalid port ":secret"
+	// after host.
 	fragment = regexp.MustCompile(`(invalid (?:port|URL escape|userinfo) )"(?:[^"\\]|\\.)*"`)
-	// schemeOfPairs are the credentials of Hawk and the like: names with values in quotes.
+	// schemeOfPairs matches the credentials of Hawk and the like, a scheme followed by names
+	// with values in quotes: Hawk id="a", mac="b". The quotes may be escaped, and the text may
+	// end within a value.
 	schemeOfPairs = regexp.MustCompile(
 		`(?i)\b(hawk|digest|oauth|signature)\s+(?:[\w-]+\s*=\s*\\*"[^"\\]*(?:\\*"|$)[,\s]*)+`)
+	// schemeOfToken matches a scheme and a token; credential decides whether it is prose such as
+	// "basic configuration".
 	schemeOfToken = regexp.MustCompile(`(?i)\b(?:bearer|basic|negotiate|token)\s+[A-Za-z0-9+/_.~=-]{6,}`)
-	webToken      = regexp.MustCompile(`\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*`)
-	// member is a member of a JSON object; the text may be cut off within it.
+	// webToken matches a JSON Web Token: base64 of {"… begins with eyJ, and dots separate its parts.
+	webToken = regexp.MustCompile(`\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*`)
+	// member matches a member of a JSON object whose value is a string or a list that begins with
+	// one: "token": "x". The text may end within the value. The groups are what stays around it.
 	member = regexp.MustCompile(`("(?i:` + members + `)"\s*:\s*(?:\[\s*)?")(?:[^"\\]|\\.)*("|\\?$)`)
-	// innerMember is one of JSON within a text of JSON.
+	// innerMember matches such a member in JSON that is a string within JSON: \"token\": \"x\".
 	innerMember = regexp.MustCompile(`(\\+"(?i:` + members + `)\\+"\s*:\s*\\+")[^"\\]*`)
-	element     = regexp.MustCompile(`<(\w*(?i:signature|stringtosign|accesskey|secret|token|canonicalrequest|password|` +
+	// element matches an element of XML, as S3 answers when a signature is wrong:
+	// <StringToSign>…</StringToSign>.
+	element = regexp.MustCompile(`<(\w*(?i:signature|stringtosign|accesskey|secret|token|canonicalrequest|password|` +
 		`credential)\w*)>[^<]*`)
-	// header is a line of a header, alone or as a program prints it.
+	// header matches a header, on a line of its own or as programs print it: Authorization: x,
+	// 'authorization': ['x'], Authorization:[x].
 	header = regexp.MustCompile(`(?i)(\b(?:` + names + `)\\?['"]?\s*[:=]\s*\[?'?)[^\s"'<>\\\[\]{][^\r\n"'<>\\\]]*`)
 )
 
-// credential is what a word that may be a scheme is followed by: credentials, or prose.
+// credential redacts what follows a word that may be a scheme, if it looks like credentials
+// and not like prose: after "basic", base64 of a text with a colon; after the other schemes,
+// anything with a digit.
 func credential(s string) string {
 	scheme, value, _ := strings.Cut(s, " ")
 	value = strings.TrimSpace(value)
@@ -95,14 +122,17 @@ func credential(s string) string {
 	return scheme + " " + redacted
 }
 
+// Parts of a URL that is percent-encoded within another one, once or several times: %2F,
+// %252F, %25252F. slashes is the // before an authority, also as \/\/ in JSON; encodedEnd ends
+// an authority (/, ?, # or &); encodedAt is the @ after a user.
 var (
 	slashes    = regexp.MustCompile(`\\?/\\?/|(?i:%(?:25)*2F){2}`)
 	encodedEnd = regexp.MustCompile(`(?i)%(?:25)*(?:2F|3F|23|26)`)
 	encodedAt  = regexp.MustCompile(`%(?:25)*40`)
 )
 
-// users redacts the user and password of each URL in a text. Stop are the characters
-// that end its authority.
+// users redacts the user and password of each URL in a text. stop has the characters that
+// end an authority, the part user:password@host:port.
 func users(text, stop string) string {
 	var out strings.Builder
 	before := ""
@@ -136,16 +166,17 @@ func users(text, stop string) string {
 	}
 }
 
-// begins reports whether two slashes after this text begin an authority, rather than
-// being in a path.
+// begins reports whether two slashes after this text begin an authority: not in a path, as
+// in https://host/a//b@c. 3A is the end of a percent-encoded colon.
 func begins(before string) bool {
 	return before == "" || strings.ContainsAny(before[len(before)-1:], ":= \t\r\n\"'<>(`,") ||
 		strings.HasSuffix(strings.ToUpper(before), "3A")
 }
 
-// userOf is how much of the text is a user and password; its authority ends at end. A
-// password with a character that ends an authority makes a URL that nobody can read: it
-// is told by a port that is no number.
+// userOf is the number of bytes at the beginning of text that are a user and a password; the
+// authority ends at end. A password may contain a character that ends an authority, as in
+// user:pa/ss@host. The URL is then invalid, but the secret is still in it. It shows by a
+// "port" that is not a number, pa, and userOf looks for the last @ of the whole word.
 func userOf(text string, end int) int {
 	if at := strings.LastIndex(text[:end], "@"); at >= 0 {
 		return at
@@ -173,17 +204,21 @@ func encodedUser(text string) int {
 	return at[len(at)-1][0]
 }
 
+// The equals sign, and the characters after a value, also in forms that are escaped: %3D and
+// %253D in a URL, \u003d in JSON; for the separator %26 (&), %3B (;), %23 (#), %20, %22 ("),
+// %27 (') and line breaks.
 var (
 	equals    = regexp.MustCompile(`=|%(?:25)*3[Dd]|\\u003[Dd]`)
 	separator = regexp.MustCompile(`%(?:25)*(?:26|3[Bb]|23|20|22|27|0[AaDd])`)
 )
 
-// longestName is how long the name of a parameter is at most that is looked at.
+// longestName is the number of bytes before an equals sign in which its name is looked for.
 const longestName = 200
 
-// parameters redacts what follows the names of secrets and an equals sign. Stop are
-// the characters that end a value. Where the equals sign is percent-encoded, the URL
-// that it belongs to is a value itself, and so is what ends its own values.
+// parameters redacts the values of secret parameters: what follows the name of a secret and
+// an equals sign. stop has the characters that end a value. Where the equals sign is
+// percent-encoded, it belongs to a URL that is itself a value, and the characters that end its
+// values are percent-encoded too: u=https%3A%2F%2Fh%2F%3Ftoken%3Dx%26page%3D2 loses only x.
 func parameters(text, stop string) string {
 	var out strings.Builder
 	for {
@@ -214,7 +249,8 @@ func parameters(text, stop string) string {
 	}
 }
 
-// nameOf is the name of a parameter at the end of a text, decoded.
+// nameOf is the name of a parameter at the end of a text, decoded: "token" for
+// "https://h/?a=1&token" and for "x%3Ftoken".
 func nameOf(text string) string {
 	name := text[max(0, len(text)-longestName):]
 	for n := 0; n < 4 && strings.ContainsAny(name, `%\`); n++ { // a URL in a URL in a URL
@@ -228,12 +264,13 @@ var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}`)
 // unescape returns a text without its escapes of URLs and of JSON, one level of them.
 func unescape(s string) string {
 	return escape.ReplaceAllStringFunc(s, func(e string) string {
-		n, _ := strconv.ParseUint(e[len(e)-2:], 16, 8) // as the expression has it
+		n, _ := strconv.ParseUint(e[len(e)-2:], 16, 8) // the expression matches two hexadecimal digits
 		return string(rune(n))
 	})
 }
 
-// secret reports whether a parameter of this name carries a secret.
+// secret reports whether a parameter of this name carries a secret. Long words count anywhere
+// in a name (githubAccessToken); short ones, such as "sig", only as the whole name.
 func secret(name string) bool {
 	name = strings.ToLower(name)
 	for _, part := range []string{

@@ -8,21 +8,24 @@ import (
 	"net/http"
 )
 
-// answer is an answer whose body is being read: up to the cap, decompressed.
+// answer is an answer whose body is being read. The bytes that come out of Read are
+// decompressed, and the cap of Options.MaxBody counts these.
 type answer struct {
 	*http.Response
 	body  io.Reader
-	left  int64  // of the cap
-	err   error  // that reading ended with
-	alive func() // some of it came
-	done  func()
-	why   func(error) error
+	left  int64             // bytes of the cap that are not used up
+	err   error             // the error that reading ended with, io.EOF too; it is returned from then on
+	alive func()            // called when bytes came, to restart the stall timer
+	done  func()            // gives back the place with the host and ends the timers
+	why   func(error) error // replaces the transport's error by the reason: a timeout, the caller's context
 }
 
 func (a *answer) Read(p []byte) (int, error) {
 	if a.err != nil {
 		return 0, a.err
 	}
+	// One byte more than is left: reading it proves that the body is larger than the cap. A
+	// body of exactly the cap ends with io.EOF and no error.
 	if int64(len(p)) > a.left+1 {
 		p = p[:a.left+1]
 	}
@@ -40,8 +43,9 @@ func (a *answer) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// whole reads the body. Where its length is known it is read into as much memory:
-// growing a slice to the size of a large body takes several times that.
+// whole reads the body. Where the server announced its length, the buffer has that size
+// from the start: growing a slice step by step takes several times the memory. The
+// announced length is believed only up to the cap.
 func (a *answer) whole() ([]byte, error) {
 	if a.ContentLength <= 0 || a.Body == http.NoBody {
 		return io.ReadAll(a)
@@ -62,8 +66,8 @@ func (a *answer) Close() error {
 	return nil
 }
 
-// decoded is the body without the compression that the transport has not
-// undone: a server may compress although nobody asked.
+// decoded is the body without compression. The transport has already undone what it
+// requested; this undoes the gzip of a server that compresses without a request for it.
 func decoded(got *http.Response) (io.Reader, error) {
 	if got.Uncompressed || got.Header.Get("Content-Encoding") != "gzip" {
 		return got.Body, nil

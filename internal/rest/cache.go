@@ -8,20 +8,20 @@ import (
 	"github.com/mozci/mozci/internal/redact"
 )
 
-// Cache keeps answers by URL. Implementations are safe for concurrent use; one
-// that loses an answer is slower, never wrong.
+// Cache keeps answers by URL. Implementations are safe for concurrent use. They may
+// lose any answer at any time: the client then sends the request again.
 type Cache interface {
 	Load(url string) (*Kept, bool)
 	Store(url string, e *Kept)
 }
 
-// Kept is a kept answer; it is not changed once it is stored.
+// Kept is an answer in a cache. It must not be changed once it is stored.
 type Kept struct {
-	URL                string // to tell apart what a file name cannot
-	ETag, LastModified string
+	URL                string // checked on Load: a file's name has only a part of its hash
+	ETag, LastModified string // the answer's validators, empty where it has none
 	ContentType        string
-	Immutable          bool
-	Body               []byte
+	Immutable          bool   // it may be used without asking the server; see Call.Immutable
+	Body               []byte // decompressed
 }
 
 func (e *Kept) validate(h http.Header) {
@@ -40,15 +40,16 @@ func (e *Kept) response(url string) *Response {
 	}
 }
 
-// cacheable reports whether everybody who asks for the URL gets this answer: to a
-// plain GET that says nothing of who asks. What an answer to a signed request says
-// may be for that caller alone, and a URL with a secret in it must not reach a disk.
+// cacheable reports whether the answer to a request may be kept and given to another
+// caller. It must be a plain GET that does not identify the caller: the answer to a signed
+// request may be meant for that caller alone. And the URL must hold no secret, since it
+// would reach a disk.
 func (c *Client) cacheable(req Call) bool {
 	return c.o.Cache != nil && method(req) == http.MethodGet && req.Sign == nil && len(req.Body) == 0 &&
 		!namesCaller(req.Header) && c.o.HTTP.Jar == nil && redact.URL(req.URL) == req.URL
 }
 
-// namesCaller reports whether a header says who asks.
+// namesCaller reports whether a header identifies the caller.
 func namesCaller(h http.Header) bool {
 	for name := range h {
 		switch strings.ToLower(name) { // it may have been set in any spelling
@@ -67,16 +68,16 @@ func (c *Client) cached(req Call) (*Kept, bool) {
 	return e, ok && e.Immutable
 }
 
-// Forget takes an answer out of the cache that turned out to be none: torn, or another
-// one. Without that it would be given again for as long as it is kept.
+// Forget removes an answer from the cache. Call it when an answer turns out to be damaged,
+// or to be that of another request: otherwise the cache would return it again and again.
 func (c *Client) Forget(url string) {
 	if c.o.Cache != nil {
-		c.o.Cache.Store(url, &Kept{URL: url}) // with nothing to validate it by, it is never used
+		c.o.Cache.Store(url, &Kept{URL: url}) // an entry without validators is never used
 	}
 }
 
-// keep stores an answer that may be used again. The body is copied only then: the
-// caller owns the answer's.
+// keep stores an answer if it may be used again. It copies the body, because the caller owns
+// the answer and may change it.
 func (c *Client) keep(req Call, res *Response) {
 	if res.Status != http.StatusOK || !c.cacheable(req) {
 		return

@@ -15,18 +15,18 @@ import (
 	"github.com/mozci/mozci/internal/private"
 )
 
-// steps is into how many parts a folder's bound is divided: a process looks at the
-// folder again once it has written one part, and makes room for one at least.
+// steps divides a folder's maximum size into parts. A process looks through the folder again
+// once it has written one part, and then makes room for at least one more.
 const steps = 8
 
-// NewDisk returns a Cache in a folder, which is made when something is kept.
-// Before the files are larger than maxBytes together the oldest are removed.
-// Files that cannot be read are no entries.
+// NewDisk returns a Cache in a folder, which is made when the first answer is stored.
+// Before the files together are larger than maxBytes, the oldest are removed. Files that
+// cannot be read are ignored.
 //
-// Several processes may share the folder. Each knows what it wrote itself, and
-// looks at all files again after an eighth of maxBytes: the folder can then be
-// larger than maxBytes by an eighth for each process more, and keeping an answer
-// costs the same however many files there are.
+// Several processes may share the folder. Each counts only what it wrote itself, and looks
+// through all files after each eighth of maxBytes. So storing an answer costs the same
+// however many files there are, but each further process can make the folder larger than
+// maxBytes by one eighth.
 func NewDisk(dir string, maxBytes int64) *Disk { return &Disk{dir: dir, max: maxBytes} }
 
 // Disk is a Cache in a folder; NewDisk makes one.
@@ -35,11 +35,13 @@ type Disk struct {
 	max int64
 
 	mu       sync.Mutex
-	room     int64 // bytes that may be written before the folder is looked at again
-	trimming bool
-	looks    int // at the whole folder
+	room     int64 // bytes that may be written before the next look through the folder
+	trimming bool  // a goroutine of this process is looking through it
+	looks    int   // how often the whole folder was read, for tests
 }
 
+// file is the path of the answer to a URL: half of its SHA-256, 32 hexadecimal digits. A
+// URL itself can be too long for a file's name.
 func (d *Disk) file(url string) string {
 	sum := sha256.Sum256([]byte(url))
 	return filepath.Join(d.dir, hex.EncodeToString(sum[:16])+".json")
@@ -58,7 +60,8 @@ func (d *Disk) Load(url string) (*Kept, bool) {
 	return &e, true
 }
 
-// Store implements Cache. The file appears whole or not at all.
+// Store implements Cache. It writes a temporary file and renames it, so that other processes
+// see the whole file or none. An answer that cannot be written is not kept; that is no error.
 func (d *Disk) Store(url string, e *Kept) {
 	text, err := json.Marshal(e)
 	if err != nil || int64(len(text)) > d.max {
@@ -81,8 +84,8 @@ func (d *Disk) Store(url string, e *Kept) {
 	}
 }
 
-// wrote counts what was written, and reports whether the caller is to trim: one
-// does at a time, and the others need not wait for it.
+// wrote counts n written bytes and reports whether the caller must trim the folder. Only one
+// goroutine trims at a time; the others go on without waiting.
 func (d *Disk) wrote(n int64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -94,8 +97,9 @@ func (d *Disk) wrote(n int64) bool {
 	return true
 }
 
-// trim looks at the folder, and removes the oldest files where it is too large, so
-// that there is room for one part and the next look is a while off.
+// trim looks through the folder and removes the oldest files when it is too large. It then
+// sets the room until the next look: the free space, but one part at most, because other
+// processes fill the folder too.
 func (d *Disk) trim() {
 	size := d.size()
 	d.mu.Lock()
@@ -104,7 +108,9 @@ func (d *Disk) trim() {
 	d.looks++
 }
 
-// size is how large the files are together, once there is room again.
+// size removes the oldest files where needed and returns how many bytes are left. For 256
+// MiB it does nothing up to 240 MiB (15/16), and beyond that removes files down to 224 MiB
+// (7/8): half a part is the least room worth waiting for.
 func (d *Disk) size() int64 {
 	type file struct {
 		path string
@@ -120,9 +126,9 @@ func (d *Disk) size() int64 {
 				size += info.Size()
 			}
 		}
-		return nil // what another process has just removed is no matter
+		return nil // a file that another process has just removed does not matter
 	})
-	if size <= d.max-d.max/steps/2 { // with less room the next look would be at once
+	if size <= d.max-d.max/steps/2 { // enough room: the next look is not due at once
 		return size
 	}
 	slices.SortFunc(all, func(a, b file) int { return a.at.Compare(b.at) })

@@ -18,16 +18,16 @@ import (
 	"github.com/mozci/mozci/internal/redact"
 )
 
-// Do sends a request, and repeats it while it fails in a way that may pass: a
-// status of 5xx or 429, or no answer. Retry-After is honoured. An answer of 400
-// or more is an *[Error] with its status and first bytes.
+// Do sends a request and reads the whole answer. It repeats the request after failures that
+// may pass: a status of 5xx or 429, or no answer. It waits as long as Retry-After says. A
+// status of 400 or more is an *[Error] with the status and the first bytes of the body.
 func (c *Client) Do(ctx context.Context, req Call) (*Response, error) {
 	kept, hit := c.cached(req)
 	if hit && req.Immutable {
 		return kept.response(req.URL), nil
 	}
 	var res *Response
-	fresh := true
+	fresh := true // the body came with this answer, not from the cache
 	err := c.repeat(ctx, req, func(u *url.URL) *Error {
 		got, err := c.open(ctx, u, req, kept)
 		if err != nil {
@@ -54,11 +54,11 @@ func (c *Client) Do(ctx context.Context, req Call) (*Response, error) {
 	return res, nil
 }
 
-// Stream sends a request and calls read with the answer's body, which is as
-// long as it is up to the cap: past it, and where the connection ends early,
-// reading gives an error. In the latter case the request is repeated, and read
-// is called again, so that it must begin anew. Other errors of read are
-// returned as they are. Nothing is cached.
+// Stream sends a request and calls read with the body of the answer. The body can have any
+// length up to MaxBody; past that, reading it gives ErrTooLarge. Where the connection
+// breaks, the request is repeated and read is called again from the beginning of the body,
+// so read must drop what it has collected before. Other errors of read are returned as they
+// are. Nothing is cached.
 func (c *Client) Stream(ctx context.Context, req Call, read func(io.Reader) error) error {
 	var readErr error
 	err := c.repeat(ctx, req, func(u *url.URL) *Error {
@@ -78,10 +78,12 @@ func (c *Client) Stream(ctx context.Context, req Call, read func(io.Reader) erro
 	return readErr
 }
 
-// Open sends a request and returns the answer's body, of which nothing was
-// read: the caller closes it. Requests are repeated until an answer begins, not
-// after. Until it is closed it counts as a request that is under way, unless the call
-// is Endless: whoever has it open asks the same host nothing more meanwhile.
+// Open sends a request and returns the unread body of the answer; the caller closes it. The
+// request is repeated until an answer begins, but not after that.
+//
+// Unless the call is Endless, an open body counts as a request under way until it is closed.
+// Do not send requests to the same host while you hold one open: ten callers that do would
+// wait for each other for ever.
 func (c *Client) Open(ctx context.Context, req Call) (io.ReadCloser, error) {
 	var out *answer
 	err := c.repeat(ctx, req, func(u *url.URL) (err *Error) {
@@ -116,13 +118,14 @@ func (c *Client) repeat(ctx context.Context, req Call, attempt func(*url.URL) *E
 	}
 }
 
-// failed is the error of a request that got no answer. What it says may repeat a
-// secret, as of a Location that cannot be read.
+// failed is the error of a request that got no answer. The text of err can repeat a secret,
+// for example from a Location header that cannot be parsed, so it is redacted.
 func failed(req Call, err error) *Error {
 	return &Error{Method: method(req), URL: redact.URL(req.URL), Err: redact.Error(bare(err))}
 }
 
-// bare is the error without net/http's words, which hold the whole URL, secrets too.
+// bare is the error without the words that net/http puts around it, which have the whole
+// URL, secrets too.
 func bare(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -131,8 +134,8 @@ func bare(err error) error {
 	return err
 }
 
-// of is the error of a call whose context has ended. The transport may give the
-// context's cause alone, by which nobody can tell that it was the context.
+// of is the error of a call whose context has ended. The transport may return the context's
+// cause alone; of makes sure that errors.Is finds context.Canceled or DeadlineExceeded too.
 func of(ended, err error) error {
 	if err = bare(err); errors.Is(err, ended) {
 		return err
@@ -142,7 +145,9 @@ func of(ended, err error) error {
 
 func method(req Call) string { return cmp.Or(req.Method, http.MethodGet) }
 
-// again says whether to repeat a request, and after how long.
+// again says whether to repeat a request, and after how long a wait. With the defaults the
+// waits are about 0.1, 0.2, 0.4 … 25.6 seconds, each a quarter more or less at random, so
+// that many clients do not come back at the same moment; 51 seconds together.
 func (c *Client) again(ctx context.Context, req Call, attempt int, err *Error) (time.Duration, bool) {
 	repeatable := req.Idempotent || method(req) != http.MethodPost && method(req) != http.MethodPatch ||
 		err.NothingDone()
@@ -154,15 +159,20 @@ func (c *Client) again(ctx context.Context, req Call, attempt int, err *Error) (
 	if ctx.Err() != nil || attempt >= cmp.Or(req.Retries, c.o.Retries) || !repeatable || !passing {
 		return 0, false
 	}
-	wait := min(c.o.Backoff<<min(attempt, 20), c.o.MaxBackoff)
+	wait := min(c.o.Backoff<<min(attempt, 20), c.o.MaxBackoff)      // 20: a larger shift could overflow
 	wait = time.Duration(float64(wait) * (0.75 + rand.Float64()/2)) // #nosec G404 -- jitter
 	if err.RetryAfter > c.o.MaxBackoff {
-		return 0, false // the server says when; that is too long to sit here
+		return 0, false // the server wants a longer wait than a call should take: the caller decides
 	}
 	return max(wait, err.RetryAfter), true
 }
 
-// open sends the request once, and returns an answer with a status below 400.
+// open sends the request once and returns an answer with a status below 400, its body
+// unread. A status of 400 or more is an Error with the first bytes of the body.
+//
+// Three clocks can end it: the caller's context, the timeout for the whole answer, and the
+// stall timer, which each byte restarts. The latter two are causes of inner contexts, and
+// why tells which of the three it was; the transport says only "context canceled".
 func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*answer, *Error) {
 	leave, err := c.enter(ctx, u)
 	if err != nil {
@@ -188,13 +198,13 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*a
 		}
 		return err
 	}
-	got, err := c.send(timed, req, kept) //nolint:bodyclose // whoever reads the answer closes it
+	got, err := c.send(timed, req, kept) //nolint:bodyclose // the answer's reader closes it
 	if err != nil {
 		err = why(err)
 		done()
 		return nil, failed(req, err)
 	}
-	stall.Reset(c.o.Stall) // it begins
+	stall.Reset(c.o.Stall) // the header came; now the body has as long for its first byte
 	a := &answer{
 		Response: got, left: cmp.Or(req.MaxBody, c.o.MaxBody), done: done, why: why,
 		alive: func() { stall.Reset(c.o.Stall) },
@@ -212,7 +222,7 @@ func (c *Client) open(ctx context.Context, u *url.URL, req Call, kept *Kept) (*a
 	}
 	var body []byte
 	if err == nil {
-		body, _ = io.ReadAll(io.LimitReader(a, errorBytes)) // what can be had of it
+		body, _ = io.ReadAll(io.LimitReader(a, errorBytes)) // as much as comes; the status is the error
 		body = []byte(redact.Text(string(body)))
 	}
 	return nil, &Error{
@@ -241,7 +251,8 @@ func (c *Client) send(ctx context.Context, req Call, kept *Kept) (*http.Response
 	return c.o.HTTP.Do(h)
 }
 
-// retryAfter reads the header: seconds, or a date. What cannot be read is 0.
+// retryAfter reads the header Retry-After (RFC 9110, section 10.2.3): a number of seconds,
+// or a date. A value that is neither is 0.
 func retryAfter(v string, now time.Time) time.Duration {
 	if s, err := strconv.Atoi(v); err == nil && s >= 0 && s < 1<<30 {
 		return time.Duration(s) * time.Second

@@ -41,30 +41,31 @@ func (e *Error) Unwrap() error { return e.Err }
 // HTTPStatus is Status, for job.OfHTTP.
 func (e *Error) HTTPStatus() int { return e.Status }
 
-// NothingDone reports whether the service surely did not act on the request:
-// no connection was made, so that it never got the request, or it answered that
-// there are too many of them.
+// NothingDone reports whether the service certainly did not act on the request: no
+// connection was made, so the request never arrived, or the service answered 429, too many
+// requests. Such a request can be repeated, even a POST.
 func (e *Error) NothingDone() bool {
 	var op *net.OpError
 	return e.Status == http.StatusTooManyRequests || e.Status == 0 && errors.As(e.Err, &op) && op.Op == "dial"
 }
 
-// stalledError is an answer of which nothing came for a while. It is not
-// repeated: whoever waits has waited long enough.
+// stalledError says that no byte of an answer came for a while. The request is not
+// repeated: the caller has waited long enough.
 type stalledError struct{ after time.Duration }
 
 func (e *stalledError) Error() string {
-	return fmt.Sprintf("stalled: not a byte for %s", e.after)
+	return fmt.Sprintf("stalled: no byte for %s", e.after)
 }
 
 // Permanent says that the request is not repeated.
 func (*stalledError) Permanent() bool { return true }
 
-// errorBytes is how much an error keeps of an answer that says why it failed: it may
-// be in a format.
+// errorBytes is how many bytes an error keeps of the body of a failed answer. Error shows
+// only its beginning; callers may parse the rest, which can be JSON or XML.
 const errorBytes = 64 << 10
 
-// oneLine is the beginning of a body, fit for an error message.
+// oneLine is the beginning of a body in one line for an error message: 200 bytes at most,
+// cut between characters, with valid UTF-8.
 func oneLine(body []byte) string {
 	const most = 200
 	s := strings.Join(strings.Fields(strings.ToValidUTF8(string(body), "\uFFFD")), " ")

@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// perHost is how many requests may be under way to one host, what hg.mozilla.org asks
-// clients not to exceed.
+// perHost is the maximum number of requests under way to one host. It is the limit that
+// hg.mozilla.org sets for its clients.
 const perHost = 10
 
-// process bounds the requests of all clients of the process: a host does not care how
-// many clients a program has made. It is the one state that clients share, and empty
-// while nobody asks.
+// process limits the requests of all clients of the process together: a host does not care
+// how many clients a program has made. It is the only state that clients share, and it is
+// empty while no request is under way.
 var process = &hosts{most: perHost, rooms: map[string]*room{}}
 
-// hosts bounds the requests to each host. A host is known while somebody asks it
-// or waits to, so that there are never more than there are calls under way.
+// hosts limits the requests to each host. It has an entry for a host only while a call
+// waits for it or is under way, so there are never more entries than calls.
 type hosts struct {
 	most int64 // requests to one host at a time
 
@@ -28,14 +28,14 @@ type hosts struct {
 	rooms map[string]*room
 }
 
-// room is what one host has for requests.
+// room holds the places for requests to one host.
 type room struct {
 	places *semaphore.Weighted
-	wanted int // calls that are in it or wait for a place
+	wanted int // calls that have a place or wait for one; at 0 the room is removed
 }
 
-// enter waits for a place with the host, and returns what gives it back, once. No
-// lock is held meanwhile.
+// enter waits for a place with the host, and returns a function that gives it back; call it
+// exactly once. No lock is held during the wait.
 func (h *hosts) enter(ctx context.Context, host string) (leave func(), err error) {
 	h.mu.Lock()
 	r, ok := h.rooms[host]
@@ -63,9 +63,10 @@ func (h *hosts) left(host string, r *room) {
 	}
 }
 
-// enter waits for a place with the host of a URL: one of the client's, and then one of the
-// process's. In this order nobody who waits for the client's keeps others waiting, and
-// whoever has the process's waits for nothing more, so that all get on.
+// enter waits for a place with the host of a URL: first one of the client's, then one of the
+// process's. The order matters. A call that waits for the client's place holds none of the
+// process's, so it blocks no other client; and a call that has the process's place waits for
+// nothing more, so there is no deadlock.
 func (c *Client) enter(ctx context.Context, u *url.URL) (leave func(), err error) {
 	host := hostOf(u)
 	own, err := c.hosts.enter(ctx, host)
@@ -83,7 +84,7 @@ func (c *Client) enter(ctx context.Context, u *url.URL) (leave func(), err error
 	}, nil
 }
 
-// hostOf names the host of a URL, with its port where that is not the scheme's.
+// hostOf names the host of a URL, with its port unless that is the scheme's own.
 func hostOf(u *url.URL) string {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	if port == "" || u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {

@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// MostAnswers is how many answers a Memory keeps, however small they are.
+// MostAnswers is the maximum number of answers in a Memory, however small they are.
 const MostAnswers = 10_000
 
-// NewMemory returns a Cache in memory. Once its bodies are larger than maxBytes
-// together, or there are more than MostAnswers, it forgets what was not used for
-// longest. A body that is larger by itself is not kept.
+// NewMemory returns a Cache in memory. When its bodies together are larger than maxBytes,
+// or there are more than MostAnswers, it drops the answers that were unused the longest. A
+// single body larger than maxBytes is not kept.
 func NewMemory(maxBytes int64) *Memory {
 	return &Memory{max: maxBytes, entries: map[string]*list.Element{}, order: list.New()}
 }
@@ -48,7 +48,7 @@ func (m *Memory) Store(url string, e *Kept) {
 		m.drop(el)
 	}
 	if int64(len(e.Body)) > m.max {
-		return // it would put out all the others, and then itself
+		return // it would displace all the others, and then itself
 	}
 	m.entries[url] = m.order.PushFront(entry{url, e})
 	m.size += int64(len(e.Body))

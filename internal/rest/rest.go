@@ -1,10 +1,18 @@
-// Package rest is the one polite HTTP client that every source of mozci uses:
-// a bounded number of requests at a time for each host, whichever client of the
-// process makes them, one retry policy, conditional and cached GETs, a User-Agent
-// that names mozci, bodies with a cap, and errors without secrets.
+// Package rest is the HTTP client that every source of mozci uses. It limits the requests
+// to each host, for all clients of the process together; it repeats requests that failed;
+// it caches GETs and revalidates them; it names mozci in the User-Agent; it limits the size
+// of bodies; and its errors hold no secrets.
 //
-// Start with [New]; [Client.JSON] reads a JSON answer, [Client.Do] anything,
-// [Client.Stream] and [Client.Open] what is too large to be held in memory.
+// Start with [New]:
+//
+//	c := rest.New(&rest.Options{Cache: rest.NewMemory(32 << 20)})
+//	res, err := c.Do(ctx, rest.Call{URL: "https://ci.example/api/jobs"})
+//	// res.Body is the whole answer, decompressed.
+//
+// [Client.JSON] decodes a JSON answer. [Client.Stream] and [Client.Open] are for answers
+// that are too large for memory. A failed request is an *[Error]; it has the status, the
+// first bytes of the body, and the server's Retry-After. All of it is safe for concurrent
+// use.
 package rest
 
 import (
@@ -27,30 +35,31 @@ type Options struct {
 	HTTP *http.Client
 	// UserAgent is sent with every request. Default names mozci.
 	UserAgent string
-	// PerHost is how many requests of this client may be under way to one host.
-	// Default and most 10, which is the bound of all clients of the process together.
+	// PerHost is the maximum number of requests of this client under way to one host.
+	// Default 10; more has no effect, since 10 is the limit of the whole process.
 	PerHost int
-	// Retries is how often a request that may be repeated is repeated. Default
+	// Retries is how many times a failed request is repeated, if it may be. Default
 	// 9, which with the default backoff takes about 50 seconds: a service that
-	// is restarted is back by then. Negative for never.
+	// restarts is back by then. Negative for never.
 	Retries int
-	// Backoff is the first wait before repeating; it doubles each time, up to
-	// MaxBackoff, with a quarter more or less at random. Defaults 100 ms and
-	// 30 s, as Taskcluster's clients do.
+	// Backoff is the first wait before a request is repeated. It doubles each time, up
+	// to MaxBackoff, and varies by up to a quarter at random. Defaults 100 ms and 30 s,
+	// as in Taskcluster's clients.
 	Backoff, MaxBackoff time.Duration
-	// Timeout bounds one attempt, its body included. Default two minutes.
+	// Timeout limits one attempt, its body included. Default two minutes.
 	Timeout time.Duration
-	// Stall is how long an answer may come without a byte, or not begin.
-	// Default one minute. What stalls is given up, and not repeated.
+	// Stall is the longest time without a byte, before the answer or within it.
+	// Default one minute. A request that stalls is given up and not repeated.
 	Stall time.Duration
-	// MaxBody is the size of the largest body that is read, in bytes after
-	// decompression. Default 64 MiB.
+	// MaxBody is the maximum size of a body, in bytes after decompression. Default
+	// 64 MiB.
 	MaxBody int64
-	// Cache keeps answers that carry a validator, and those to requests for
-	// what cannot change. Default none. An answer to a request that is signed, or
-	// says in another way who asks, is never kept, and no two calls ever share one.
+	// Cache keeps answers that have an ETag or Last-Modified, and answers to calls that
+	// are Immutable. Default none. The answer to a request that is signed, or that
+	// identifies the caller in another way, is never kept, and never given to another
+	// call.
 	Cache Cache
-	// Logger gets each attempt that failed. Nil discards.
+	// Logger gets a record for each attempt that failed and is repeated. Nil discards.
 	Logger *slog.Logger
 }
 
@@ -95,8 +104,8 @@ func orDefault[T int | int64 | time.Duration](v *T, d T) {
 	}
 }
 
-// CheckURL returns the base URL of a service without a slash at its end, or an
-// error that says what was expected, with an example.
+// CheckURL returns the base URL of a service without the slash at its end. A URL that is not
+// absolute http or https gives an error that shows the example.
 func CheckURL(base, example string) (string, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -111,23 +120,23 @@ type Call struct {
 	URL    string
 	Header http.Header
 	Body   []byte
-	// Idempotent says that a POST may be repeated when its answer is lost.
-	// GET, HEAD, PUT and DELETE always may. What surely did nothing is repeated
-	// whatever the method: see Error.NothingDone.
+	// Idempotent says that a POST may be repeated when its answer is lost. GET, HEAD,
+	// PUT and DELETE always may be. A request that certainly did nothing is repeated
+	// whatever its method; see Error.NothingDone.
 	Idempotent bool
-	// Immutable says that what the URL names never changes, so that a cached
-	// answer is used without asking.
+	// Immutable says that the answer for this URL never changes: a cached answer is
+	// then used without a request.
 	Immutable bool
-	// Sign signs the request; it is called before each attempt, since a
-	// signature holds the time. Where a redirect leads it is not sent. Optional.
+	// Sign signs the request. It is called before each attempt, since a signature
+	// contains the time. The signature is not sent along a redirect. Optional.
 	Sign func(*http.Request) error
-	// Endless says that the answer does not end by itself, such as a stream of events.
-	// It counts as under way only until it begins: ten who listen must not keep
-	// everybody else from asking.
+	// Endless says that the answer does not end by itself; a stream of events does not.
+	// Such a call holds its place with the host only until the answer begins. Otherwise
+	// ten listeners would block every other request.
 	Endless bool
-	// Retries is the options' for this request, where not zero.
+	// Retries replaces Options.Retries for this request; 0 keeps it.
 	Retries int
-	// Timeout and MaxBody are the options' for this request, where not zero.
+	// Timeout and MaxBody replace those of Options for this request; 0 keeps them.
 	Timeout time.Duration
 	MaxBody int64
 }
@@ -140,8 +149,8 @@ type Response struct {
 	URL    string // where it came from, after redirects
 }
 
-// unsigned is the caller's client, which sends no signature to where a redirect
-// leads: net/http takes it away for another host, but not for another port.
+// unsigned copies the caller's client and removes the Authorization header from redirected
+// requests. net/http removes it for another host, but not for another port of the same host.
 func unsigned(h *http.Client) *http.Client {
 	own := *h
 	own.CheckRedirect = func(req *http.Request, via []*http.Request) error {

@@ -159,7 +159,7 @@ func TestSilence(t *testing.T) {
 		}, rest.Options{})
 		for i, begins := range []bool{false, true} {
 			_, err = silent.Do(t.Context(), rest.Call{URL: "http://example.com/"})
-			if err == nil || !strings.Contains(err.Error(), "stalled: not a byte for 1m0s") || asked != i+1 ||
+			if err == nil || !strings.Contains(err.Error(), "stalled: no byte for 1m0s") || asked != i+1 ||
 				time.Since(began) != time.Duration(i+1)*time.Minute {
 				t.Errorf("a server that stalls (begins: %t): %d attempts in %s, error %v", begins, asked,
 					time.Since(began), err)

@@ -7,24 +7,25 @@ import (
 	"strings"
 )
 
-// The bounds of a schema, far above what real ones need: the largest of Gecko's
+// The maximums of a schema. They are far above what real ones need: the largest of Gecko's
 // actions, release-promotion, has 4 KB, 111 parts and 8 levels.
 const (
 	mostBytes = 64 << 10
 	mostParts = 2000
 	mostDepth = 64
-	// mostPaths bounds the JSON pointers to all parts together: the validator keeps one
-	// for each, and a long name is in those of everything beneath it.
+	// mostPaths limits the JSON pointers to all parts together, in bytes. The validator
+	// keeps a pointer for each part, and a long name is in the pointers of all parts below it.
 	mostPaths = 4 << 20
-	// The validator reckons with fractions: 1e999999 has a million digits.
-	longestNumber   = 40
+	// The validator computes with exact fractions: 1e999999 has a million digits.
+	longestNumber   = 40 // characters
 	largestExponent = 400
 )
 
-// measure counts what a schema is made of.
+// measure counts the parts of a schema, and the bytes of the JSON pointers to them.
 type measure struct{ parts, paths int }
 
-// walk counts a part at this depth, whose JSON pointer has this many bytes.
+// walk counts a part and all parts below it. The part is at this depth, and its JSON pointer
+// has path bytes: "/properties/a" has 13.
 func (m *measure) walk(v any, depth, path int) error {
 	m.parts++
 	m.paths += path
@@ -55,7 +56,8 @@ func (m *measure) walk(v any, depth, path int) error {
 	return nil
 }
 
-// number refuses one that takes long to reckon with.
+// number refuses a number that takes long to compute with. Its length alone does not show
+// that: 1e999999 has eight characters.
 func number(n json.Number) error {
 	_, exponent, _ := strings.Cut(strings.ToLower(string(n)), "e")
 	e, err := strconv.Atoi(cmp.Or(exponent, "0"))

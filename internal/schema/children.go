@@ -6,8 +6,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// children are the checks that the validator can go on to from this one, whatever
-// comes of those before: parts of the schema, and the place that each is about.
+// children yields the checks that the validator can make within this one: a part of the
+// schema, and the part of the value that it checks. It yields all of them, also those that
+// the validator leaves out after a failure; the count is an upper bound.
 func children(s *jsonschema.Schema, p *place) iter.Seq2[*jsonschema.Schema, *place] {
 	return func(yield func(*jsonschema.Schema, *place) bool) {
 		on := true
@@ -24,7 +25,7 @@ func children(s *jsonschema.Schema, p *place) iter.Seq2[*jsonschema.Schema, *pla
 	}
 }
 
-// same are the parts of a schema that are about the value itself.
+// same calls check for the parts of a schema that check the value itself.
 func same(s *jsonschema.Schema, check func(*jsonschema.Schema)) {
 	check(s.Ref)
 	check(s.RecursiveRef)
@@ -45,7 +46,7 @@ func same(s *jsonschema.Schema, check func(*jsonschema.Schema)) {
 	}
 }
 
-// ofMembers are those about an object's members and their names.
+// ofMembers calls check for the parts that check an object's members and their names.
 func ofMembers(s *jsonschema.Schema, p *place, check func(*jsonschema.Schema, *place)) {
 	additional, _ := s.AdditionalProperties.(*jsonschema.Schema)
 	for name, member := range p.members {
@@ -61,7 +62,9 @@ func ofMembers(s *jsonschema.Schema, p *place, check func(*jsonschema.Schema, *p
 	}
 }
 
-// ofItems are those about an array's items.
+// ofItems calls check for the parts that check an array's items. Drafts differ: up to
+// 2019-09 "items" is one schema or a list, and "additionalItems" follows the list; in
+// 2020-12 the list is "prefixItems" and "items" follows it.
 func ofItems(s *jsonschema.Schema, p *place, check func(*jsonschema.Schema, *place)) {
 	each, _ := s.Items.(*jsonschema.Schema)
 	first, _ := s.Items.([]*jsonschema.Schema)

@@ -4,16 +4,18 @@ import (
 	"strings"
 )
 
-// deepest is how far defaults are looked for in a value, and how many references
-// are followed one after another.
+// deepest is the maximum depth at which defaults are filled in, and the maximum number of
+// references followed one after another.
 const deepest = 20
 
-// mostFilled is how many parts defaults may add to a value, and how often the schema
-// may be looked at to that end.
+// mostFilled limits the work of Defaults: the parts of the value and the schema that it
+// looks at, and the parts that it adds, all together.
 const mostFilled = 100_000
 
-// Defaults fills in what the schema says of an object's properties that are not
-// there. The value is changed.
+// Defaults adds the properties that a value lacks and for which the schema has a default. It
+// changes the value in place and returns it. It looks at "properties" and at "items" that is
+// one schema, and follows references within the schema; it does not look into "allOf" and
+// the like.
 func (s *Schema) Defaults(v any) (any, error) {
 	f := &filler{s: s, left: mostFilled}
 	v = f.fill(s.tree, v, 0)
@@ -23,10 +25,10 @@ func (s *Schema) Defaults(v any) (any, error) {
 	return v, nil
 }
 
-// filler counts what defaults add.
+// filler fills in defaults as long as steps are left.
 type filler struct {
 	s    *Schema
-	left int
+	left int // negative: the limit was passed
 }
 
 func (f *filler) fill(schema map[string]any, v any, depth int) any {
@@ -65,8 +67,10 @@ func (f *filler) property(v map[string]any, name string, p any, depth int) {
 	}
 }
 
-// refer follows references of a schema within itself; a schema that refers
-// elsewhere, or to itself, is left as it is.
+// refer follows "$ref" to another part of the same schema, such as "#/definitions/run". A
+// reference to another document, or to nothing, is not followed. In a JSON pointer ~1 stands
+// for a slash and ~0 for a tilde (RFC 6901); Replacer tries them in this order, and never
+// twice at one place, so that ~01 is "~1".
 func (s *Schema) refer(schema map[string]any) map[string]any {
 	for range deepest {
 		ref, ok := schema["$ref"].(string)

@@ -7,22 +7,22 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// The regular expressions of one schema together. Matching takes time in the length
-// of the text times the size of what the expression compiles to, which a repetition
-// makes large: x{1000} is a thousand instructions.
+// The maximums of regular expressions. The time to match grows with the length of the text
+// times the number of instructions that the expression compiles to. A repetition makes that
+// number large: x{1000} is a thousand instructions.
 const (
-	mostInstructions = 20_000
-	longestPattern   = 2000
+	mostInstructions = 20_000 // of all expressions of a schema together
+	longestPattern   = 2000   // bytes of one expression
 )
 
 // patterns compiles the regular expressions of one schema, each once.
 type patterns struct {
 	known map[string]*pattern
 	size  int
-	over  error // the bound that was passed; the validator makes texts of errors
+	over  error // the ErrBound, if any; the validator would keep its text alone
 }
 
-// pattern is a regular expression, and how many instructions it takes at most.
+// pattern is a regular expression, and an upper bound of its number of instructions.
 type pattern struct {
 	*regexp.Regexp
 	size int
@@ -57,8 +57,10 @@ func (p *patterns) compile(s string) (jsonschema.Regexp, error) {
 	return p.known[s], nil
 }
 
-// instructions is how many an expression compiles to at most: what is repeated is
-// written out as often as it may occur.
+// instructions is an upper bound of the number of instructions of an expression. The
+// compiler writes a repeated part out as often as it may occur, so (ab){3} is at most 4
+// times its part, and nested repetitions multiply. The result is capped before it can
+// overflow.
 func instructions(re *syntax.Regexp) int {
 	n := 2
 	if re.Op == syntax.OpLiteral {

@@ -10,17 +10,19 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// How much an error says: a schema of a stranger's can have as much to say as it likes.
+// The maximum length of an error. The schema's author is a stranger and could make it as
+// long as they like.
 const (
 	mostReasons   = 5
-	longestReason = 300
-	longestShown  = 80
+	longestReason = 300 // bytes
+	longestShown  = 80  // bytes of a text that is quoted from the schema
 )
 
-// short is a text of the schema's, for an error.
+// short cuts a text of the schema for an error.
 func short(s string) string { return clip.Marked(s, longestShown) }
 
-// reasons are the places of a value that are wrong, and how.
+// reasons are the places of a value that are wrong, and what is wrong there. The validator
+// reports a tree; its leaves are the actual faults.
 func reasons(e *jsonschema.ValidationError) string {
 	var out []string
 	n := 0
@@ -43,13 +45,13 @@ func reasons(e *jsonschema.ValidationError) string {
 	return strings.Join(out, "; ")
 }
 
-// unsound is why a schema cannot be used, without the address that the validator
-// knows it by.
+// unsound says why a schema cannot be used, without the made-up address that the validator
+// has for it.
 func unsound(err error) error {
 	var meta *jsonschema.SchemaValidationError
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &meta) && errors.As(meta.Err, &invalid) {
-		return fmt.Errorf("it is no JSON Schema: %s", reasons(invalid))
+		return fmt.Errorf("it is not a JSON Schema: %s", reasons(invalid))
 	}
 	return errors.New(clip.Marked(here(err.Error()), longestReason))
 }

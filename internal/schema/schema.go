@@ -1,18 +1,25 @@
-// Package schema checks a value by a JSON Schema that a stranger wrote.
+// Package schema checks a value against a JSON Schema that a stranger wrote.
 //
-// Start with [Read]; [Schema.Defaults] fills in what the schema says of a value
-// that lacks it, and [Schema.Validate] checks one.
+// Start with [Read]; then [Schema.Defaults] fills in the schema's defaults, and
+// [Schema.Validate] checks the value:
 //
-// The validator underneath cannot be interrupted, and a schema of a kilobyte can
-// keep it busy for a day: two references in each of forty definitions are 10¹²
-// checks. So nothing is begun that has no end in sight. Read
-// refuses a schema that is too large, too deep or has too many parts; its regular
-// expressions have a bound on what they compile to; and before a value is checked,
-// the checks are counted, which costs one step for each part of the schema and
-// each part of the value however often they meet. Past a bound the error is an
-// [ErrBound]. Nothing runs in the background, and nothing is fetched: a schema
-// that refers to a file or an address is an error, and no error names a place on
-// this machine.
+//	s, err := schema.Read(text)
+//	input, err = s.Defaults(input)
+//	err = s.Validate(ctx, input) // an ErrInvalid says what is wrong, and where
+//
+// The validator underneath cannot be interrupted, and a schema of one kilobyte can keep
+// it busy for a day: two references in each of forty definitions are 2^40, about 10¹²,
+// checks. So this package starts no check whose end is not in sight:
+//
+//   - Read refuses a schema that is too large, too deep or has too many parts.
+//   - The regular expressions of a schema are limited by the size they compile to.
+//   - Before a value is checked, the checks are counted. The count takes one step for each
+//     pair of a part of the schema and a part of the value, however often the validator
+//     would look at it.
+//
+// Beyond a limit the error is an [ErrBound]. Nothing runs in the background and nothing is
+// fetched: a schema that refers to a file or an address is an error. No error names a path
+// on this machine.
 package schema
 
 import (
@@ -26,10 +33,10 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// ErrBound says that checking by a schema would take too long or too much memory.
+// ErrBound says that a check would take too much time or memory.
 var ErrBound = errors.New("too much to check")
 
-// ErrInvalid says that a value is not what its schema asks for.
+// ErrInvalid says that a value does not fit its schema.
 var ErrInvalid = errors.New("not what the schema asks for")
 
 // bound is an ErrBound that says why.
@@ -37,14 +44,14 @@ func bound(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrBound, fmt.Sprintf(format, args...))
 }
 
-// Schema is a schema within the bounds; Read makes one. It is not changed by use.
+// Schema is a schema within the limits; Read makes one. It never changes and may be shared.
 type Schema struct {
-	root any            // with numbers as they are written, for the validator
-	tree map[string]any // the same, with float64s; empty for a schema that is true or false
+	root any            // for the validator: numbers are json.Number, as they were written
+	tree map[string]any // the same with float64s, for Defaults; empty for a schema that is true or false
 }
 
-// Read reads a schema: an object, true or false. It need not be a sound one, which
-// Validate says.
+// Read reads a schema: an object, true or false. It checks the limits but not whether the
+// schema is a valid one; Validate reports that.
 func Read(text []byte) (*Schema, error) {
 	if len(text) > mostBytes {
 		return nil, bound("it is larger than %d KiB", mostBytes>>10)
@@ -66,16 +73,17 @@ func Read(text []byte) (*Schema, error) {
 	return nil, errors.New("expected an object or a boolean")
 }
 
-// Property reports whether the schema knows a property of this name, and whether it
-// says at all what properties there are.
+// Property reports whether the schema has a property of this name (has), and whether it
+// lists any properties at all (says).
 func (s *Schema) Property(name string) (has, says bool) {
 	properties, says := s.refer(s.tree)["properties"].(map[string]any)
 	_, has = properties[name]
 	return has, says
 }
 
-// Validate checks a value of plain JSON; an ErrInvalid says what is wrong with it, and
-// where. Once the context has ended the error is the context's.
+// Validate checks a value made of plain JSON types. An ErrInvalid says what is wrong with
+// it, and where. The context can end the counting of checks, but not the check itself, which
+// the limits keep to about a second.
 func (s *Schema) Validate(ctx context.Context, v any) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -107,16 +115,17 @@ func (s *Schema) Validate(ctx context.Context, v any) error {
 	return err
 }
 
-// base is the address that the validator knows a schema by: one of its own, since
-// it takes a name without a scheme for a file in the working directory.
+// base is the made-up address of the schema for the validator. It needs a scheme: the
+// validator takes a name without one for a file in the working directory.
 const base = "mozci:///schema"
 
-// here takes base out of a text of the validator.
+// here removes base from a text of the validator.
 func here(text string) string {
 	return strings.NewReplacer(base, "", "mozci:///", "", "mozci:", "").Replace(text)
 }
 
-// offline refuses what a schema would have us fetch.
+// offline is the loader of other documents; it refuses all of them. It keeps its error,
+// because the validator would keep the text alone.
 type offline struct{ refused error }
 
 // Load implements jsonschema.URLLoader.

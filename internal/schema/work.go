@@ -6,34 +6,37 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// mostWork is how many steps a check may take. A real action's takes some hundreds;
-// these are done in about a second.
+// mostWork is the maximum number of steps of a check, which take about a second. Checking
+// the input of a real action takes a few hundred.
 const mostWork = 300_000
 
 var errWork = bound("checking by it takes more than %d steps", mostWork)
 
-// work counts what the validator would do, without doing it.
+// work counts the steps of the validator without taking them.
 type work struct {
-	spent   int // on each part of the schema and of the value that met, once
-	weights map[*jsonschema.Schema]int
+	spent   int                        // the steps of the count itself: each pair of schema and place once
+	weights map[*jsonschema.Schema]int // see weight
 }
 
 // place is a part of the value that is checked.
 type place struct {
 	v       any
-	size    int // its parts, itself among them
-	members map[string]*place
-	names   map[string]*place // its members' names, which are checked too
-	items   []*place
+	size    int               // the number of its parts, itself included
+	members map[string]*place // of an object
+	names   map[string]*place // its members' names, which "propertyNames" checks
+	items   []*place          // of an array
 	costs   map[*jsonschema.Schema]int
 }
 
-// counting is the cost of what is being counted just now.
+// counting stands in place.costs while a cost is being counted. To meet it again means that
+// the schema refers to itself without an end.
 const counting = -1
 
-// count is an ErrBound when checking v would take too many steps. It asks of each
-// part of the schema and each part of the value once what they cost together: that
-// is how often the validator looks at them, were it to look at all.
+// count returns an ErrBound when checking v would take too many steps.
+//
+// It computes the cost of each pair of a part of the schema and a part of the value once,
+// and adds that cost each time the pair is met again. So a schema whose definitions double at
+// each of forty levels is counted in some hundred steps, though its sum is 2^40.
 func count(ctx context.Context, s *jsonschema.Schema, v any) error {
 	left := mostWork
 	top, err := placeOf(v, &left)
@@ -75,7 +78,7 @@ func placeOf(v any, left *int) (*place, error) {
 	return p, nil
 }
 
-// cost is how many steps it takes to check a place by a schema.
+// cost is the number of steps to check a place by a schema, with all checks within it.
 func (w *work) cost(ctx context.Context, s *jsonschema.Schema, p *place) (int, error) {
 	if known, ok := p.costs[s]; ok {
 		if known == counting {
@@ -107,7 +110,7 @@ func (w *work) cost(ctx context.Context, s *jsonschema.Schema, p *place) (int, e
 	return sum, nil
 }
 
-// own is what a check by the schema takes besides those by its parts.
+// own is the number of steps of a check by the schema without those by its parts.
 func (w *work) own(s *jsonschema.Schema, p *place) int {
 	n := w.weight(s) + len(p.members) + len(p.items)
 	if s.UniqueItems {
@@ -124,7 +127,7 @@ func (w *work) own(s *jsonschema.Schema, p *place) int {
 	return n
 }
 
-// weight is what a check by the schema takes whatever the value.
+// weight is the number of steps of a check by the schema that do not depend on the value.
 func (w *work) weight(s *jsonschema.Schema) int {
 	n, ok := w.weights[s]
 	if ok {
@@ -165,7 +168,8 @@ func parts(v any) int {
 	return n
 }
 
-// matching is what it takes to match a text.
+// matching is the number of steps to match a text: its length times the instructions of the
+// expression, where 64 of these count as a step.
 func matching(re jsonschema.Regexp, text string) int {
 	p, ok := re.(*pattern)
 	if !ok {

@@ -1,5 +1,8 @@
-// Package scope compares scopes, the words by which Taskcluster says who may do what:
-// a scope that ends in * stands for all that begin with what is before it.
+// Package scope compares Taskcluster's scopes. A scope is a word for something that a caller
+// may do, such as queue:cancel-task:gecko-level-1/*. One that ends in * stands for all scopes
+// that begin with the text before it.
+//
+// Start with [Satisfies] for one scope, or [Missing] for groups of them.
 package scope
 
 import "strings"
@@ -7,10 +10,10 @@ import "strings"
 // All is the scope that satisfies every other.
 const All = "*"
 
-// Satisfies reports whether somebody with the scopes have may do what needs the scope
-// need: it is among them, or one of them is a prefix of it that ends in *. A need that
-// ends in * itself is one for everything that begins so. Roles ("assume:…") count as
-// what they are: what is in them is for the deployment to say.
+// Satisfies reports whether a caller with the scopes have may do what needs the scope need:
+// have contains it, or a scope that ends in * and covers it. "a:*" satisfies "a:b" and "a:*",
+// but "a:b" does not satisfy "a:*". Roles ("assume:…") are compared as they are; only the
+// deployment knows which scopes a role has.
 func Satisfies(have []string, need string) bool {
 	for _, h := range have {
 		if h == need {
@@ -23,10 +26,12 @@ func Satisfies(have []string, need string) bool {
 	return false
 }
 
-// Missing are the scopes that somebody with the scopes have lacks, in the order of need;
-// none when nothing is missing. Of each group of need one scope suffices, and a group of
-// which none is there is told by its first, the usual one. An empty group is one that
-// nobody satisfies, and cannot be told: it is "*".
+// Missing returns the scopes that a caller with the scopes have lacks, in the order of need;
+// none when nothing is missing. One scope of each group is enough. A group that is not
+// satisfied is reported by its first scope, the usual one. An empty group is satisfied only
+// by "*", and reported as "*".
+//
+// For example, with have {"a"} and need {{"a", "b"}, {"c", "d"}} the result is {"c"}.
 func Missing(have []string, need [][]string) []string {
 	var out []string
 	for _, group := range need {

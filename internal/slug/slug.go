@@ -1,5 +1,7 @@
-// Package slug makes and checks slugids, the names of Taskcluster's tasks: a
-// UUID of version 4 in base64url without padding, 22 characters.
+// Package slug makes and checks slugids, the ids of Taskcluster's tasks, such as
+// QTgI5fPPRCy8F_dvKmVrcw: a UUID of version 4 in base64url without padding, 22 characters.
+//
+// Start with [Valid] to check one, or [Of] to make one.
 package slug
 
 import (
@@ -10,8 +12,14 @@ import (
 	"strings"
 )
 
-// Where the four bits of the version, the two of the variant and the last two of all stand,
-// and which letters they leave.
+// The fixed bits of a UUID of version 4, and what they allow in a slugid. A character holds
+// six bits, so character n has the bits 6n to 6n+5 of the UUID's 128:
+//
+//   - Character 8 has the bits 48 to 53. The bits 48 to 51 are the version, 0100, and two
+//     are free: 16 to 19, which is Q to T.
+//   - Character 10 has the bits 60 to 65. The bits 64 and 65 are the variant, 10, and four
+//     are free: the characters whose value is 2 modulo 4.
+//   - Character 21 has the bits 126 and 127 and four zeros: 0, 16, 32 or 48.
 const (
 	versionAt, versions = 8, "QRST"
 	variantAt, variants = 10, "CGKOSWaeimquy26-"
@@ -33,8 +41,9 @@ func Valid(s string) bool {
 	return true
 }
 
-// Of is the slugid that a key stands for, always the same. It begins with a
-// letter, so that no program takes it for a flag.
+// Of is the slugid for a key: the first 16 bytes of its SHA-256 with the version and the
+// variant set, so one key always gives the same id. The first bit is 0, so the id begins
+// with a letter and no program takes it for a flag: base64's first 32 characters are A to f.
 func Of(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	id := sum[:16]
@@ -44,7 +53,7 @@ func Of(key string) string {
 	return base64.RawURLEncoding.EncodeToString(id)
 }
 
-// UUID is the UUID that a slugid is short for.
+// UUID is the UUID that a slugid stands for, in its usual form with hyphens.
 func UUID(s string) (string, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || len(raw) != 16 {

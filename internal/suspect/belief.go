@@ -2,11 +2,11 @@ package suspect
 
 import "math"
 
-// Tie is how near two scores are that count as the same: so that machines which
+// Tie is the largest difference of two scores that counts as equal. It makes machines that
 // round differently decide alike.
 const Tie = 1e-12
 
-// Best is the most probable hypothesis; the first of those that are as probable.
+// Best is the index of the most probable hypothesis, the first of several within Tie.
 func Best(prob []float64) int {
 	best := 0
 	for h, x := range prob {
@@ -17,10 +17,12 @@ func Best(prob []float64) int {
 	return best
 }
 
-// BestCulprit is the most probable push, of those that can be a culprit.
+// BestCulprit is the position of the most probable push of those that can be the culprit:
+// it leaves out hypothesis 0 (older than the range) and the last one (no culprit).
 func BestCulprit(prob []float64) int { return 1 + Best(prob[1:max(2, len(prob)-1)]) }
 
-// Entropy in bits.
+// Entropy is the uncertainty of a distribution in bits, -Σ p·log2(p): 0 when it is certain,
+// 1 for two equally probable hypotheses, 3 for eight.
 func Entropy(prob []float64) float64 {
 	e := 0.0
 	for _, x := range prob {
@@ -31,7 +33,8 @@ func Entropy(prob []float64) float64 {
 	return e
 }
 
-// Coin is the entropy of a coin, in nats.
+// Coin is the entropy in nats of one event with probability p: -p·ln(p) - (1-p)·ln(1-p). It
+// is 0 at 0 and 1, and at most ln 2 ≈ 0.69, at 1/2. One bit is ln 2 nats.
 func Coin(p float64) float64 {
 	if p <= 0 || p >= 1 {
 		return 0

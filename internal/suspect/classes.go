@@ -1,9 +1,19 @@
-// Package suspect has what the searches for a push share, whatever they are told of
-// runs: the classes of pushes that cannot be told apart, how probable each is, and which
-// runs tell most together.
+// Package suspect has what the searches for a culprit share, whichever evidence they use:
+// classes of pushes that no run can tell apart, the probability of each, and the choice of
+// runs that are the most informative together.
 //
-// Pushes 0 to n are in order. Hypotheses are by position in [Classes.Index]: 0 is that it
-// happened before the range, 1 to m-1 that the push there did it, and m that nothing did.
+// Start with [New], which makes the [Classes] of a range, and [NewJoint], which compares
+// runs.
+//
+// The pushes of a range are numbered 0 to n, oldest first. Hypotheses are numbered by
+// position in [Classes.Index], with m = len(Index): 0 means that it happened before the
+// range, 1 to m-1 that the push at that position did it, and m that no push did. For
+// example, with n = 4 and push 2 untestable, Index is 0 1 3 4: hypothesis 2 is "push 2 or
+// push 3", and hypothesis 4 is "no push".
+//
+// Products are converted by float64 before they are added, here and in the searches: the
+// language lets a compiler fuse x*y + z into one operation with another rounding, and the
+// conversion forbids it, so that all machines decide alike.
 package suspect
 
 import (
@@ -12,28 +22,28 @@ import (
 	"slices"
 )
 
-// Options say what is known of the pushes before a search; see the options of the
-// searches.
+// Options say what is known of the pushes before a search.
 type Options struct {
-	Weights        []float64
-	Untestable     []bool
-	Older, Nothing float64
+	Weights        []float64 // by push, relative prior probabilities; nil: all are equal
+	Untestable     []bool    // by push: no run is possible there; nil: all can be tested
+	Older, Nothing float64   // prior probabilities that it happened before the range, and that no push did it
 }
 
-// Classes are the pushes that are told apart: an untestable push and the testable one
-// after it are one class. The newest push stays, since it failed: what cannot be tested
-// up to it is a class too.
+// Classes are the pushes of a range, grouped by what runs can tell apart: untestable pushes
+// and the testable push after them are one class. The newest push always ends a class, even
+// an untestable one, since it is known to have failed.
 type Classes struct {
-	// Index are the pushes that are told apart, ascending. It is made anew, and never
-	// changed.
+	// Index has the newest push of each class, ascending. SetAside and Return replace
+	// the slice and never change its elements, so a caller may keep the old one.
 	Index []int
-	// Prior is the probability of each hypothesis before anything is known.
+	// Prior is the probability of each hypothesis before any run; they sum to 1. It has
+	// len(Index)+1 elements.
 	Prior []float64
 
 	n     int
 	o     Options
-	of    []int  // push to the position of the first in Index at or after it
-	ended []bool // pushes that were set aside
+	of    []int  // by push: the position in Index of the first push there at or after it
+	ended []bool // by push: it was set aside
 }
 
 // New makes the classes of pushes 0 to n.
@@ -68,7 +78,7 @@ func (c *Classes) make() {
 			c.Prior[i] = float64(w/sum) * rest
 		}
 	}
-	c.Prior[0] += c.o.Older // the class of the oldest testable push: older than anything that can be told
+	c.Prior[0] += c.o.Older // no run can tell the oldest testable push and those before it from an older cause
 	c.Prior[len(c.Index)] = c.o.Nothing
 }
 
@@ -79,14 +89,15 @@ func (c *Classes) weight(x int) float64 {
 	return c.o.Weights[x]
 }
 
-// Testable reports whether a push can be tested, as far as the caller knew at first.
+// Testable reports whether a push can be tested, by Options.Untestable. SetAside does not
+// change the answer.
 func (c *Classes) Testable(push int) bool { return c.o.Untestable == nil || !c.o.Untestable[push] }
 
-// Of is the position of the class of a push in the range.
+// Of is the position in Index of a push's class.
 func (c *Classes) Of(push int) int { return c.of[push] }
 
-// Position is that of a push that can be run; an error where it cannot, or is not
-// in the range.
+// Position is the position in Index of a push that can be tested. A push outside the range,
+// or one that cannot be tested, is an error.
 func (c *Classes) Position(push int) (int, error) {
 	if push < 0 || push > c.n {
 		return 0, fmt.Errorf("push %d of 0 to %d", push, c.n)
@@ -98,7 +109,7 @@ func (c *Classes) Position(push int) (int, error) {
 	return i, nil
 }
 
-// Pushes are those at some positions.
+// Pushes converts positions in Index to pushes.
 func (c *Classes) Pushes(positions []int) []int {
 	out := make([]int, len(positions))
 	for i, x := range positions {
@@ -110,9 +121,10 @@ func (c *Classes) Pushes(positions []int) []int {
 // Ended reports whether a push was set aside.
 func (c *Classes) Ended(push int) bool { return push >= 0 && push <= c.n && c.ended[push] }
 
-// SetAside leaves out pushes on which no run tells anything: they can be told apart from
-// the next one as little as those that cannot be tested. Two pushes stay, and the newest.
-// It reports whether the classes are others now.
+// SetAside treats pushes as untestable on which runs have turned out to be useless; each
+// joins the class of the next push. The newest push is never set aside, and nothing happens
+// when fewer than two classes would be left. It reports whether the classes changed; if so,
+// positions have a new meaning (see Carry).
 func (c *Classes) SetAside(mute []int) bool {
 	mute = slices.DeleteFunc(mute, func(x int) bool { return x == c.n })
 	if len(mute) == 0 || len(c.Index)-len(mute) < 2 {
@@ -125,7 +137,8 @@ func (c *Classes) SetAside(mute []int) bool {
 	return true
 }
 
-// Return takes back a push that was set aside, and reports whether it was.
+// Return takes back a push that was set aside. It reports whether the push was set aside,
+// and so whether the classes changed.
 func (c *Classes) Return(push int) bool {
 	if !c.Ended(push) {
 		return false
@@ -135,7 +148,8 @@ func (c *Classes) Return(push int) bool {
 	return true
 }
 
-// Carry is what was known by position of one Index, by the positions of another.
+// Carry moves values from the positions of one Index to those of another: from 0 1 3 to
+// 0 3, the values a b c become a c. A push that only the new Index has gets the zero value.
 func Carry[T any](from, to []int, known []T) []T {
 	out := make([]T, len(to))
 	for i, x := range to {
@@ -146,8 +160,9 @@ func Carry[T any](from, to []int, known []T) []T {
 	return out
 }
 
-// Class are the pushes of a hypothesis: the push at a position, and those before it, after
-// which it cannot be told apart.
+// Class are the pushes of the class at a position, ascending: those after the class before
+// it, up to Index[i]. With Index 0 1 3 4, Class(2) is 2 3. Push 0 is in no class, so
+// Class(0) is empty where Index begins with it.
 func (c *Classes) Class(i int) []int {
 	from := 1
 	if i > 0 {
@@ -160,8 +175,8 @@ func (c *Classes) Class(i int) []int {
 	return slices.Clip(out)
 }
 
-// Shares are the pushes of a class, newest first, with what each has of its probability,
-// by the weights.
+// Shares yields the pushes of a class, newest first, each with its share of the class's
+// probability. The shares are in proportion to the weights.
 func (c *Classes) Shares(i int, prob float64) iter.Seq2[int, float64] {
 	return func(yield func(int, float64) bool) {
 		class := c.Class(i)
@@ -181,7 +196,8 @@ func (c *Classes) Shares(i int, prob float64) iter.Seq2[int, float64] {
 	}
 }
 
-// Posterior is the probability of each push 0 to n.
+// Posterior is the probability of each push 0 to n that it is the culprit, from the
+// probabilities of the hypotheses.
 func (c *Classes) Posterior(prob []float64) []float64 {
 	out := make([]float64, c.n+1)
 	for i := 1; i < len(c.Index); i++ {
@@ -192,8 +208,9 @@ func (c *Classes) Posterior(prob []float64) []float64 {
 	return out
 }
 
-// Credible are the pushes of the smallest set of classes that has so much of what the
-// culprits have together: the most probable class first, the pushes of a class together.
+// Credible yields the pushes of a credible set, each with its probability. The set has the
+// fewest classes whose probabilities sum to confidence (0 to 1) times the probability that
+// any push of the range is the culprit. The most probable class comes first.
 func (c *Classes) Credible(prob []float64, confidence float64) iter.Seq2[int, float64] {
 	return func(yield func(int, float64) bool) {
 		var order []int

@@ -5,27 +5,38 @@ import (
 	"slices"
 )
 
-// MostAtOnce is how many outcomes are looked at together; a larger batch is made of
-// several.
+// MostAtOnce is the maximum number of runs whose joint outcomes are computed: k runs have
+// 2^k outcomes. A larger batch is composed of several.
 const MostAtOnce = 8
 
-// Joint is the joint distribution of the outcomes of some runs, by regions of
-// hypotheses between candidates.
+// Joint is the joint distribution of the outcomes of some runs. It says how much these runs
+// together would tell about the culprit: their mutual information with the hypothesis, which
+// is the entropy of the outcomes minus the mean entropy that is left once the hypothesis is
+// known (Cover and Thomas, Elements of Information Theory, chapter 2).
+//
+// Hypotheses between two candidates predict the same for each run, except for their rates.
+// They are grouped into regions with the mean rates, so the cost depends on the number of
+// candidates and not on the length of the range. For the candidates 3 and 7 the regions are
+// the hypotheses 0 to 3, 4 to 7, from 8 on, and the last one, no culprit.
 type Joint struct {
 	At     []int   // candidates, ascending positions
-	Chosen int     // how many runs there are
-	Info   float64 // what they tell together, in nats
+	Chosen int     // the number of runs added
+	Info   float64 // what they tell together about the hypothesis, in nats
 
-	mass   []float64 // by region: hypotheses after one candidate up to the next; then "nothing"
-	after  []float64 // mean rates in the region, of a run at the culprit or after it
-	before []float64
-	dist   [][]float64 // by region: the probabilities of the outcomes so far
-	doubt  float64     // the entropy of the outcomes that is left whatever the hypothesis is
+	mass   []float64 // by region: its probability; the last is that of no culprit
+	after  []float64 // by region: the mean rate of a run at the culprit or after it
+	before []float64 // by region: the mean rate of a run before the culprit
+	// dist is, by region, the probability of each outcome of the runs so far. The bits of
+	// an outcome's index are the runs, the last one in the lowest bit; 0 is a run that says
+	// "at or before", 1 one that does not. With two runs dist[r][1] is the chance of 0, 1.
+	dist  [][]float64
+	doubt float64 // the mean entropy of the outcomes once the hypothesis is known, in nats
 }
 
-// NewJoint cuts the hypotheses at candidates. rates are the chances of a run that say
-// that the culprit lies at it or before it, if a hypothesis holds, on either side of the
-// culprit; nothing is that chance if nothing did it.
+// NewJoint returns the distribution of no runs, with regions cut at the candidates. A run
+// says either "the culprit is at my push or before it" or not. The function rates returns
+// the chance that it says so when hypothesis h holds: for a run at the culprit or after it,
+// and for a run before it. nothing is the chance when there is no culprit.
 func NewJoint(at []int, prob []float64, rates func(h int) (after, before float64), nothing float64) *Joint {
 	m := len(prob) - 1
 	b := &Joint{At: at}
@@ -59,8 +70,10 @@ func NewJoint(at []int, prob []float64, rates func(h int) (after, before float64
 	return b
 }
 
-// Quantiles are candidates for k runs: positions at the quantiles of what is believed, and
-// those before them.
+// Quantiles are candidates for k runs: the positions at the quantiles of prob, and the one
+// before each. There are 4k+7 quantiles, at (i+½)/(4k+7) of the probability that there is a
+// culprit. A good next run halves what is probable, so it is at a quantile, and this number
+// is fine enough. Positions may come twice; Candidates sorts that out.
 func Quantiles(prob []float64, k int) []int {
 	m := len(prob) - 1
 	candidates := float64(4*k + 7)
@@ -76,19 +89,21 @@ func Quantiles(prob []float64, k int) []int {
 	return at
 }
 
-// Candidates are some positions, ascending, each once, but for those that are not open.
+// Candidates are the open positions among at, ascending, each once. It sorts at in place.
 func Candidates(at []int, open func(x int) bool) []int {
 	slices.Sort(at)
 	return slices.DeleteFunc(slices.Compact(at), func(x int) bool { return !open(x) })
 }
 
-// Thinned are at most so many of some runs, of as many pushes as there are: runs that
-// others have asked for must not stand in the way of every run of one's own.
+// Thinned keeps no more than most runs, and spreads them over as many pushes as possible:
+// first one run of each push, then a second one, and so on. For 5 5 5 8 9 and 4 it keeps
+// 5 8 9 5. A search counts the runs that others have triggered, but too many of them must
+// not fill the whole batch.
 func Thinned(running []int, most int) []int {
 	if len(running) <= most {
 		return running
 	}
-	times := map[int]int{} // how often a push was there already
+	times := map[int]int{} // by push: how many of its runs were seen
 	byTurn := make([][]int, len(running))
 	for _, x := range running {
 		byTurn[times[x]] = append(byTurn[times[x]], x)
@@ -97,8 +112,8 @@ func Thinned(running []int, most int) []int {
 	return slices.Concat(byTurn...)[:most]
 }
 
-// Under adds the runs that are under way, each at the candidate that stands for its
-// position.
+// Under adds the runs that are under way. A run whose position is no candidate is taken to
+// be at the next candidate after it, or at the last one.
 func (b *Joint) Under(running []int) {
 	for _, x := range running {
 		i, _ := slices.BinarySearch(b.At, x)
@@ -108,8 +123,9 @@ func (b *Joint) Under(running []int) {
 	}
 }
 
-// rate is the chance at a candidate if the hypothesis is in a region: region i has the
-// hypotheses up to candidate i.
+// rate is the chance that a run at a candidate says "at or before" when the hypothesis is
+// in a region. Region i has the hypotheses up to candidate i, so a run at candidate c is at
+// the culprit or after it for the regions 0 to c. The last region is no culprit.
 func (b *Joint) rate(region, candidate int) float64 {
 	if region <= candidate || region == len(b.mass)-1 {
 		return b.after[region]
@@ -117,8 +133,10 @@ func (b *Joint) rate(region, candidate int) float64 {
 	return b.before[region]
 }
 
-// Next is the candidate with the best score, of those that score makes one of how much
-// more a run at a position tells, in nats; -1 where there is none.
+// Next is the index of the candidate with the best score, or -1 where none is allowed. The
+// function score gets a candidate's position x and the information in nats that a run there
+// would add; it returns the score, and false for a position that may not be used. Of equal
+// scores (within Tie) the oldest candidate wins.
 func (b *Joint) Next(score func(x int, more float64) (float64, bool)) int {
 	best, most := -1, 0.0
 	outcomes := make([]float64, 2<<b.Chosen)
@@ -144,7 +162,8 @@ func (b *Joint) Next(score func(x int, more float64) (float64, bool)) int {
 	return best
 }
 
-// Add adds a run at a candidate.
+// Add adds a run at a candidate, by its index. Each outcome so far splits into two: index i
+// becomes 2i, with the run saying "at or before", and 2i+1, without.
 func (b *Joint) Add(c int) {
 	for r, w := range b.mass {
 		f := b.rate(r, c)

@@ -1,20 +1,30 @@
-// Package cassette records HTTP exchanges and plays them back, with go-vcr
-// tamed: what is recorded is scrubbed of secrets before it reaches the disk,
-// playing back never touches the network and never waits, a request that was
-// not recorded fails at once and by name, and exchanges or whole cassettes that
-// nothing used are found.
+// Package cassette records HTTP exchanges in a file, a cassette, and plays them back. It is
+// built on go-vcr and adds what that lacks: secrets are removed before anything reaches the
+// disk; playing back never uses the network and never waits; a request that was not recorded
+// fails at once, and the error names it; exchanges and whole cassettes that nothing uses are
+// found.
 //
-// Start with [Record] and [Replay]; each gives a [Tape], whose Client goes into the
-// options of the sources, and whose Close ends it. A program can offer that to its
-// users, as mozci does with --record and --replay: what went wrong with a CI is
-// then kept, and can be looked at without it.
+// Start with [Record] or [Replay]. Each returns a [Tape]; its Client goes into the options of
+// the sources, and its Close ends it:
 //
-// Two things are taken out of what is recorded. By name: most headers, the user and
-// password of a URL, and the values of parameters, form fields and JSON members that
-// are called as secrets are; also within text, in gzip, and in JSON inside JSON. And by
-// value: what was such a secret once is taken out of the whole cassette, wherever it
-// comes back, also in base64, in hex, and percent-encoded. What is shorter than six
-// bytes is only found by name, and other compression than gzip is not looked into.
+//	tape, err := cassette.Record("testdata/push.yaml", nil)
+//	server, err := pushlog.New(pushlog.DefaultURL, &pushlog.Options{HTTP: tape.Client()})
+//	push, err := server.Repository("autoland").Push(ctx, "tip")
+//	err = tape.Close() // writes the file
+//
+// A program can offer this to its users, as mozci does with --record and --replay. A recording
+// of a problem with a CI can then be studied without that CI.
+//
+// Secrets are removed in two ways:
+//
+//   - By name: most headers, the user and password of a URL, and the values of parameters,
+//     form fields and JSON members with names such as "token"; also within text, in gzip,
+//     and in JSON inside JSON.
+//   - By value: once a value was such a secret, it is removed from the whole cassette,
+//     wherever it comes again, also in base64, in hex and percent-encoded.
+//
+// Values shorter than six bytes are found by name alone, and so are numbers of fewer than 16
+// digits. Compression other than gzip is not looked into.
 package cassette
 
 import (
@@ -38,12 +48,12 @@ type Tape struct {
 	rec     *recorder.Recorder
 	secrets *scrubber
 	replays bool
-	played  []Exchange // all of the cassette, when it replays
+	played  []Exchange // all exchanges of the cassette, when it replays
 
 	mu        sync.Mutex
-	captured  []*vcr.Interaction // when it records
-	used      map[int]bool
-	unmatched []string
+	captured  []*vcr.Interaction // the exchanges so far, when it records
+	used      map[int]bool       // by index in played: it was played
+	unmatched []string           // requests that the cassette does not have
 }
 
 // Record starts a cassette at path, which ends in .yaml, over a transport that
@@ -52,10 +62,10 @@ func Record(path string, live http.RoundTripper) (*Tape, error) {
 	return open(path, live, recorder.ModeRecordOnly)
 }
 
-// Replay plays the cassette at path, which ends in .yaml. Each exchange is
-// played once, in the order of recording among those that match: the method,
-// the URL without secrets, and the body are the same. A file that is not whole is an
-// error.
+// Replay plays the cassette at path, which ends in .yaml. A request matches an exchange with
+// the same method, the same URL and the same body, all without secrets. Each exchange is
+// played once; of several that match, the one that was recorded first. An incomplete file is
+// an error.
 func Replay(path string) (*Tape, error) {
 	return open(path, nil, recorder.ModeReplayOnly)
 }
@@ -84,8 +94,8 @@ func open(path string, live http.RoundTripper, mode recorder.Mode) (*Tape, error
 	return t, nil
 }
 
-// whole reads the body of a request before it sends it: go-vcr records as much of one as
-// was read, and a server may answer before it has read all.
+// whole reads the whole body of a request before it sends it. go-vcr records only the part of
+// a body that was read, and a server may answer before it has read all.
 type whole struct{ next http.RoundTripper }
 
 func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -108,8 +118,8 @@ func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
 // Client is an HTTP client over the tape.
 func (t *Tape) Client() *http.Client { return &http.Client{Transport: t} }
 
-// Scrub returns a text without the secrets that went over the tape, and those that
-// its own names tell: for what else is kept of a recording.
+// Scrub returns a text without the secrets that went over the tape, and without those that
+// names in the text show. Use it for everything else that is stored with a recording.
 func (t *Tape) Scrub(text string) string { return t.secrets.forget(t.secrets.body(text)) }
 
 // UnmatchedError is a request that the cassette does not have. It is
@@ -120,10 +130,10 @@ func (e *UnmatchedError) Error() string {
 	return fmt.Sprintf("cassette %s does not have %s: record it again", e.Cassette, e.Request)
 }
 
-// Permanent says that asking again is no use.
+// Permanent returns true: internal/rest does not repeat such a request.
 func (*UnmatchedError) Permanent() bool { return true }
 
-// asked is a request as a cassette has it, without secrets.
+// asked is a request in the form of the cassette, without secrets.
 type asked struct{ url, body string }
 
 type askedKey struct{}
@@ -151,7 +161,7 @@ func (t *Tape) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, lost
 }
 
-// ask reads a request that is to be found in the cassette.
+// ask reads a request and brings it into the form in which the cassette has it.
 func (t *Tape) ask(r *http.Request) (asked, error) {
 	var body []byte
 	if r.Body != nil {
@@ -188,8 +198,8 @@ func (t *Tape) play(i *vcr.Interaction) error {
 	return nil
 }
 
-// Close ends the tape. Recording, it writes the file; playing back, it returns
-// an error that names the requests which the cassette did not have.
+// Close ends the tape. A recording is written to its file now. After playing back, Close
+// returns an error that names the requests that the cassette did not have.
 func (t *Tape) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -197,7 +207,7 @@ func (t *Tape) Close() error {
 		return write(t.path, t.secrets.all(t.captured))
 	}
 	if len(t.unmatched) > 0 {
-		return fmt.Errorf("cassette %s lacks %d requests: %s", t.path, len(t.unmatched),
+		return fmt.Errorf("cassette %s does not have %d of the requests: %s", t.path, len(t.unmatched),
 			strings.Join(t.unmatched, ", "))
 	}
 	return nil

@@ -95,7 +95,7 @@ func TestUnmatchedRequestsFail(t *testing.T) {
 	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "GET http://example.com/x?token=REDACTED") {
 		t.Errorf("error %v", err)
 	}
-	if err := tape.Close(); err == nil || !strings.Contains(err.Error(), "lacks 1 requests") {
+	if err := tape.Close(); err == nil || !strings.Contains(err.Error(), "does not have 1 of the requests") {
 		t.Errorf("Close: %v, expected that one request, tried once, is lacking", err)
 	}
 }

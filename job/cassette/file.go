@@ -17,7 +17,7 @@ import (
 
 // Exchange is one request of a cassette and its answer.
 type Exchange struct {
-	Method, URL, Body string // what was asked
+	Method, URL, Body string // the request
 	Status            int
 	Header            http.Header
 	Answer            string // the answer's body
@@ -26,8 +26,8 @@ type Exchange struct {
 // String is the request: "GET https://example.com/x".
 func (e Exchange) String() string { return e.Method + " " + e.URL }
 
-// Read reads the exchanges of the cassette at path, in the order of recording. A file
-// that is not whole, or of another version, is an error.
+// Read reads the exchanges of the cassette at path, in the order of recording. An incomplete
+// file, or one of another version, is an error.
 func Read(path string) ([]Exchange, error) {
 	name, err := nameOf(path)
 	if err != nil {
@@ -42,7 +42,7 @@ func Read(path string) ([]Exchange, error) {
 		return nil, fmt.Errorf("cassette %s: %w", path, err)
 	}
 	if !strings.HasSuffix(strings.TrimRight(string(text), "\r\n"), "\n"+end(len(c.Interactions))) {
-		return nil, fmt.Errorf("cassette %s is torn: its last line should be %q: record it again", path,
+		return nil, fmt.Errorf("cassette %s is incomplete: its last line should be %q: record it again", path,
 			end(len(c.Interactions)))
 	}
 	var out []Exchange
@@ -64,7 +64,8 @@ func Read(path string) ([]Exchange, error) {
 	return out, nil
 }
 
-// end is the last line of a cassette: a file that was cut off does not have it.
+// end is the last line of a cassette. A file that was cut off does not have it, though what
+// is left may still be valid YAML.
 func end(exchanges int) string { return fmt.Sprintf("# The end, after %d exchanges.", exchanges) }
 
 func nameOf(path string) (string, error) {
@@ -75,7 +76,8 @@ func nameOf(path string) (string, error) {
 	return name, nil
 }
 
-// write writes a cassette. The file appears whole or not at all.
+// write writes a cassette to a temporary file and renames it, so that the file appears whole
+// or not at all.
 func write(path string, exchanges []*vcr.Interaction) error {
 	text, err := encode(exchanges)
 	if err == nil {
@@ -100,7 +102,8 @@ func write(path string, exchanges []*vcr.Interaction) error {
 	return nil
 }
 
-// encode is the text of a cassette, which go-vcr writes into files only.
+// encode is the text of a cassette. go-vcr can only write files, so it goes through a
+// temporary folder.
 func encode(exchanges []*vcr.Interaction) (_ []byte, err error) {
 	dir, err := os.MkdirTemp("", "mozci-cassette-")
 	if err != nil {
@@ -118,8 +121,8 @@ func encode(exchanges []*vcr.Interaction) (_ []byte, err error) {
 	return append(text, end(len(exchanges))+"\n"...), err
 }
 
-// Orphans returns the cassettes in dir that are not among used, by path: a
-// test that used them is gone, or was renamed.
+// Orphans returns the paths of the cassettes in dir that are not among used. The test that
+// used them was removed or renamed.
 func Orphans(dir string, used ...string) ([]string, error) {
 	var out []string
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

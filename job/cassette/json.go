@@ -8,19 +8,21 @@ import (
 	"strings"
 )
 
-// level is an object or an array that is open.
+// level is an open object or array.
 type level struct {
 	object bool
-	secret bool   // all that is in it
-	name   string // of the member that comes next, or is being read
-	value  bool   // a value comes next: the name was read
+	secret bool   // everything in it is secret
+	name   string // of the present member
+	value  bool   // the name was read, and its value comes next
 }
 
-// hides reports whether what comes next is a secret.
+// hides reports whether the next value is a secret.
 func (l *level) hides() bool { return l.secret || l.object && secretName(l.name) }
 
-// json is a JSON text, or several in a row, without the values of members that names
-// tell to be secrets; all else stays byte for byte. It is false for what is none.
+// json removes secrets from a JSON text, or from several in a row: the values of members whose
+// names are those of secrets. Everything else stays byte for byte, so that blanks, the order
+// of members and the form of numbers do not change. It returns false for a text that is not
+// JSON.
 func (s *scrubber) json(text string) (string, bool) {
 	if c := strings.TrimLeft(text, " \t\r\n"); c == "" || !strings.Contains("{[", c[:1]) {
 		return "", false
@@ -45,6 +47,7 @@ func (s *scrubber) json(text string) (string, bool) {
 			continue
 		}
 		if clean, ok := s.value(token, open[len(open)-1]); ok {
+			// from is the end of the token before: skip the blanks, colon and comma up to the value.
 			from += strings.IndexFunc(text[from:], func(r rune) bool { return !strings.ContainsRune(" \t\r\n:,", r) })
 			out.WriteString(text[copied:from] + clean)
 			copied = int(d.InputOffset())
@@ -52,7 +55,7 @@ func (s *scrubber) json(text string) (string, bool) {
 	}
 }
 
-// step follows what is open; it reports whether the token is the name of a member.
+// step updates the open levels by a token, and reports whether the token is a member's name.
 func step(open []*level, token json.Token) ([]*level, bool) {
 	top := open[len(open)-1]
 	if name, ok := token.(string); ok && top.object && !top.value {
@@ -70,7 +73,7 @@ func step(open []*level, token json.Token) ([]*level, bool) {
 	return open, false
 }
 
-// value is what a value is replaced with.
+// value returns the replacement of a value; false when the value stays as it is.
 func (s *scrubber) value(token json.Token, in *level) (string, bool) {
 	switch v := token.(type) {
 	case json.Number:
@@ -83,7 +86,7 @@ func (s *scrubber) value(token json.Token, in *level) (string, bool) {
 		switch {
 		case v == "":
 		case in.hides():
-			s.text(v) // a certificate is JSON: what is in it is secret, too
+			s.text(v) // learn the secrets inside it too: a certificate is JSON
 			clean = s.redact(v)
 		default:
 			clean = s.text(v)
@@ -100,7 +103,7 @@ func quoted(text string) string {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	if e.Encode(text) != nil {
-		return `"` + redacted + `"` // a string can be encoded
+		return `"` + redacted + `"` // cannot happen: every string can be encoded
 	}
 	return strings.TrimSuffix(out.String(), "\n")
 }

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// What is shorter is not looked for: it is found in words, too; and what is a number
-// is found in times and ids.
+// The minimum lengths of secrets that are removed by value, in bytes. Shorter ones would be
+// found within words, and shorter numbers within times and ids.
 const (
 	shortest       = 6
 	shortestNumber = 16
@@ -27,7 +27,7 @@ func isLong(secret string) bool {
 	return len(secret) >= shortest && secret != redacted
 }
 
-// redact learns a secret, and returns what stands in its place.
+// redact learns a secret, and returns the text to put in its place.
 func (s *scrubber) redact(secret string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,7 +39,7 @@ func (s *scrubber) redact(secret string) string {
 	return redacted
 }
 
-// forget takes all secrets that were learned out of a text.
+// forget removes all secrets that were learned from a text.
 func (s *scrubber) forget(text string) string {
 	s.mu.Lock()
 	if s.replacer == nil {
@@ -50,7 +50,8 @@ func (s *scrubber) forget(text string) string {
 	return r.Replace(text)
 }
 
-// replacer replaces secrets in all their spellings, the longest first.
+// replacer replaces secrets in all their spellings. Longer spellings come first, so that a
+// secret that contains another one is replaced as a whole.
 func replacer(secrets []string) *strings.Replacer {
 	spelled := map[string]bool{}
 	for _, secret := range secrets {
@@ -70,8 +71,8 @@ func replacer(secrets []string) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-// spellings are a secret as it is, escaped as in JSON, HTML and URLs and as JSON in a
-// form, in hex, and in base64.
+// spellings are the forms in which a secret can come again: as it is; escaped as in JSON,
+// HTML, URLs, and JSON within a form; every byte percent-encoded; in hex; and in base64.
 func spellings(secret string) []string {
 	bytes := fmt.Sprintf("% x", secret)
 	percent := "%" + strings.ReplaceAll(bytes, " ", "%")
@@ -87,7 +88,7 @@ func spellings(secret string) []string {
 	return append(append(out, base64s(base64.RawStdEncoding, secret)...), base64s(base64.RawURLEncoding, secret)...)
 }
 
-// lowerEscapes is a text with %3d in place of %3D.
+// lowerEscapes changes the escapes of a URL to lower case: %3D to %3d.
 func lowerEscapes(s string) string {
 	b := []byte(s)
 	for i := range b {
@@ -98,9 +99,13 @@ func lowerEscapes(s string) string {
 	return string(b)
 }
 
-// base64s are what a secret leaves in the base64 of a text that it is part of, by
-// where in a group of three bytes it begins. The digits that other bytes have a part
-// in are left out.
+// base64s are the three forms of a secret within the base64 of a longer text, depending on
+// where in a group of three bytes it begins. Each character has six bits, so at both ends
+// there can be characters that depend on the bytes beside the secret too. These are left out.
+//
+// For example, for a secret after one other byte: of the first group, character 0 has bits of
+// the other byte alone and character 1 has bits of both, so the form begins at character 2.
+// After two other bytes, it begins at character 3.
 func base64s(e *base64.Encoding, secret string) []string {
 	var out []string
 	for before, others := range []int{0, 2, 3} {

@@ -14,11 +14,12 @@ import (
 	vcr "gopkg.in/dnaeon/go-vcr.v3/cassette"
 )
 
-// scrubber takes secrets out, and remembers them. It is safe for concurrent use.
+// scrubber removes secrets, and remembers them to remove them everywhere. It is safe for
+// concurrent use.
 type scrubber struct {
 	mu       sync.Mutex
 	secrets  map[string]bool
-	replacer *strings.Replacer // of all of them; nil when one was added
+	replacer *strings.Replacer // of all secrets; nil when one was added since it was made
 }
 
 func newScrubber() *scrubber { return &scrubber{secrets: map[string]bool{}} }
@@ -26,15 +27,16 @@ func newScrubber() *scrubber { return &scrubber{secrets: map[string]bool{}} }
 // redacted stands where a secret was.
 const redacted = "REDACTED"
 
-// keptHeaders are the headers that mean something when played back; all others
-// are dropped, since any of them can identify or authorise somebody.
+// keptHeaders are the headers that matter when a cassette is played back. All others are
+// dropped, since any header can identify or authorise somebody.
 var keptHeaders = []string{
 	"Accept", "Content-Encoding", "Content-Type", "Etag", "If-None-Match", "If-Modified-Since", "Last-Modified", "Link",
 	"Location", "Retry-After", "Set-Cookie", "Www-Authenticate", "X-Taskcluster-Artifact-Storage-Type",
 }
 
-// all are the exchanges without secrets. Each is read twice: what was a secret in one
-// may have come back in another, before or after it.
+// all are the exchanges without secrets. It goes through them twice: the first time it learns
+// the secrets by their names, the second time it removes their values everywhere, since a
+// secret of one exchange may come again in any other, before or after it.
 func (s *scrubber) all(exchanges []*vcr.Interaction) []*vcr.Interaction {
 	var out []*vcr.Interaction
 	for _, i := range exchanges {
@@ -46,8 +48,8 @@ func (s *scrubber) all(exchanges []*vcr.Interaction) []*vcr.Interaction {
 	return out
 }
 
-// exchange is an exchange without what names tell to be secrets. go-vcr shares its
-// maps with the live request, so they are copied.
+// exchange copies an exchange without the secrets that names show. go-vcr shares its maps with
+// the live request, so they must not be changed.
 func (s *scrubber) exchange(live *vcr.Interaction) *vcr.Interaction {
 	i := *live
 	req, res := &i.Request, &i.Response
@@ -63,7 +65,7 @@ func (s *scrubber) exchange(live *vcr.Interaction) *vcr.Interaction {
 	return &i
 }
 
-// forgetIn takes the secrets that are known out of an exchange.
+// forgetIn removes the values of all learned secrets from an exchange.
 func (s *scrubber) forgetIn(i *vcr.Interaction) {
 	for _, text := range []*string{&i.Request.URL, &i.Request.Host, &i.Response.Status} {
 		*text = s.forget(*text)
@@ -80,7 +82,8 @@ func (s *scrubber) forgetIn(i *vcr.Interaction) {
 	i.Response.ContentLength = int64(len(i.Response.Body))
 }
 
-// headers are those that are kept, without secrets; it learns the secrets of all.
+// headers returns the headers named in kept, without secrets. It learns the secrets of all
+// headers.
 func (s *scrubber) headers(h http.Header, kept []string) http.Header {
 	out := http.Header{}
 	for k, values := range h {
@@ -115,16 +118,17 @@ func (s *scrubber) header(name, value string) string {
 	return s.text(value)
 }
 
-// unreadable is a Location that is no URL, and stays none.
+// unreadable replaces a Location that is not a valid URL. It is invalid too, so that playing
+// back gives the same error.
 const unreadable = "%zz(a URL that cannot be read)"
 
-// location is where an answer leads. Of what is no URL nobody can tell what is secret
-// in it: all of it goes.
+// location is the address that a redirect leads to, without secrets. When it is not a valid
+// URL, its secrets cannot be told from the rest, so all of it is replaced.
 func (s *scrubber) location(value string) string {
 	if _, err := url.Parse(value); err == nil {
 		return s.text(s.url(value))
 	}
-	s.text(value) // to learn what it has
+	s.text(value) // for the secrets that this learns
 	if at := strings.LastIndex(value, "@"); at >= 0 {
 		_, user, _ := strings.Cut(value[:at], "://")
 		_, password, _ := strings.Cut(user, ":")
@@ -133,7 +137,8 @@ func (s *scrubber) location(value string) string {
 	return unreadable
 }
 
-// setCookie keeps the name of a cookie: that it came is what a client goes by.
+// setCookie keeps the name and attributes of a cookie and removes its value. A client may
+// depend on whether the cookie was set.
 func (s *scrubber) setCookie(value string) string {
 	pair, attributes, more := strings.Cut(value, ";")
 	name, v, ok := strings.Cut(pair, "=")
@@ -147,8 +152,8 @@ func (s *scrubber) setCookie(value string) string {
 	return name + "=" + redacted + attributes
 }
 
-// authorization learns what a header of credentials has: the password of Basic, a
-// bearer's token, the quoted values of Hawk and Digest but for names.
+// authorization learns the secrets in a header of credentials: the whole value, the password
+// of Basic, the token of Bearer, and the values of Hawk and Digest that are not names.
 func (s *scrubber) authorization(value string) string {
 	s.redact(value)
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
@@ -173,11 +178,13 @@ func (s *scrubber) authorization(value string) string {
 	return redacted
 }
 
-// unpacked is a body without secrets, also where it is packed by gzip.
+// unpacked is a body without secrets, whether it is compressed by gzip or not.
 func (s *scrubber) unpacked(body string) string { return repacked(body, s.body) }
 
-// repacked applies a change to a body, or to what is packed in it. One that breaks
-// off breaks off after it, too, and has nothing that was not looked at.
+// repacked applies a change to a body, or to the content of one that is compressed by gzip. A
+// compressed body that breaks off still breaks off after the change, since that may be what
+// the recording shows; whatever could not be decompressed is dropped, as it was not searched
+// for secrets.
 func repacked(body string, change func(string) string) string {
 	if !strings.HasPrefix(body, "\x1f\x8b") {
 		return change(body)
@@ -194,18 +201,18 @@ func repacked(body string, change func(string) string) string {
 	z := gzip.NewWriter(&out)
 	_, werr := io.WriteString(z, clean)
 	if werr = errors.Join(werr, z.Close()); werr != nil {
-		return redacted // a buffer takes all
+		return redacted // cannot happen: writing to a buffer does not fail
 	}
-	if err != nil { // without the sum at its end
+	if err != nil { // cut off gzip's last 8 bytes, the checksum and the length
 		out.Truncate(out.Len() - 8)
 	}
 	return out.String()
 }
 
-// mostUnpacked is how much of a packed body is looked at, and kept.
+// mostUnpacked is the maximum size of the content of a compressed body, in bytes.
 const mostUnpacked = 256 << 20
 
-// gunzip returns what can be had of a packed text.
+// gunzip decompresses a text. With an error it returns as much as could be decompressed.
 func gunzip(packed string) (string, error) {
 	z, err := gzip.NewReader(strings.NewReader(packed))
 	if err != nil {

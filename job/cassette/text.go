@@ -7,19 +7,20 @@ import (
 	"strings"
 )
 
-// secretWords are in the names of what is secret, written without - and _.
+// secretWords are the words in names of secrets, in lower case and without - and _.
 var secretWords = []string{
 	"token", "secret", "password", "passwd", "passphrase", "apikey", "privatekey", "accesskey", "signature",
 	"credential", "certificate", "bewit", "authorization", "cookie", "sessionid", "xamz", "xgoog",
 }
 
-// notSecret are names that have such a word, of what only says where a list goes on.
+// notSecret are names with such a word that are not secrets: they only say where the next
+// page of a list begins.
 var notSecret = []string{"continuationtoken", "nexttoken", "pagetoken"}
 
 var plainName = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
 
-// secretName reports whether a header, a parameter or a JSON member of this name holds
-// a secret. A name with a slash is data, as the label of a job is.
+// secretName reports whether a header, a parameter or a JSON member of this name holds a
+// secret. A name with a slash is taken for data, such as the label of a job.
 func secretName(name string) bool {
 	if strings.Contains(name, "/") {
 		return false
@@ -38,15 +39,16 @@ func secretName(name string) bool {
 	return name == "sig" || name == "jwt" || name == "pwd"
 }
 
-// secretAll reports whether all that is in an object or an array of this name is
-// secret. Credentials have members that are not: the names within tell.
+// secretAll reports whether everything in an object or an array of this name is secret, as in
+// "tokens": ["a", "b"]. In "credentials" the names of the members decide, because some of
+// these, such as a client id, are not secret.
 func secretAll(name string) bool {
 	name = strings.TrimSuffix(plainName.Replace(strings.ToLower(name)), "s")
 	return !strings.HasSuffix(name, "credential") && secretName(name) &&
 		slices.ContainsFunc(secretWords, func(w string) bool { return strings.HasSuffix(name, w) })
 }
 
-// body is the body of a request or an answer without what names tell to be secrets:
+// body removes the secrets that names show from the body of a request or an answer, which is
 // JSON, a form, or text.
 func (s *scrubber) body(text string) string {
 	if isForm(text) {
@@ -55,7 +57,7 @@ func (s *scrubber) body(text string) string {
 	return s.text(text)
 }
 
-// isForm reports whether a text is a form, as application/x-www-form-urlencoded has it.
+// isForm reports whether a text looks like a form, application/x-www-form-urlencoded.
 func isForm(text string) bool { return strings.Contains(text, "=") && form.MatchString(text) }
 
 var form = regexp.MustCompile(`^[\w.~%+*()$!-]+=[\w.~%+*()$!:@/,;-]*(&[\w.~%+*()$!-]+=[\w.~%+*()$!:@/,;-]*)*$`)
@@ -63,22 +65,23 @@ var form = regexp.MustCompile(`^[\w.~%+*()$!-]+=[\w.~%+*()$!:@/,;-]*(&[\w.~%+*()
 var (
 	address  = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>\\]+`)
 	userInfo = regexp.MustCompile(`^((?:[^:/?#]+:)?//)([^/?#]*)@`)
-	// A PEM text, of which the end may be missing.
+	// privateKey matches a private key in PEM; its end may be missing.
 	privateKey = regexp.MustCompile(
 		`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
 	webToken = regexp.MustCompile(`\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*`)
-	// A header in a text, with the lines that continue it.
+	// headerLine matches a header within a text, with the indented lines that continue it.
 	headerLine = regexp.MustCompile(
 		`(?i)\b((?:proxy-|server-)?authorization|(?:set-)?cookie)(\\?["']?\s*[:=]\s*)([^\r\n]+(?:\r?\n[ \t]+[^\r\n]+)*)`)
-	// A name that ends as those of secrets do, and its value: in quotes, in quotes that
-	// are escaped, or bare.
+	// assignment matches a name that ends in the word of a secret, a colon or an equals sign,
+	// and a value: in quotes, in escaped quotes, or without.
 	assignment = regexp.MustCompile(
 		`(?i)([\w%.-]*(?:token|secret|password|passwd|passphrase|key|signature|credentials?|certificate|bewit|` +
 			`session[_-]?id|\bsig|\bpwd|\bjwt))(\\*["']?\s*[:=]\s*)` +
 			`(\\+"(?:[^"\\]|\\[^"])*(?:\\+")?|"(?:[^"\\]|\\.)*"?|'[^'\n]*'?|[^\s"'&;,<>\\]+)`)
 )
 
-// text is a text without what names in it tell to be secrets.
+// text removes the secrets from a text that names in it show. It learns a value after a header
+// or a name only if it looks like a secret: "password: none" must not remove every "none".
 func (s *scrubber) text(text string) string {
 	if len(text) < 5 {
 		return text
@@ -106,8 +109,8 @@ func (s *scrubber) text(text string) string {
 	})
 }
 
-// guess is redact for what may be a word of a text: it is learned where it does not look
-// like one.
+// guess is redact for a value that may be an ordinary word: it is learned only if it looks like
+// a secret.
 func (s *scrubber) guess(value string) string {
 	if looksSecret(value) {
 		s.redact(value)
@@ -115,12 +118,14 @@ func (s *scrubber) guess(value string) string {
 	return redacted
 }
 
+// looksSecret reports whether a value is hardly a word of a text: it has 12 bytes or more, and
+// a digit.
 func looksSecret(value string) bool {
 	return len(value) >= 2*shortest && strings.ContainsAny(value, "0123456789")
 }
 
-// url is a URL, or the beginning of one, without its user and password and without
-// the values of parameters that names tell to be secrets.
+// url removes the user and password from a URL, or from the beginning of one, and the values of
+// parameters with the names of secrets.
 func (s *scrubber) url(raw string) string {
 	raw = userInfo.ReplaceAllStringFunc(raw, func(in string) string {
 		m := userInfo.FindStringSubmatch(in)
@@ -142,8 +147,9 @@ func (s *scrubber) url(raw string) string {
 	return place
 }
 
-// pairs are names and values, as a query or a form has them. Where a value has
-// secrets of its own, such as a URL has, it is written anew.
+// pairs removes secrets from the names and values of a query or a form. A value that contains
+// secrets, such as a URL with a token, is cleaned and escaped again; all others stay as they
+// are written.
 func (s *scrubber) pairs(text string) string {
 	all := strings.Split(text, "&")
 	for i, p := range all {

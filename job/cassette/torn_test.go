@@ -92,7 +92,7 @@ func TestDamagedCassette(t *testing.T) {
 	for _, c := range []struct{ what, text, says string }{
 		{"another version", replaced("version: 2", "version: 1"), version},
 		{"a newer version", replaced("version: 2", "version: 3"), version},
-		{"an exchange is gone", string(text[:second]) + string(text[last:]), "is torn: its last line should be"},
+		{"an exchange is gone", string(text[:second]) + string(text[last:]), "is incomplete: its last line should be"},
 		{"a body is shorter", replaced("second line", "second"), "exchange 0: its answer has"},
 		{"no method", replaced("method: GET", "method: ''"), "exchange 0: it lacks"},
 		{"no status", replaced("code: 200", "code: 0"), "exchange 0: it lacks"},
@@ -101,7 +101,7 @@ func TestDamagedCassette(t *testing.T) {
 			"nothing there", "---\nversion: 2\ninteractions:\n    - null\n# The end, after 1 exchanges.\n",
 			"exchange 0: it lacks",
 		},
-		{"empty", "", "is torn"},
+		{"empty", "", "is incomplete"},
 		{"no YAML", "<html>", "cassette " + path},
 	} {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
@@ -164,7 +164,7 @@ func TestSameRequestInARow(t *testing.T) {
 	if got := get(t, tape.Client(), "/a"); !strings.Contains(got, "does not have GET "+place+"/a: record it again") {
 		t.Errorf("a third time: %s", got)
 	}
-	if err := tape.Close(); err == nil || !strings.Contains(err.Error(), "lacks 1 requests: GET "+place+"/a") {
+	if err := tape.Close(); err == nil || !strings.Contains(err.Error(), "have 1 of the requests: GET "+place+"/a") {
 		t.Errorf("Close: %v", err)
 	}
 }

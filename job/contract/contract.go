@@ -1,9 +1,11 @@
-// Package contract proves what a service answered before anybody believes it.
+// Package contract checks the answers of services before anything uses them.
 //
-// A contract is the Go type that an answer is decoded into, with a few words on
-// its fields. It stands beside the decoder because it is the decoder: [Endpoint]
-// decodes and proves in one pass, and the same type says what [Endpoint.Check]
-// finds in a recorded answer.
+// A contract is the Go type that an answer is decoded into, with tags on its fields that say
+// what the answer must have. [Endpoint.Decode] decodes and checks in one pass, and stops at
+// the first thing that is wrong. [Endpoint.Check] uses the same type to find everything in a
+// recorded answer that differs from the contract.
+//
+// Start with [New]:
 //
 //	type buildWire struct {
 //		ID      int64  `json:"buildid" is:"required" min:"1"`
@@ -18,35 +20,44 @@
 //		Source: "buildbot", Name: "builds", URL: `/api/v2/builds$`,
 //	})
 //
-// # What the tags say
+//	w, err := builds.Decode(contract.Asked{URL: url}, body)
+//	// buildbot/builds: builds[3].results: missing
 //
-//   - is:"required": the member is there. One that is absent is an error, never a
-//     default: zero means success in too many services.
-//   - is:"null": the member may be null. A field with an is tag that does not say
-//     so may not. A field without an is tag may be absent or null.
-//   - is:"open": anybody may write what is there. The member, or what is in it, is
-//     as good as absent where it is of another type or out of its bounds.
-//   - min, max: bounds of a number, or of the length of a string, a list or an
-//     object. They do not hold for null.
-//   - words: the vocabulary of a string. An unknown word is no error of decoding,
-//     since most of an answer is about other jobs than those of interest; whoever
-//     maps the word reports it (see job.UnknownWord). Check finds it.
-//   - names, on a blank field of type [Also]: members that the service sends and
-//     nobody reads. Check finds what is neither read nor named here: a new field.
-//     The name * is for an object in which people put what they like.
+// Endpoints are safe for concurrent use. Each error is an [*Error], which wraps
+// job.ErrMalformed and names the place in the answer.
 //
-// What no tag can say, since it is about several members at once or about the form of
-// a string, a [Prover] says, and an [Inspector] what is found in parts that it decodes.
+// # Tags
 //
-// The JSON type follows from the Go type: a struct is an object, a map an object whose
-// keys are data, and an int is a whole number. A pointer makes the elements
-// of a list or a map nullable. A type that decodes itself (UnmarshalJSONFrom or
-// UnmarshalJSON) reports what it does not take, with a path below its own where it
-// decodes by other endpoints, and is a [Checker] where Check is to look into it; a
-// jsontext.Value and an any take everything.
+//   - is:"required": the member must be there. A missing member is an error and never
+//     becomes a default: in too many services zero means success.
+//   - is:"null": the member may be null. A field with an is tag that does not say so may
+//     not be. A field without an is tag may be missing or null.
+//   - is:"open": people may write anything into this member. Where it, or something in
+//     it, has another type or is out of bounds, it counts as missing.
+//   - min, max: bounds, both inclusive, of a number, or of the length of a string (in
+//     bytes), a list or an object. They do not apply to null.
+//   - words: the vocabulary of a string. Decode accepts an unknown word, since most of
+//     an answer is about jobs that the caller does not need; the code that maps the word
+//     reports it (see job.UnknownWord). Check finds it.
+//   - names, on a blank field of type [Also]: members that the service sends and that
+//     mozci does not read. Check reports a member that is neither read nor named: a new
+//     field. The name * is for an object whose members people choose.
 //
-// Names that come twice in an object and text that is not UTF-8 are errors: both
-// mean that the answer was damaged, or that two readers would read it in two ways.
+// Some rules cannot be tags, because they are about several members or the form of a
+// string. The type then implements [Prover]; one that decodes parts of itself by other
+// endpoints implements [Inspector].
+//
+// # Types
+//
+// The JSON type follows from the Go type: a struct is an object, a map is an object whose
+// keys are data, and an int is a whole number. Pointers allow null for the elements of a
+// list or a map. A type that decodes itself (UnmarshalJSONFrom or UnmarshalJSON) returns an
+// error for what it refuses. When it decodes by other endpoints, the error's path is
+// relative to it, and it implements [Checker] to let Check look inside. A jsontext.Value and
+// an any accept everything.
+//
+// A name that comes twice in an object and text that is not UTF-8 are errors. Both mean
+// that the answer is damaged, or that two programs could read it differently.
 package contract
 
 import (
@@ -61,43 +72,44 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Also names the members that a service sends and nobody reads: it is the type of
-// a blank field with a names tag.
+// Also is the type of a blank field whose names tag lists members that a service sends and
+// mozci does not read.
 type Also struct{}
 
-// Prover is a type that is read as an object and proves of itself what no tag says.
+// Prover is a type that is read as an object and checks itself what no tag can say.
 type Prover interface {
-	// Prove is called once the members are read. What is wrong is said by
-	// Outside or Differs, whose path begins at the object; "." is all of it.
-	// Where Check goes on after a finding, members may be missing.
+	// Prove is called once all members are read. It reports a fault with Outside or
+	// Differs. The path is relative to the object; "." is the object itself. Check goes on
+	// after a fault, so Prove must allow for required members that are missing.
 	Prove() error
 }
 
-// Inspector is a Prover that decodes members by other endpoints, such as rows whose
-// columns stand elsewhere, and can tell everything that Check finds in them. Paths
-// begin at the object.
+// Inspector is a Prover that decodes members by other endpoints, such as the rows of a table
+// whose columns are listed elsewhere. Inspect returns everything that their Check finds, with
+// paths relative to the object.
 type Inspector interface {
 	Prover
 	Inspect() []Finding
 }
 
-// Checker is a type that decodes itself by other endpoints, such as one of two forms of a
-// record, and can tell everything that is found in it. Those find names that come twice.
+// Checker is a type that decodes itself by other endpoints, such as a record that comes in
+// two forms. Check returns everything that these endpoints find in the text; they also look
+// for names that come twice.
 type Checker interface {
 	Check(text []byte) []Finding
 }
 
-// Kind is what is wrong at a path.
+// Kind says what is wrong at a path.
 type Kind string
 
-// The kinds of findings. Only KindNew breaks nothing.
+// The kinds of findings. All except KindNew break a reader of the answer.
 const (
 	KindMissing  Kind = "missing"  // a required member is absent
 	KindType     Kind = "type"     // another JSON type, or no JSON at all
-	KindWord     Kind = "word"     // a word that the vocabulary lacks
-	KindIdentity Kind = "identity" // the answer is about something else than was asked
-	KindBound    Kind = "bound"    // a number or a length outside of its bounds
-	KindNew      Kind = "new"      // a member that nobody knows
+	KindWord     Kind = "word"     // a word that is not in the vocabulary
+	KindIdentity Kind = "identity" // the answer is about something else than the request
+	KindBound    Kind = "bound"    // a number or a length out of its bounds
+	KindNew      Kind = "new"      // a member that the contract does not mention
 )
 
 // Finding is one thing that Check found.
@@ -110,8 +122,9 @@ type Finding struct {
 // Breaks reports whether the finding breaks a reader of the answer.
 func (f Finding) Breaks() bool { return f.Kind != KindNew }
 
-// Field is the path without the places in lists and the keys of maps, so that the
-// same finding in many records is the same: "tasks[].status.state".
+// Field is the path without indices of lists and keys of maps, so that one fault in many
+// records has one name: "tasks[].status.state" for "tasks[3].status.state", and
+// "pushes[].user" for `pushes["20"].user`.
 func (f Finding) Field() string {
 	var b strings.Builder
 	for rest := f.Path; ; {
@@ -134,7 +147,7 @@ func (f Finding) Field() string {
 type Error struct {
 	Source string // "treeherder/jobs"
 	Finding
-	First string // the beginning of an answer that is not JSON
+	First string // the beginning of an answer that is not JSON, without secrets; else empty
 	err   error
 }
 
@@ -163,19 +176,19 @@ func (e *Error) Unwrap() []error {
 	return []error{job.ErrMalformed, e.err}
 }
 
-// Malformed says that the service answered what it should not.
+// Malformed returns true; job.OfHTTP looks for this method.
 func (e *Error) Malformed() bool { return true }
 
-// Differs is the error of an identity: what was answered is not what was asked.
-// Path is where that shows.
+// Differs is the error for an answer to another request: at path it has got, and the request
+// was for asked.
 func Differs(path string, got, asked any) error {
 	return &Error{Finding: Finding{
 		Path: path, Kind: KindIdentity, Detail: fmt.Sprintf("%s, asked for %s", shown(got), shown(asked)),
 	}}
 }
 
-// Outside is the error of a value that no bound of a tag describes, such as a page
-// that is longer than was asked for.
+// Outside is the error for a value that breaks a rule no tag can express, such as a page
+// with more rows than requested.
 func Outside(path, format string, args ...any) error {
 	return &Error{Finding: Finding{Path: path, Kind: KindBound, Detail: fmt.Sprintf(format, args...)}}
 }
@@ -198,8 +211,8 @@ func syntax(err error) Finding {
 	return f
 }
 
-// ofPointer writes a JSON pointer as paths are written here. A pointer does not
-// tell lists from objects: what is a number is taken for a place in a list.
+// ofPointer converts a JSON pointer to the form of paths here: /tasks/3/id is tasks[3].id. A
+// pointer does not tell lists from objects, so a number is taken for an index.
 func ofPointer(p jsontext.Pointer) string {
 	path := path{}
 	for name := range p.Tokens() {

@@ -17,35 +17,37 @@ import (
 	"github.com/mozci/mozci/internal/redact"
 )
 
-// Endpoint is an answer, a file or a message that a source reads: how to know one,
-// and with T, what must be in it.
+// Endpoint describes an answer, a file or a message that a source reads: how to recognise it,
+// and by the type T, what must be in it.
 type Endpoint[T any] struct {
 	Source string // "treeherder"
 	Name   string // "jobs"; unique in the source
 
-	// Method is that of the requests that are answered so; empty is GET.
+	// Method is the method of the requests; empty is GET.
 	Method string
-	// URL is a regular expression that the URL's escaped path matches, with its
-	// named groups for Asked.Var; empty where this is no answer to a request.
+	// URL is a regular expression for the escaped path of the requests' URLs; it may match
+	// a part of the path unless it has ^ and $. Its named groups are read with Asked.Var.
+	// Empty for something that is not an answer to a request.
 	URL string
-	// Asks reports whether parameters are those of a request that is answered
-	// so, where one URL is answered in several ways. Optional: all are.
+	// Asks reports whether a request with these parameters has this kind of answer. It is
+	// for a URL with several kinds. Nil accepts all parameters.
 	Asks func(url.Values) bool
-	// Exchange matches the exchange of a Pulse message.
+	// Exchange is a regular expression for the exchange of a Pulse message.
 	Exchange string
-	// File matches what a table of files says of one, such as its name.
+	// File is a regular expression for the entry of a file in a table of recorded files,
+	// such as its name.
 	File string
 
-	// Same reports what is not what was asked for; see Differs and Outside. It
-	// is asked about answers to requests alone. Optional.
+	// Same checks that an answer belongs to its request, and reports with Differs or
+	// Outside when it does not. It is called only for answers to requests. Optional.
 	Same func(Asked, *T) error
 
 	url, exchange, file *regexp.Regexp
 	shape               *shape
 }
 
-// New makes an endpoint usable. What is wrong with its type or its patterns is a
-// mistake of the program, and panics.
+// New compiles an endpoint. It panics when the type or a pattern is wrong: that is a mistake
+// in the program, which shows when its package is loaded.
 func New[T any](e Endpoint[T]) *Endpoint[T] {
 	if e.Source == "" || e.Name == "" {
 		panic(fmt.Sprintf("contract: %v has no source or no name", reflect.TypeFor[T]()))
@@ -62,7 +64,7 @@ func New[T any](e Endpoint[T]) *Endpoint[T] {
 	return &e
 }
 
-// Asked is the request whose answer is proven; zero for a file and a message.
+// Asked is the request whose answer is checked; zero for a file or a message.
 type Asked struct {
 	URL  string
 	Body []byte // of a POST
@@ -70,14 +72,15 @@ type Asked struct {
 	pattern *regexp.Regexp
 }
 
-// Asked is a request that the endpoint answers, as Same gets it: for who checks
-// elements one at a time.
+// Asked returns a request of this endpoint in the form that Same gets. Callers that check the
+// elements of an answer one at a time need it.
 func (e *Endpoint[T]) Asked(url string, body []byte) Asked {
 	return Asked{URL: url, Body: body, pattern: e.url}
 }
 
-// Var is what a named group of the endpoint's URL matched, unescaped; empty where it
-// did not.
+// Var is the text that a named group of the endpoint's URL matched, unescaped; empty where it
+// matched nothing. With the URL `/rev/(?P<rev>[^/]+)$` and a request for /rev/abc,
+// Var("rev") is "abc".
 func (a Asked) Var(name string) string {
 	u, err := url.Parse(a.URL)
 	if err != nil || a.pattern == nil {
@@ -104,8 +107,8 @@ func (a Asked) Query(name string) []string {
 // Title is the endpoint's source and name: "treeherder/jobs".
 func (e *Endpoint[T]) Title() string { return e.Source + "/" + e.Name }
 
-// Decode decodes an answer and proves it. An answer that breaks the contract is an
-// *Error, which wraps job.ErrMalformed.
+// Decode decodes an answer and checks it. An answer that breaks the contract gives an *Error,
+// which wraps job.ErrMalformed, and nil.
 func (e *Endpoint[T]) Decode(asked Asked, body []byte) (*T, error) {
 	p := provers.Get().(*prover)
 	p.dec.Reset(bytes.NewBuffer(body), plainly)
@@ -114,11 +117,11 @@ func (e *Endpoint[T]) Decode(asked Asked, body []byte) (*T, error) {
 	return out, begins(err, body)
 }
 
-// provers are used again: what they have grown by one text serves the next.
+// provers are used again, so that the buffers that one text needed serve the next.
 var provers = sync.Pool{New: func() any { return newProver() }}
 
-// release gives a prover back, which keeps nothing of the answer but strings that come
-// again and again.
+// release gives a prover back. It keeps nothing of the answer except the short strings in
+// known, which are likely to come again.
 func (p *prover) release() {
 	p.dec.Reset(new(bytes.Buffer))
 	p.path, p.hashes.all = p.path[:0], p.hashes.all[:0]
@@ -126,20 +129,21 @@ func (p *prover) release() {
 	provers.Put(p)
 }
 
-// begins adds to the error of an answer that is not JSON how it begins.
+// begins adds the beginning of an answer that is not JSON to its error. Often it is an HTML
+// page, and its first words tell what happened.
 func begins(err error, body []byte) error {
 	var broken *Error
 	if errors.As(err, &broken) && broken.err != nil {
 		text := bytes.ToValidUTF8(body[:min(len(body), 8*firstBytes)], []byte("\uFFFD"))
-		broken.First = clip.Text(redact.Text(string(text)), firstBytes) // a page may repeat the request
+		broken.First = clip.Text(redact.Text(string(text)), firstBytes) // a page may repeat the request's secrets
 	}
 	return err
 }
 
-// firstBytes is how much an error shows of an answer that is not JSON.
+// firstBytes is how many bytes an error shows of an answer that is not JSON.
 const firstBytes = 80
 
-// head keeps how a text begins that is read bit by bit.
+// head keeps the first bytes of a text that passes through it.
 type head struct {
 	io.Reader
 	first []byte
@@ -153,8 +157,10 @@ func (h *head) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Read is Decode for an answer that comes bit by bit. A failure to read it is
-// returned as it is. What each has taken before an error stays taken.
+// Read is Decode for an answer that is read as it arrives. It gives the elements of some
+// members to each, one at a time. An error of reading body is returned as it is, and not as
+// ErrMalformed. Elements that were given away before an error are not taken back: the caller
+// must drop them.
 func (e *Endpoint[T]) Read(asked Asked, body io.Reader, each ...Each) (*T, error) {
 	h := &head{Reader: body}
 	p := provers.Get().(*prover)
@@ -188,7 +194,8 @@ func (e *Endpoint[T]) read(asked Asked, p *prover) (*T, error) {
 	return out, e.same(asked, out)
 }
 
-// run reads a text; what the type is itself may be given away too.
+// run reads a text. The answer itself, as well as a member of it, may be given away element
+// by element; its name is then "".
 func (p *prover) run(s *shape, v reflect.Value) error {
 	if i := slices.IndexFunc(p.streams, func(e Each) bool { return e.member == "" }); i >= 0 {
 		if err := p.stream(s, nil, p.streams[i]); err != nil {
@@ -213,7 +220,7 @@ func (e *Endpoint[T]) same(asked Asked, out *T) error {
 	return e.named(e.Same(asked, out))
 }
 
-// named says in an error of an identity where it was found.
+// named adds the endpoint's title to an error of Same.
 func (e *Endpoint[T]) named(err error) error {
 	var known *Error
 	if errors.As(err, &known) && known.Source == "" {
@@ -222,8 +229,8 @@ func (e *Endpoint[T]) named(err error) error {
 	return err
 }
 
-// Check finds everything in an answer that the contract does not have: what breaks
-// it, words that are unknown, and members that are new.
+// Check returns everything in an answer that differs from the contract: what breaks it,
+// unknown words, and new members. It calls Same only when nothing breaks the contract.
 func (e *Endpoint[T]) Check(asked Asked, body []byte) []Finding {
 	var all []Finding
 	p := newProver()
@@ -246,14 +253,14 @@ func (e *Endpoint[T]) Check(asked Asked, body []byte) []Finding {
 	return all
 }
 
-// Any is an endpoint of any type, as a list of them needs it.
+// Any is an endpoint of any type, for lists of endpoints.
 type Any interface {
 	Title() string
-	// Answers reports whether this is what a request is answered with.
+	// Answers reports whether the answer to a request is of this kind.
 	Answers(method, url string) bool
-	// Carries reports whether this is a message of an exchange of Pulse.
+	// Carries reports whether the messages of an exchange of Pulse are of this kind.
 	Carries(exchange string) bool
-	// Describes reports whether a table of files means this by what it says.
+	// Describes reports whether a file is of this kind, by its entry in a table of files.
 	Describes(text string) bool
 	Check(asked Asked, body []byte) []Finding
 }

@@ -5,16 +5,17 @@ import (
 	"hash/maphash"
 )
 
-// known are strings that were read lately, by their hashes. Most strings of an answer
-// come again and again: states, queues, people, the keys of tags. One that is known
-// is not made anew. None has a backslash, so that one which is written as it is has no
-// escapes.
+// known are strings that were read lately, by the lowest eight bits of their hashes; a new
+// string replaces the one in its place. Most strings of an answer come many times: states,
+// queues, people, the keys of tags. A known string needs no new memory. None of them has a
+// backslash, so a text that is equal to one has no escapes to decode.
 type known [256]string
 
-// longest is how long a string may be to be kept: what is longer is a text.
+// longest is the maximum length of a kept string, in bytes. Longer ones rarely come twice.
 const longest = 64
 
-// read is a string, by how it is written; false where it is not known.
+// read returns the known string that is written so, quotes included; false where there is
+// none.
 func (k *known) read(seed maphash.Seed, quoted []byte) (string, bool) {
 	inner := quoted[1 : len(quoted)-1]
 	if len(inner) > longest {
@@ -24,7 +25,8 @@ func (k *known) read(seed maphash.Seed, quoted []byte) (string, bool) {
 	return s, s == string(inner)
 }
 
-// of is a string of bytes that are used again.
+// of is a string with the content of a buffer that will be used again. It is a known string
+// if there is an equal one, and else it becomes known.
 func (k *known) of(seed maphash.Seed, plain []byte) string {
 	if len(plain) > longest || bytes.IndexByte(plain, '\\') >= 0 {
 		return string(plain)
@@ -36,7 +38,7 @@ func (k *known) of(seed maphash.Seed, plain []byte) string {
 	return *s
 }
 
-// at is the place of a string among those that are known.
+// at is the place of a string in known.
 func at(seed maphash.Seed, text []byte) uint8 {
 	return uint8(maphash.Bytes(seed, text)) //nolint:gosec // its lowest bits
 }

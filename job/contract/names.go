@@ -9,35 +9,37 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// plainly are the options by which texts are read: jsontext does not look for names
-// that come twice, since the prover does. To find them jsontext keeps the text of every
-// name of every open object in a table, those of values that nobody reads among them,
-// which takes longer than all the rest of reading. A known member has a bit instead, and
-// of another name its hash suffices.
+// plainly are the options for reading: jsontext does not look for names that come twice,
+// because the prover does that at a lower cost. jsontext keeps the text of every name of
+// every open object in a table, even in values that are skipped, and this takes longer than
+// all the rest of reading. The prover needs one bit for a member that the contract knows,
+// and a hash for any other name.
 var plainly = jsontext.AllowDuplicateNames(true)
 
-// hashes are those of the names of the objects that are open, the innermost's last. The
-// seed is a secret of the process, so that nobody can write two names of one hash; by
-// chance it takes billions of names in one object.
+// hashes are the hashes of the names of all open objects, those of the innermost one last.
+// Two names with one hash would be taken for one name. The seed is random and secret, so
+// nobody can construct such names; by chance it takes billions of names in one object, by the
+// birthday bound of 2^32 for 64 bits.
 type hashes struct {
 	seed maphash.Seed
 	all  []uint64
 }
 
-// mostFew is how many names are looked through, one after the other.
+// mostFew is the maximum number of names of an object that are searched one by one; more are
+// put into a map.
 const mostFew = 64
 
 // names are those of one object, as hashes.
 type names struct {
-	from int // in the hashes of all open objects
-	many map[uint64]struct{}
+	from int                 // the index of the object's first hash in hashes.all
+	many map[uint64]struct{} // all of them, once there are more than mostFew; else nil
 }
 
 func (h *hashes) open() names { return names{from: len(h.all)} }
 
 func (h *hashes) close(n *names) { h.all = h.all[:n.from] }
 
-// first adds a name, and reports whether the object did not have it.
+// first adds a name to an object, and reports whether it was not there yet.
 func (h *hashes) first(n *names, name []byte) bool {
 	hash := maphash.Bytes(h.seed, name)
 	if n.many == nil {
@@ -59,16 +61,16 @@ func (h *hashes) first(n *names, name []byte) bool {
 	return len(n.many) > before
 }
 
-// name reads the name of a member, as it is written. It is valid until the decoder is
-// used again.
+// name reads the name of a member as it is written, with quotes and escapes. The slice is
+// valid until the next use of the decoder.
 func (p *prover) name() (quoted []byte, err error) {
 	quoted, err = p.dec.ReadValue()
 	p.width = len(quoted)
 	return quoted, err
 }
 
-// unquoted is what a string says; it is valid until the next one, or until the decoder is
-// used again.
+// unquoted is the content of a string, without quotes and escapes. The slice is valid until
+// the next call, or the next use of the decoder.
 func (p *prover) unquoted(quoted []byte) ([]byte, error) {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1], nil
@@ -78,8 +80,8 @@ func (p *prover) unquoted(quoted []byte) ([]byte, error) {
 	return p.said, err
 }
 
-// newName is name for a member that no field is for, as it reads: it reports one that
-// comes again.
+// newName reads the name of a member for which there is no field, unquoted. A name that the
+// object had before is an error.
 func (p *prover) newName(n *names) ([]byte, error) {
 	quoted, err := p.name()
 	if err != nil {
@@ -92,7 +94,7 @@ func (p *prover) newName(n *names) ([]byte, error) {
 	return name, err
 }
 
-// twice is the error of the name that was read last, which the object has already.
+// twice is the error for the name that was read last, which the object had before.
 func (p *prover) twice() error {
 	return &jsontext.SyntacticError{
 		ByteOffset: p.dec.InputOffset() - int64(p.width), JSONPointer: p.dec.StackPointer(),
@@ -100,8 +102,8 @@ func (p *prover) twice() error {
 	}
 }
 
-// distinct reports a name that comes twice within the value that was read last, which a
-// type decodes itself.
+// distinct looks for names that come twice in a value that a type decodes itself. The value
+// was read last; offset and place of an error are corrected to those in the whole answer.
 func (p *prover) distinct(text jsontext.Value) error {
 	if k := text.Kind(); k != '{' && k != '[' {
 		return nil
@@ -118,7 +120,7 @@ func (p *prover) distinct(text jsontext.Value) error {
 	return err
 }
 
-// skip reads a value that nobody wants.
+// skip reads a value that is not needed. It still looks for names that come twice.
 func (p *prover) skip() error {
 	switch p.dec.PeekKind() {
 	case '{':

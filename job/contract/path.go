@@ -7,8 +7,8 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// path is where a value stands, one step for each level. It is written only when
-// something is found there.
+// path is the place of a value, one step for each level. It becomes a text only when there is
+// something to report, which keeps reading fast.
 type path []step
 
 type step struct {
@@ -42,8 +42,8 @@ func (p path) String() string {
 	return b.String()
 }
 
-// clipped is a key of data as it may be shown: digits as they are, anything else
-// quoted, and not longer than a line can bear.
+// clipped is a key of a map in the form that a path shows: a number as it is, anything else
+// quoted, and cut to 60 bytes.
 func clipped(key string) string {
 	if key != "" && strings.Trim(key, "0123456789") == "" && len(key) <= 20 {
 		return key

@@ -15,21 +15,22 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// prover decodes and proves a text in one pass.
+// prover decodes a text and checks it in one pass. It calls found for everything that is
+// wrong, and stops (errStop) when found returns false.
 type prover struct {
 	dec     *jsontext.Decoder
 	path    path
-	all     bool // words and new members too
-	open    bool // within what anybody may write
-	lost    bool // the value that was read last is as good as absent
+	all     bool // for Check: report unknown words and new members too
+	open    bool // within a member that is:"open"
+	lost    bool // the value that was read last counts as missing
 	found   func(Finding) (goOn bool)
-	streams []Each
+	streams []Each // members whose elements are given away
 
 	hashes hashes
 	known  *known
-	width  int    // of the name that was read last, as it is written
-	said   []byte // what the string says that was read last, where it has escapes
-	text   string // an element, before it is in its map
+	width  int    // the length in bytes of the name that was read last, as it is written
+	said   []byte // a buffer for the content of the last string with escapes
+	text   string // the last element of a map[string]string, before it is put in
 }
 
 func newProver() *prover {
@@ -39,10 +40,11 @@ func newProver() *prover {
 	}
 }
 
-// errStop ends the pass: enough was found.
+// errStop ends the pass after a finding that found did not want to go beyond.
 var errStop = errors.New("stop")
 
-// again are the options for a text that was proven to be JSON already.
+// again are the options for a text that was already checked to be JSON: it need not be
+// checked twice for repeated names and UTF-8.
 var again = v2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // whole reads one value and the end of the text.
@@ -64,6 +66,8 @@ func (p *prover) end() error {
 	return err
 }
 
+// say reports a finding at the present path. Within an open member it reports nothing, and
+// the value counts as missing instead. It returns errStop when the pass must end.
 func (p *prover) say(kind Kind, format string, args ...any) error {
 	if p.open {
 		p.lost = true
@@ -75,7 +79,7 @@ func (p *prover) say(kind Kind, format string, args ...any) error {
 	return errStop
 }
 
-// at runs f one level below.
+// at runs f with another path, and restores the present one.
 func (p *prover) at(below path, f func() error) error {
 	before := p.path
 	p.path = below
@@ -84,7 +88,8 @@ func (p *prover) at(below path, f func() error) error {
 	return err
 }
 
-// value reads a value; f is the member that it is, nil for an element.
+// value reads a value into v; f is the field of a member, nil for an element of a list or a
+// map. A value of another JSON type is reported and skipped, and v stays zero.
 func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 	kind := p.dec.PeekKind()
 	if kind == 'n' {
@@ -117,8 +122,8 @@ func (p *prover) value(s *shape, f *field, v reflect.Value) error {
 	return p.plain(s, f, v)
 }
 
-// kinds are the bits of what a value of the form may be, and of what is no value, which
-// reading it says.
+// kinds are the bits of the JSON types that a value of the form may have. The bit of kind 0,
+// invalid JSON, is always set: reading the value then gives the proper error.
 func (f form) kinds() uint64 {
 	var begins string
 	switch f {
@@ -142,7 +147,8 @@ func (f form) kinds() uint64 {
 	return bits
 }
 
-// bitOf is the bit of a kind: the lowest six bits tell all of them apart.
+// bitOf is the bit of a kind. A jsontext.Kind is a character, one of n t f " 0 [ { } ] or
+// zero; their lowest six bits are all different, so each gets its own bit of 64.
 func bitOf(k jsontext.Kind) uint64 { return 1 << (k & 63) }
 
 func typeOf(k jsontext.Kind) string {
@@ -178,7 +184,7 @@ func (p *prover) null(s *shape, f *field, v reflect.Value) error {
 	return p.say(KindType, "null, expected %s", want)
 }
 
-// own reads what the type reads itself.
+// own reads a value that its type decodes itself, or keeps as raw JSON.
 func (p *prover) own(s *shape, v reflect.Value) error {
 	text, err := p.dec.ReadValue()
 	if err != nil {
@@ -203,7 +209,7 @@ func (p *prover) own(s *shape, v reflect.Value) error {
 	}
 	if err := decode(text, into); err != nil {
 		var known *Error
-		if errors.As(err, &known) { // a contract within the type's own decoder
+		if errors.As(err, &known) { // the type's decoder uses an endpoint, which has found this
 			return p.sayAll([]Finding{known.Finding})
 		}
 		return p.say(KindType, "%v", err)
@@ -211,9 +217,9 @@ func (p *prover) own(s *shape, v reflect.Value) error {
 	return nil
 }
 
-// decode calls a type's own decoder with a text that was proven to be JSON already, and
-// returns the decoder's error. What json v2 says around it is left out: it words that in
-// another way in each process.
+// decode calls a type's own decoder with a text that was already checked to be JSON, and
+// returns the decoder's error. It leaves out the words that json v2 puts around it, because
+// json v2 varies them on purpose from process to process.
 func decode(text jsontext.Value, into any) error {
 	if u, ok := into.(v2.Unmarshaler); ok {
 		if _, also := into.(v2.UnmarshalerFrom); !also { // v2 would read the text again to find its end
@@ -231,7 +237,7 @@ func decode(text jsontext.Value, into any) error {
 	return fmt.Errorf("%s, expected another type", typeOf(text.Kind()))
 }
 
-// sayAll says what was found below the value that is read.
+// sayAll reports findings whose paths are relative to the present value.
 func (p *prover) sayAll(found []Finding) error {
 	for _, f := range found {
 		below := p.path
@@ -259,7 +265,7 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return err
 	}
-	if missing := s.required &^ seen; missing != 0 {
+	if missing := s.required &^ seen; missing != 0 { // the bits that are required and were not seen
 		if err := p.missing(s, missing); err != nil {
 			return err
 		}
@@ -270,8 +276,8 @@ func (p *prover) object(s *shape, v reflect.Value) error {
 	return nil
 }
 
-// members reads those of a struct, and returns the bits of those that it had; others are
-// the names that no field is for.
+// members reads the members of a struct, and returns the bits of the fields that it had;
+// others collects the names that no field is for.
 func (p *prover) members(s *shape, v reflect.Value, others *names) (seen uint64, err error) {
 	for p.dec.PeekKind() != '}' {
 		quoted, err := p.name()
@@ -279,7 +285,7 @@ func (p *prover) members(s *shape, v reflect.Value, others *names) (seen uint64,
 			return 0, err
 		}
 		f, name := s.fieldOf(quoted[1:len(quoted)-1]), []byte(nil)
-		if f == nil { // perhaps since it is written with escapes
+		if f == nil { // the name may be written with escapes: "i\u0064" is id
 			if name, err = p.unquoted(quoted); err != nil {
 				return 0, err
 			}
@@ -301,7 +307,7 @@ func (p *prover) members(s *shape, v reflect.Value, others *names) (seen uint64,
 	return seen, nil
 }
 
-// missing says which required members an object lacks.
+// missing reports each required member that an object lacks.
 func (p *prover) missing(s *shape, bits uint64) error {
 	for _, f := range s.fields {
 		if bits&f.bit == 0 {
@@ -314,7 +320,8 @@ func (p *prover) missing(s *shape, bits uint64) error {
 	return nil
 }
 
-// proven asks a Prover, and where everything is to be found an Inspector first.
+// proven calls Prove. For Check it calls an Inspector's Inspect before, and leaves Prove out
+// when that found something that breaks: Prove would report it again.
 func (p *prover) proven(v Prover) error {
 	if i, ok := v.(Inspector); ok && p.all {
 		found := i.Inspect()
@@ -325,7 +332,7 @@ func (p *prover) proven(v Prover) error {
 	return p.claim(v.Prove())
 }
 
-// claim says what a Prover found.
+// claim reports the error of a Prover.
 func (p *prover) claim(err error) error {
 	if err == nil {
 		return nil
@@ -377,7 +384,7 @@ func (p *prover) memberAt(f *field, v reflect.Value, top bool) error {
 	return err
 }
 
-// isLost reports, once, whether the value that was read is as good as absent.
+// isLost reports whether the value that was read last counts as missing, and resets that.
 func (p *prover) isLost() bool {
 	lost := p.lost
 	p.lost = false
@@ -387,7 +394,7 @@ func (p *prover) isLost() bool {
 // unread skips a member that no field is for.
 func (p *prover) unread(s *shape, name []byte) error {
 	if p.all && !s.also[string(name)] && !s.also["*"] {
-		at := p.path.member(string(name)) // before the decoder is used again
+		at := p.path.member(string(name)) // a copy: name is not valid after the next use of the decoder
 		kind := p.dec.PeekKind()
 		if err := p.at(at, func() error { return p.say(KindNew, "new: %s", typeOf(kind)) }); err != nil {
 			return err
@@ -428,8 +435,8 @@ func (p *prover) data(s *shape, f *field, v reflect.Value) error {
 	return p.length(f, v.Len(), "members")
 }
 
-// intoMap makes a map: put puts what was read into element under a key. Most maps are of
-// texts, and need no reflection.
+// intoMap makes a map. The caller reads each value into element and then calls put with its
+// key. Most maps are of strings; these are filled without reflection, which is much faster.
 func (p *prover) intoMap(s *shape, v reflect.Value) (put func(key string), element reflect.Value) {
 	if texts, ok := v.Addr().Interface().(*map[string]string); ok {
 		m := map[string]string{}
@@ -460,7 +467,7 @@ func (p *prover) list(s *shape, f *field, v reflect.Value) error {
 		if err := p.value(s.element, nil, e); err != nil {
 			return err
 		}
-		if p.isLost() {
+		if p.isLost() { // an open list keeps its good elements alone: the next one takes this place
 			n--
 			v.SetLen(n + 1)
 		}
@@ -472,7 +479,7 @@ func (p *prover) list(s *shape, f *field, v reflect.Value) error {
 	return p.length(f, v.Len(), "elements")
 }
 
-// plain reads a string, a number or a truth.
+// plain reads a string, a number, true or false.
 func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 	text, err := p.dec.ReadValue()
 	if err != nil {
@@ -493,7 +500,7 @@ func (p *prover) plain(s *shape, f *field, v reflect.Value) error {
 	return p.number(s, f, v, text)
 }
 
-// string is what a string says.
+// string is the content of a quoted string.
 func (p *prover) string(quoted []byte) (string, error) {
 	if s, ok := p.known.read(p.hashes.seed, quoted); ok {
 		return s, nil
@@ -505,7 +512,7 @@ func (p *prover) string(quoted []byte) (string, error) {
 	return p.known.of(p.hashes.seed, plain), nil
 }
 
-// words proves a string.
+// words checks a string against the vocabulary of its field, for Check alone, and its length.
 func (p *prover) words(f *field, text string) error {
 	if p.all && f != nil && len(f.words) > 0 && !slices.Contains(f.words, text) {
 		if err := p.say(KindWord, "unknown word %.60q", text); err != nil {
@@ -515,7 +522,8 @@ func (p *prover) words(f *field, text string) error {
 	return p.length(f, len(text), "characters")
 }
 
-// time reads a time, of which an answer has many.
+// time reads a time of RFC 3339. It has its own form because answers have many times, and the
+// general way by own is slower.
 func (p *prover) time(v reflect.Value) error {
 	quoted, err := p.dec.ReadValue()
 	if err != nil {
@@ -527,6 +535,8 @@ func (p *prover) time(v reflect.Value) error {
 	return nil
 }
 
+// number reads a number of the Go type's size and checks its bounds. A fraction or an exponent
+// in a whole number, such as 1.0 or 1e3, is another type.
 func (p *prover) number(s *shape, f *field, v reflect.Value, text []byte) error {
 	var err error
 	var n float64
@@ -558,7 +568,7 @@ func (p *prover) number(s *shape, f *field, v reflect.Value, text []byte) error 
 	return nil
 }
 
-// length holds the bounds of a string, a list or a map.
+// length checks the bounds of the length of a string (in bytes), a list or a map.
 func (p *prover) length(f *field, n int, of string) error {
 	switch {
 	case f == nil:

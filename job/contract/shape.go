@@ -15,7 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// form is how a value is read.
+// form is the way in which a value is read.
 type form int
 
 const (
@@ -32,39 +32,39 @@ const (
 	formTime                // of RFC 3339
 )
 
-// expected is a form in words.
+// expected is the name of a form in errors.
 var expected = map[form]string{
 	formObject: "an object", formMap: "an object", formList: "a list", formString: "a string",
 	formBool: "true or false", formInteger: "a whole number", formCount: "a whole number", formNumber: "a number",
 	formTime: "a time",
 }
 
-// shape is a type, compiled.
+// shape is a Go type, compiled for reading. It does not change once it is compiled.
 type shape struct {
 	form    form
-	kinds   uint64 // of the form
+	kinds   uint64 // the JSON types that it accepts; see form.kinds
 	typ     reflect.Type
 	pointer bool // the Go value is a pointer to typ
 	proves  bool // it is a Prover
 	fields  []*field
-	// byLength are the fields by the length of their names: few are as long as a name
-	// that is looked for, and to look through those takes less than a map.
+	// byLength are the fields by the length of their names in bytes. Few names have the
+	// same length, so a search among those is faster than a map.
 	byLength [][]*field
-	required uint64 // the bits of the fields that are
-	also     map[string]bool
-	element  *shape        // of a list or a map
-	empty    reflect.Value // a list without elements
+	required uint64          // the bits of the required fields
+	also     map[string]bool // the names of the tag names
+	element  *shape          // of a list or a map
+	empty    reflect.Value   // a list without elements
 }
 
 // field is a member of an object.
 type field struct {
 	*shape
 	name     string
-	index    []int  // in the struct
-	bit      uint64 // its own among the fields
-	null     bool
-	open     bool // anybody may write what is there
-	min, max *float64
+	index    []int    // of the field in the struct; longer than 1 in an embedded struct
+	bit      uint64   // a bit of its own among the fields of the struct
+	null     bool     // null is allowed
+	open     bool     // is:"open"
+	min, max *float64 // inclusive; nil for none
 	words    []string
 }
 
@@ -73,20 +73,20 @@ var shapes = struct {
 	of map[reflect.Type]*shape
 }{of: map[reflect.Type]*shape{}}
 
-// compiled is the shape of a type. A type that cannot be a contract is a mistake of
-// the program, found when its package is loaded: it panics.
+// compiled is the shape of a type. It panics for a type that cannot be a contract: that is a
+// mistake in the program, which shows when its package is loaded.
 func compiled(t reflect.Type) *shape {
 	shapes.Lock()
 	defer shapes.Unlock()
 	return shapeOf(t)
 }
 
-// shapeOf is compiled for who holds the lock.
+// shapeOf is compiled for a caller that holds the lock of shapes.
 func shapeOf(t reflect.Type) *shape {
 	s, ok := shapes.of[t]
 	if !ok {
 		s = &shape{}
-		shapes.of[t] = s // before its fields: a type may hold itself
+		shapes.of[t] = s // before its fields are compiled: a type may contain itself
 		s.compile(t)
 	}
 	return s
@@ -140,7 +140,8 @@ func (s *shape) compile(t reflect.Type) {
 	s.kinds = s.form.kinds()
 }
 
-// members compiles the fields of a struct, and of those that are embedded.
+// members compiles the fields of a struct, and those of embedded structs as if they were its
+// own.
 func (s *shape) members(t reflect.Type, at []int) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -191,7 +192,7 @@ func (s *shape) member(t reflect.Type, f reflect.StructField, name string, index
 	s.byLength[len(name)] = append(s.byLength[len(name)], m)
 }
 
-// mostFields is how many fields a struct may have: each has a bit.
+// mostFields is the maximum number of fields of a struct: each has a bit of a uint64.
 const mostFields = 64
 
 func bound(t reflect.Type, f reflect.StructField, tag string) *float64 {

@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// Each takes the elements of one member one at a time, so that an answer of any size
-// is read in the memory of one element.
+// Each takes the elements of one member, one at a time, so that an answer of any size needs
+// only the memory of one element. Elements makes one.
 type Each struct {
 	member string
 	typ    reflect.Type
 	take   func(key string, v reflect.Value) error
 }
 
-// Elements takes the elements of a member of the answer, which is a list of E or an
-// object with values of E whose keys are data; "" is the answer itself. The
-// elements are proven as those of the member's type are, which is []E or map[string]E;
-// the member stays nil. Of a list or a map of pointers E is what they point to, and
-// take gets nil for a null. An error of take ends the reading and is returned as it is;
-// one that Differs or Outside made gets the element's place before its path.
+// Elements calls take for each element of a member of the answer; "" is the answer itself.
+// The member's type is []E or map[string]E, or has pointers to E. The elements are checked
+// like those of any list or map; the member itself stays nil.
+//
+// take gets the key of an element of a map, and "" for one of a list; v is nil for a null. An
+// error of take ends the reading and is returned as it is. When it was made by Differs or
+// Outside, its path is relative to the element and gets the element's place before it.
 func Elements[E any](member string, take func(key string, v *E) error) Each {
 	return Each{
 		member: member, typ: reflect.TypeFor[E](),
@@ -28,10 +29,10 @@ func Elements[E any](member string, take func(key string, v *E) error) Each {
 	}
 }
 
-// taken is an error of who takes the elements.
+// taken is an error of Each.take, to tell it from an error of reading.
 type taken struct{ error }
 
-// stream reads a list or a map, and gives each element away.
+// stream reads a list or a map, and gives each element away as soon as it is read.
 func (p *prover) stream(s *shape, f *field, e Each) error {
 	kind := p.dec.PeekKind()
 	if (kind != '[' || s.form != formList) && (kind != '{' || s.form != formMap) {
@@ -84,7 +85,8 @@ func (p *prover) stream(s *shape, f *field, e Each) error {
 	return p.length(f, n, "elements")
 }
 
-// placed puts the place of an element before the path of its error.
+// placed puts the place of an element before the path of its error: "id" in builds[3] becomes
+// "builds[3].id", and "." becomes "builds[3]".
 func placed(err error, at path) error {
 	var known *Error
 	if errors.As(err, &known) && known.Source == "" {

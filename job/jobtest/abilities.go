@@ -74,8 +74,8 @@ func (c *CI) TestsByManifest(ctx context.Context, p job.Push) (map[string][]stri
 	return out, nil
 }
 
-// Cancel implements job.Canceler. What the history of a world that plays would have had
-// after the run does not come any more.
+// Cancel implements job.Canceler. In a world that plays, the later runs of the same cell no longer
+// come.
 func (c *CI) Cancel(ctx context.Context, id string) error {
 	if err := c.reach(ctx); err != nil {
 		return job.Wrap("world.cancel", id, err)
@@ -95,10 +95,10 @@ func (c *CI) Cancel(ctx context.Context, id string) error {
 	return nil
 }
 
-// Watch implements job.Watcher. When no event is left to tell, it moves the
-// CI's time to the next one; it ends when nothing can happen any more.
+// Watch implements job.Watcher. When there is no event left, it moves the CI's time to the next one;
+// it ends when nothing more can happen.
 //
-// Where the world plays, it waits for the next event, and ends with ctx. It tells of new
+// In a world that plays, it waits for the next event instead, and ends with ctx. It yields new
 // pushes too.
 func (c *CI) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	return func(yield func(job.Event, error) bool) {
@@ -150,7 +150,7 @@ func (c *CI) listen(ctx context.Context, seen *told) error {
 	}
 }
 
-// Accepted implements job.AcceptedLister: what was asked for and is invisible.
+// Accepted implements job.AcceptedLister: the requests whose runs are not visible yet.
 func (c *CI) Accepted(ctx context.Context, p job.Push, label string) ([]job.Request, error) {
 	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.inflight", label, err)
@@ -237,8 +237,8 @@ func (c *CI) QueueDepth(ctx context.Context, label string) (job.QueueDepth, erro
 	return job.QueueDepth{}, nil
 }
 
-// partsOf takes apart what Worlds usually call their labels, linux64/opt/xpcshell-1, and
-// labels of Taskcluster.
+// partsOf takes labels apart that have the usual form of Worlds, linux64/opt/xpcshell-1, or the form
+// of Taskcluster.
 func partsOf(label string, kind job.Kind) job.Parts {
 	words := strings.Split(label, "/")
 	if len(words) != 3 {

@@ -7,11 +7,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// requester is who asked for what was triggered in the CI.
+// requester is the requester of runs that were triggered in the CI.
 const requester = "mozci"
 
-// WasAdded implements job.AddedChecker: what was triggered in the CI, and the runs of
-// the grid that say who asked for them.
+// WasAdded implements job.AddedChecker: the runs that were triggered in the CI, and those of the grid
+// with :by=.
 func (c *CI) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	by, err := c.asked(ctx, "world.offspring", j)
 	return by != "", err

@@ -16,22 +16,21 @@ import (
 
 // CIOptions change how a CI in memory behaves; nil is zero options.
 type CIOptions struct {
-	// Visible is how long a run stays invisible after it was asked for, as
-	// with a CI that makes runs in the background. Default 0: at once.
+	// Visible is how long a run stays invisible after it was triggered, as in a CI that
+	// makes runs in the background. Default 0: it is visible at once.
 	Visible time.Duration
 	// Queue is how long a run waits for a machine. Default 5 minutes.
 	Queue time.Duration
-	// Play starts the clock with the first push in place of after the history: nothing
-	// has happened yet, and [CI.Play] or [CI.Advance] makes it happen, the first push
-	// included. Nothing that Watch and Wait do moves the time then.
+	// Play starts the clock at the first push instead of after the history. Nothing has
+	// happened yet, not even the first push, and only [CI.Play] or [CI.Advance] moves the
+	// time; Watch and Wait do not.
 	//
-	// A push is not found before its time; one that merges others comes after them. Its
+	// A push cannot be found before its time; one that merges others comes after them. Its
 	// runs are requested when it appears. They start after Queue, and end with the word
-	// of their cell after the time that the label takes. A word that the text has after
-	// a comma follows the ones before it, when they have ended: the run after a retry.
-	// Runs with :by= are requested one "every" of the world after their push. Where the
-	// grid says that all builds a label needs succeed on the push, its runs wait for
-	// them, unscheduled.
+	// of their cell after the time that the label takes. A word after a comma begins when
+	// the ones before it have ended, as the run after a retry does. Runs with :by= are
+	// requested one "every" of the world after their push. If the grid says that all
+	// builds which a label needs succeed on the push, its runs wait for them, unscheduled.
 	//
 	//   - pending, running and unscheduled end as the truth has it. A running one still
 	//     runs when the newest push is one "every" old, and as long as its label takes
@@ -44,10 +43,9 @@ type CIOptions struct {
 // CI serves a World through every contract of package job, in memory and with
 // its own clock, which only [CI.Advance], [CI.Watch] and [CI.Wait] move, or [CI.Play] and
 // [CI.Advance] where the world plays. It is a [job.Scheduler] with the optional
-// abilities, and [CI.Repository] gives the
-// world's repositories. It is strict where real ones are: a test whose build
-// has no files is refused with job.ErrNoBuild. A CI is safe for concurrent use.
-// It forgets nothing: it is as large as its world and what was asked of it.
+// abilities, and [CI.Repository] returns the world's repositories. It is as strict as real
+// CIs: a test whose build has no files is refused with job.ErrNoBuild. A CI is safe for
+// concurrent use. It forgets nothing, so it grows with the requests made to it.
 type CI struct {
 	w    *World
 	opts CIOptions
@@ -64,7 +62,7 @@ type CI struct {
 	last    *told         // the newest event; it has no next one
 	changes int           // how often something changed
 	waited  int           // of these, those that were so when a Wait last returned
-	bell    chan struct{} // closed when rings is true at the end of a call; nil while nobody listens
+	bell    chan struct{} // closed at the end of a call when rings is true; nil while there are no listeners
 	rings   bool
 	lists   map[*repo]*job.List // of the visible pushes
 	hung    chan struct{}       // closed when the CI answers again; nil while it does
@@ -90,7 +88,7 @@ type run struct {
 	sig       string     // the test that fails, where it ends so
 	measured  *float64   // what it measures if it succeeds, by the truth; nil for nothing
 	times     job.Times
-	visible   time.Time // before that, nobody sees it
+	visible   time.Time // the run is invisible before that
 	next      time.Time // when the status changes; zero for never, or not known yet
 	announced bool
 	then      *item // what waits for its end; nil for nothing

@@ -1,36 +1,47 @@
-// Package jobtest holds a CI in memory and the kits that tell whether an
-// implementation of package job's contracts keeps them.
+// Package jobtest has a CI in memory, and kits that check whether an implementation keeps the
+// contracts of package job.
 //
-// Start with [ParseWorld], which reads a history written as text, and [NewCI],
-// which serves it through every contract of package job with a virtual clock:
-// examples, demos and tests then need no network and never sleep.
-// [CheckRepository] and [CheckScheduler] are the kits; [Slow], [Failing],
-// [Truncated] and [Duplicated] make a good CI misbehave; [RepositoryMutants]
-// and [SchedulerMutants] are broken implementations that the kits must catch.
+// Start with [ParseWorld], which reads a history written as text, and [NewCI], which serves it
+// through every contract of package job with a virtual clock. Examples, demos and tests then
+// need no network and never sleep:
+//
+//	world := jobtest.MustParse(`
+//		push    linux/build   linux/test
+//		17 a1c0 pass          pass
+//		18 b2d1 pass          fail
+//	`)
+//	ci := jobtest.NewCI(world, nil)
+//	repo, err := ci.Repository("autoland")
+//	push, err := repo.Push(ctx, "b2d1")
+//	jobs, err := ci.Jobs(ctx, push, "linux/test") // one run, which failed
+//
+// [CheckRepository] and [CheckScheduler] are the kits. [Slow], [Failing], [Truncated] and
+// [Duplicated] make a good CI misbehave. [RepositoryMutants] and [SchedulerMutants] are broken
+// implementations that the kits must catch.
 //
 // # Proving a CI of your own
 //
-// To use mozci with a CI that it does not know, implement [job.Scheduler] for it, and
-// [job.Repository] for where its pushes are found. Then prove them in a test:
+// To use mozci with a CI that it does not know, implement [job.Scheduler] for the CI, and
+// [job.Repository] for its pushes. Then check them in a test:
 //
 //  1. Write Jobs and Pushes first, and let Trigger answer errors.ErrUnsupported. Map each of
 //     the CI's words to a [job.Status], and give [job.UnknownWord] for any other. Return
 //     every error through [job.Wrap], and a context's own error when it is done.
-//  2. Serve a small history from a double of the CI's API in the test (net/http/httptest):
-//     five pushes or more, of which one ran two labels or more, one with several runs of
-//     the same label, and one on which nothing was scheduled.
-//  3. Fill in the cases with what that history holds: a [RepositoryCase] with the pushes in
-//     order, as the source should give them, and a [SchedulerCase] with one push, its
+//  2. Serve a small history from a double of the CI's API in the test (net/http/httptest).
+//     It has five pushes or more: one with runs of two labels or more, one with several
+//     runs of the same label, and one on which nothing was scheduled.
+//  3. Fill in the cases from that history: a [RepositoryCase] with the pushes in the order
+//     in which the source should return them, and a [SchedulerCase] with one push, its
 //     labels, and the number of runs of the first label. ReadOnly is true for now.
 //  4. Run the kits, as below.
-//  5. Write Trigger, set ReadOnly to false, and give Settle: a function that lets the double
-//     make visible, and finish, what was triggered. Where the CI can carry a
+//  5. Write Trigger, set ReadOnly to false, and set Settle to a function that lets the
+//     double make the triggered runs visible and finish them. If the CI can carry a
 //     request's Key (in a property, a reason, an ID that the client chooses), carry it, and
 //     set Keys.
-//  6. Give Hang, which makes the double answer nothing until it is released: the kit then
-//     checks that each caller's context ends its own call, and nobody else's.
+//  6. Set Hang to a function that makes the double answer nothing until it is released. The
+//     kit then checks that each caller's context ends its own call and no other.
 //
-// A test is no more than its case:
+// A test is hardly more than its case:
 //
 //	func TestContract(t *testing.T) {
 //		server, push := history(t) // the double, and what it serves
@@ -43,20 +54,20 @@
 //		}
 //	}
 //
-// Each line of the error is one misbehaviour: the rule that is broken, what was
-// called with what, what came back, and what is wanted. These say that Jobs does not
-// look at the labels that it is given, and that Trigger makes one run whatever the count:
+// Each line of the error is one fault: the broken rule, the call with its arguments, the
+// result, and the result wanted. These lines say that Jobs ignores its labels, and that
+// Trigger makes one run whatever the count:
 //
 //	jobs-by-name: Jobs(push 12 of r, "linux/test") returned job 71 of "linux/build",
 //	want only jobs of ["linux/test"]
 //	trigger-count: Jobs(push 12 of r, "linux/test") after Trigger(2 runs of "linux/test"
 //	on push 12 of r, key "kit-two") and Settle returned 1 more than before, want 2 more
 //
-// Mend the first lines first: later rules call the same methods and often fail for the same
-// reason. The rules are those of the comments in package job.
+// Fix the first lines first: later rules call the same methods and often fail for the same
+// reason. The rules are in the comments of package job.
 //
-// What a CI can do besides is an optional ability: implement its interface, and algorithms
-// use it. The kit checks these where the Scheduler has them:
+// Whatever else a CI can do is an optional ability: implement its interface, and the algorithms
+// will use it. The kit checks these, if the Scheduler has them:
 //
 //	ability              what the kit needs
 //	job.Cataloger        Labels[0] in the catalog of Push; NotScheduled without one
@@ -90,17 +101,17 @@
 // a word, then *N for N such runs, then flags. The words are those of
 // [job.Status], and pass and fail for success and test_failed. The flags are
 //
-//	pass:no-test     the job ran, but not the test that one looks for
+//	pass:no-test     the job ran, but without the test that is searched for
 //	pass:expired     the files of this run (a build) are gone
 //	pass:v=431.2     it measured this value (Record.Value, and a line in its plain log)
 //	fail:sig=NAME    the test that failed, as its logs name it (test)
 //	fail:by=NAME     it was requested after its push, by backfill, retrigger or a person
 //	fail:class=WORD  a person classified it: intermittent, fixed, expected, infra or
-//	                 needs-bug; auto is what Treeherder guessed, and no person's word
+//	                 needs-bug; auto is a guess of Treeherder's, not a person's word
 //
 // and they combine: fail*2:sig=a:by=x. A NAME has no space, comma or colon.
 //
-// In place of its cells a row may say why it has none:
+// Instead of cells a row may say why it has none:
 //
 //	21 e5a4   not-scheduled     a push that has no decision task, or its like
 //	22 -      stripped          a push whose changesets are all gone
@@ -111,8 +122,8 @@
 //	merge=autoland:17..20       it merges these pushes of that repository
 //	undoes=18                   it backs out that push of its own repository
 //
-// The other lines, each at most once for what it names, come before the grid
-// that they speak of:
+// The other lines come before the grid to which they apply, each at most once for what it
+// names:
 //
 //	repo mozilla-central                      the pushes that follow are of this repository (autoland)
 //	start 2026-01-05T00:00:00Z                when the first push was made
@@ -129,32 +140,33 @@
 //	truth linux64/opt/reftest-3 culprit=18 until=20 sig=a flake=b  the same, mended by push 20
 //	truth linux64/opt/reftest-4 culprit=18 after=0.5 other=0.2     beside another intermittent
 //
-// The truth is what the history hides: a run that is triggered later, or that
-// is still waiting in the grid, fails with probability after on the culprit and
-// every newer push of the repository, and before on the older ones; infra=P
-// makes it an exception first. With until=ID the break ends with that push: it and
-// newer ones fail with probability before again. What fails since the culprit fails in
-// the test sig=NAME, what fails otherwise in flake=NAME; both are "test" where they are
-// not given. With other=P a run of any push that did not fail so fails with probability P
-// all the same, in the test "other". The draw depends on the seed, the push, the label and
-// how many runs there were, and on nothing else. Without a truth every later run succeeds.
+// The truth says how runs end that are triggered later, or that still wait in the grid. Such a
+// run fails with probability after on the culprit and every newer push of the repository, and
+// with probability before on the older ones; infra=P makes it an exception first. With
+// until=ID the break ends with that push: it and newer ones fail with probability before
+// again.
 //
-// The truth of a performance job says after the word "values" what its runs measure:
+// A run that fails because of the culprit fails in the test sig=NAME, and one that fails
+// otherwise in flake=NAME; both are "test" if they are not given. With other=P a run that did
+// not fail in this way fails with probability P all the same, in the test "other". The draw
+// depends on the seed, the push, the label and the number of runs before, and on nothing else.
+// Without a truth every later run succeeds.
+//
+// The truth of a performance job has the values that its runs measure after the word "values":
 //
 //	truth linux64/opt/talos-tp5o culprit=19 values before=400 after=440 noise=5
 //	truth linux64/opt/speedometer culprit=19 values before=80 after=72 noise=1 lower-is-better=false unit=score
 //
-// A run that succeeds then measures the mean, before or after, and normal noise with
-// that standard deviation, unless its cell has a value; none fails since the culprit
-// where there is no after=P before the word. Where the columns of a label have values and
-// it has no truth, later runs measure none. The line for Perfherder names a suite, which
-// is what stands after the label's last slash.
+// A run that succeeds measures the mean, before or after, plus normal noise with that standard
+// deviation, unless its cell has a value. Without after=P before the word "values" no run fails
+// because of the culprit. If the cells of a label have values but the label has no truth, later
+// runs measure nothing. The line for Perfherder names the suite: the part of the label after
+// its last slash.
 //
 // # A world that plays
 //
-// [NewCI] starts after the history: all of the grid has happened. With CIOptions.Play
-// it starts with the first push, and the history happens: each push appears at its
-// time, with its runs, which wait for a machine, run, and end with the word of their
-// cell. See [CIOptions] for what each word does then, and [CI.Play] for what moves the
-// time.
+// [NewCI] starts at the end of the history: everything in the grid has happened. With
+// CIOptions.Play it starts with the first push, and the history happens: each push appears at
+// its time with its runs, which wait for a machine, run, and end with the word of their cell.
+// See [CIOptions] for the effect of each word, and [CI.Play] for what moves the time.
 package jobtest

@@ -20,11 +20,11 @@ type RepositoryCase struct {
 	Pushes []job.Push
 	// Absent is a well-formed revision that the repository does not have.
 	Absent string
-	// Bare says that the source has no changesets to give, as old snapshots.
+	// Bare says that the source has no changesets, like old snapshots.
 	Bare bool
-	// Hang makes the source's server answer nothing until release is called. The
-	// kit then checks, in less than a second of real time, that callers who wait
-	// each have their own context. Nil for a source that asks nobody.
+	// Hang makes the source's server answer nothing until release is called. The kit then
+	// checks, in less than a second of real time, that each waiting caller's own context
+	// ends its call. Nil for a source without a server.
 	Hang func() (release func())
 }
 
@@ -38,7 +38,7 @@ func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) er
 			fmt.Sprintf("%d pushes", len(c.Pushes)))
 	}
 	k := &repositoryKit{r: r, c: c, want: c.Pushes}
-	k.hanging(ctx) // before anything is known that need not be asked for again
+	k.hanging(ctx) // first, before any answer is cached
 	k.lookup(ctx)
 	k.ranges(ctx)
 	k.order(ctx)
@@ -206,7 +206,7 @@ func (k *repositoryKit) full(ctx context.Context) {
 	}
 }
 
-// changesets checks those of a push that was asked for in full.
+// changesets checks the changesets of a push that was read in full.
 func (k *repositoryKit) changesets(called string, p job.Push, want int) {
 	n := len(p.Changesets)
 	if n == 0 || p.Changesets[n-1].Node != p.Revision {

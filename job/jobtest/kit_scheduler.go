@@ -16,22 +16,23 @@ type SchedulerCase struct {
 	Labels []string
 	// Runs is the number of runs of Labels[0] on Push.
 	Runs int
-	// NotScheduled is a push that nothing was scheduled on; its zero value
-	// says that the CI has none to show.
+	// NotScheduled is a push on which nothing was scheduled; the zero value if the CI has
+	// none.
 	NotScheduled job.Push
-	// Others are more pushes that the CI can be asked about, for the abilities that are about
-	// many: neighbours of Push, and some that it does not know. May be empty.
+	// Others are further pushes, for the abilities that take many: neighbours of Push, and
+	// some that the CI does not know. May be empty.
 	Others []job.Push
-	// ReadOnly says that Trigger must answer errors.ErrUnsupported. Otherwise
-	// the kit asks for runs of Labels[0] on Push, and Settle is called to let
-	// what was asked for become visible; nil when it is so at once.
+	// ReadOnly says that Trigger must answer errors.ErrUnsupported. Otherwise the kit
+	// triggers runs of Labels[0] on Push, and calls Settle to let them become visible.
+	// Settle is nil if they are visible at once.
 	ReadOnly bool
 	Settle   func()
-	// Keys says that the CI carries Request.Key, so that twice is once.
+	// Keys says that the CI carries Request.Key, so that a repeated request makes nothing
+	// new.
 	Keys bool
-	// Hang makes the server of the CI answer nothing until release is called. The
-	// kit then checks, in less than a second of real time, that callers who wait
-	// each have their own context. Nil for a CI that asks nobody.
+	// Hang makes the CI's server answer nothing until release is called. The kit then
+	// checks, in less than a second of real time, that each waiting caller's own context
+	// ends its call. Nil for a CI without a server.
 	Hang func() (release func())
 }
 
@@ -48,7 +49,7 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 	if k.c.Settle == nil {
 		k.c.Settle = func() {}
 	}
-	k.hanging(ctx) // before anything is known that need not be asked for again
+	k.hanging(ctx) // first, before any answer is cached
 	k.jobs(ctx)
 	k.catalog(ctx)
 	k.find(ctx)

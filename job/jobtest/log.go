@@ -11,10 +11,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// OpenLog implements job.LogOpener: an errorsummary and a plain log of a run
-// that has ended. They name the test that failed, which is called "test" where the world
-// has no name for it. The plain log of a run that measured something has a line with it
-// for Perfherder.
+// OpenLog implements job.LogOpener. A run that has ended has an errorsummary and a plain log, which
+// name the failed test, or "test" if the world has no name for it. The plain log of a run that
+// measured a value has a line with it for Perfherder.
 func (c *CI) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.log", j.ID(), err)

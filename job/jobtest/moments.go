@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// moment is when something happens next: to a push, a run, or somebody who waits. A
-// CI has them in a heap, so that a large world takes no look at all of it for each.
+// moment is when something happens next: to a push, a run, or a waiting caller. A CI keeps them in a
+// heap, so that it need not search the whole world for the next one.
 type moment struct {
 	at   time.Time
 	kind momentKind
@@ -65,8 +65,8 @@ func (m moments) first() time.Time {
 	return m[0].at
 }
 
-// change is when something happens next other than the end of a wait; zero for never. A
-// moment of the heap is not later than those below it, so that it looks below waits alone.
+// change is when something other than the end of a wait happens next; zero for never. In a heap no
+// moment is later than those below it, so it must look below waits alone.
 func (m moments) change() (at time.Time) {
 	below := []int{0}
 	for len(below) > 0 {
@@ -83,7 +83,7 @@ func (m moments) change() (at time.Time) {
 	return at
 }
 
-// set moves a moment to a time, or takes it out for a zero one.
+// set moves a moment to another time, or removes it if the time is zero.
 func (m *moments) set(e *moment, at time.Time) {
 	e.at = at
 	switch {

@@ -186,7 +186,7 @@ func misread() []SchedulerMutant {
 	}
 }
 
-// mistriggered trigger something else than was asked for, or say so wrongly.
+// mistriggered trigger something else than the request says, or report it wrongly.
 func mistriggered() []SchedulerMutant {
 	return []SchedulerMutant{
 		triggers("count is ignored", "trigger-count",

@@ -10,7 +10,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// SyntaxError says where a world is torn.
+// SyntaxError says where the text of a world is wrong, and why.
 type SyntaxError struct {
 	File         string
 	Line, Column int // 1-based; the column counts bytes

@@ -14,7 +14,7 @@ type player struct {
 	on   bool
 	to   time.Time     // the moment that it is on its way to; zero while there is none
 	leg  *leg          // the way; nil while it is not known
-	wake chan struct{} // there is a word in it when to is not the next moment any more
+	wake chan struct{} // has a value when to is no longer the next moment
 }
 
 // leg is a way in time from one moment to the next, and how long it really takes.
@@ -24,7 +24,8 @@ type leg struct {
 	takes    time.Duration
 }
 
-// at is where on its way a leg is when so much time has really passed.
+// at is the CI's time on a leg after some real time has passed: from + (to-from)·passed/takes, in 128
+// bits, since the product can exceed 64.
 func (l *leg) at(passed time.Duration) time.Time {
 	whole := l.to.Sub(l.from)
 	if passed <= 0 || whole <= 0 {
@@ -38,7 +39,7 @@ func (l *leg) at(passed time.Duration) time.Time {
 	return l.from.Add(time.Duration(part))              // #nosec G115 -- below whole
 }
 
-// look wakes the player where the next moment is not the one that it is on its way to.
+// look wakes the player if the next moment is another one than it is heading for.
 func (p *player) look(first time.Time) {
 	if p.on && !p.to.Equal(first) {
 		p.again()
@@ -54,7 +55,7 @@ func (p *player) again() {
 	}
 }
 
-// passes moves the CI's time along the way that the player is on. Nothing happens on it.
+// passes moves the CI's time along the player's present leg. Nothing happens on a leg.
 func (c *CI) passes() {
 	if l := c.player.leg; l != nil {
 		if at := l.at(time.Since(l.began)); at.After(c.now) {
@@ -63,17 +64,17 @@ func (c *CI) passes() {
 	}
 }
 
-// Play moves the time of a world that plays, until ctx is done, whose error it returns.
-// It looks for the next moment at which something happens, or a Wait ends, and gets there
-// in the time that pace says: pace is asked how long a time of the world, d, really
-// takes. Up to a change the ends of waits share what the way to the change takes, so that
-// who waits often makes no time longer. The CI's clock goes evenly meanwhile. Where nothing is to happen any more the
-// clock stands still until somebody triggers a run or waits.
+// Play moves the time of a world that plays until ctx is done, and returns the context's error. It
+// goes from each moment at which something happens, or a Wait ends, to the next. pace(d) is how
+// long the time d of the world really takes. The CI's clock moves evenly meanwhile. The ends of
+// waits before a change share the time that the way to the change takes, so many short waits do not
+// make it longer. When nothing more can happen the clock stands still until a run is triggered or
+// a caller waits.
 //
-// With a pace that returns d the world's time is that of a testing/synctest bubble; one
-// of min(d/1800, time.Second/4) shows a day in a minute, and no more than that of a wait.
-// Pace must not be nil; one that returns 0 or less gets there at once. Only one Play of a
-// CI runs at a time, of one with CIOptions.Play: others give job.ErrInvalid.
+// For example, pace(d) = d plays in the time of a testing/synctest bubble, and
+// pace(d) = min(d/1800, time.Second/4) shows a day in a minute, with no pause longer than a
+// quarter of a second. A pace of 0 or less arrives at once; pace must not be nil. Only a CI with
+// CIOptions.Play can play, and only once at a time; otherwise Play returns job.ErrInvalid.
 func (c *CI) Play(ctx context.Context, pace func(d time.Duration) time.Duration) error {
 	if err := c.begin(pace != nil); err != nil {
 		return job.Wrap("world.play", "", err)
@@ -115,8 +116,8 @@ func (c *CI) stop() {
 	c.player.on, c.player.leg = false, nil
 }
 
-// next is how far it is to the next moment, which is the player's from here on, and to the
-// next that is no end of a wait; each is negative where there is none.
+// next is the time of the world to the next moment, for which the player now heads, and to the next
+// change, which is not the end of a wait; each is negative if there is none.
 func (c *CI) next() (moment, change time.Duration) {
 	c.lock()
 	defer c.mu.Unlock() // what the player finds needs not wake it
@@ -135,7 +136,8 @@ func (c *CI) next() (moment, change time.Duration) {
 	return max(c.player.to.Sub(c.now), 0), change
 }
 
-// leave sets off to the moment that is d away, and change to the next change. Nobody arrives where there is none.
+// leave begins the leg to the moment that is d away; change is the time to the next change. Without a
+// moment there is no arrival.
 func (c *CI) leave(
 	d, change time.Duration, pace func(time.Duration) time.Duration,
 ) (<-chan time.Time, func() bool) {
@@ -155,7 +157,7 @@ func (c *CI) leave(
 	return t.C, t.Stop
 }
 
-// arrive makes happen what the player was on its way to.
+// arrive makes the moment happen that the player was heading for.
 func (c *CI) arrive() {
 	c.lock()
 	defer c.unlock()

@@ -26,7 +26,7 @@ type worldRepo struct {
 	r *repo
 }
 
-// visible are the pushes that are there by now, and the same as a List.
+// visible are the pushes that have appeared by now, and the same as a List.
 func (s worldRepo) visible() ([]*push, *job.List) {
 	s.c.lock()
 	defer s.c.unlock()
@@ -52,8 +52,8 @@ func (s worldRepo) Line(ctx context.Context) error {
 	return list.Line(ctx)
 }
 
-// Push implements job.Repository. As World revisions are short words that
-// people type, an unambiguous prefix of 4 digits or more will do.
+// Push implements job.Repository. The revisions of a World are short words that people type, so an
+// unambiguous prefix of 4 digits or more is enough.
 func (s worldRepo) Push(ctx context.Context, rev string) (job.Push, error) {
 	if err := s.c.reach(ctx); err != nil {
 		return job.Push{}, job.Wrap("world.push", rev, err)
@@ -82,8 +82,8 @@ func (s worldRepo) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) 
 	return list.Pushes(ctx, r)
 }
 
-// full is the 40 digits that a short word of the world names; what is no short
-// word is returned as it is.
+// full is the 40 digits that a short word of the world names. A text that is no such word is returned
+// unchanged.
 func (s worldRepo) full(pushes []*push, word string) (string, error) {
 	if len(word) < 4 || len(word) >= 12 {
 		return word, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// most bounds what one cell can hold, so that a hostile world stays small.
+// most is the maximum number of runs in one cell, so that a hostile world stays small.
 const most = 1000
 
 // row reads one push: id, revision, cells, attributes.

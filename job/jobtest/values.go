@@ -62,8 +62,8 @@ func (p *parser) values(at word, ws []word) (*values, error) {
 	return v, nil
 }
 
-// measure draws what the next run of the label on the push measures: like draw, from a
-// stream of its own.
+// measure draws the value that the next run of the label on the push measures. Like draw it depends on
+// the seed, the push, the label and the number of runs, but it uses a random stream of its own.
 func (c *CI) measure(r *repo, p *push, label string) *float64 {
 	t, ok := r.truths[label]
 	if !ok || t.values == nil {

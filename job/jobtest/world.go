@@ -52,7 +52,7 @@ type cellRun struct {
 	expired bool
 	value   *float64 // what it measured; nil for nothing
 	sig     string   // the test that fails; empty for the usual one
-	by      string   // who asked for it; empty when it came with the push
+	by      string   // who triggered it; empty when it came with the push
 	class   string   // a word of classes; empty for none
 }
 
@@ -70,7 +70,7 @@ type merge struct {
 type truth struct {
 	culprit, until       int64 // until is 0 for a break that lasts
 	before, after, infra float64
-	other                float64 // how often a run that does not fail so fails in otherTest
+	other                float64 // the probability that a run that does not fail otherwise fails in otherTest
 	sig, flake           string  // the tests that fail since the culprit, and otherwise
 	values               *values // what runs measure; nil for nothing
 }

@@ -54,8 +54,8 @@ func Failing(s job.Scheduler, broken func(job.Push) bool) job.Scheduler {
 	}
 }
 
-// Truncated returns s with Jobs giving the first n of all jobs of a push only,
-// as a client does that reads one page and believes it is all.
+// Truncated returns s with Jobs returning only the first n jobs of a push, like a client that reads
+// one page and takes it for everything.
 func Truncated(s job.Scheduler, n int) job.Scheduler {
 	return funcs{
 		jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
@@ -66,8 +66,8 @@ func Truncated(s job.Scheduler, n int) job.Scheduler {
 	}
 }
 
-// Duplicated returns s with Jobs giving every job twice, as a client does that
-// reads pages which overlap.
+// Duplicated returns s with Jobs returning every job twice, like a client that reads pages that
+// overlap.
 func Duplicated(s job.Scheduler) job.Scheduler {
 	return funcs{
 		jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
@@ -78,8 +78,8 @@ func Duplicated(s job.Scheduler) job.Scheduler {
 	}
 }
 
-// HistoryByJobs is the History of a Scheduler that changes what another one's Jobs returns:
-// it asks jobs about one push after the other.
+// HistoryByJobs is a History made of Jobs, one push after the other. A Scheduler that changes what
+// another one's Jobs returns needs it.
 func HistoryByJobs(
 	ctx context.Context, jobs func(context.Context, job.Push, ...string) ([]job.Job, error), pushes []job.Push,
 	labels ...string,

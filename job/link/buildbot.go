@@ -7,10 +7,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// readBuildbot reads the pages of a Buildbot master, whose addresses are in the
-// fragment since 0.9: #/builders/3/builds/17, #/buildrequests/9, in notices also
-// without the slash. Those of 0.8 are in the path, with the builder's name:
-// /builders/NAME/builds/17. So are those of the API: /api/v2/builders/3/builds/17.
+// readBuildbot reads the pages of a Buildbot master. Since Buildbot 0.9 the address is
+// in the fragment; mails leave out its slash. Buildbot 0.8 has it in the path, with the
+// builder's name, and so has the API, with the builder's number:
+//
+//	#/builders/3/builds/17   #builders/3/builds/17   #/buildrequests/9
+//	/builders/NAME/builds/17
+//	/api/v2/builders/3/builds/17
 func readBuildbot(p page) (Link, error) {
 	parts := p.path
 	switch {

@@ -10,21 +10,24 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// place is a deployment that a link may be of, and what is left of the link there.
+// place is a deployment that a link may belong to, and the rest of the link there.
 type place struct {
 	source Source
 	root   string
 	page   page
 	read   func(page) (Link, error)
-	other  int // 1 where the scheme is another one
+	other  int // 1 where the root's scheme is not the link's, else 0; a number, to sort by
 	depth  int // how many parts the root's path has
 }
 
-// gone is the host of Taskcluster's deployment of before November 2019. Ids of its
-// tasks are in no other.
+// gone is the host of the Taskcluster deployment that was shut down in November 2019.
+// No other deployment has its tasks.
 const gone = "taskcluster.net"
 
-// of lists the deployments that the URL may be of, the best first.
+// of lists the deployments that the URL may belong to, the best first: the one with the
+// longest path that begins the URL's path, then the one with the URL's scheme. With the
+// roots https://host and https://host/ci, the URL https://host/ci/jobs lists the second
+// one first; its page is /jobs there, and /ci/jobs under the first.
 func (d Deployments) of(u *url.URL) ([]place, error) {
 	host := hostOf(u)
 	if host == gone || strings.HasSuffix(host, "."+gone) {
@@ -102,8 +105,8 @@ func baseURL(root string) (*url.URL, bool) {
 // sameHost reports whether two URLs are of one host and port.
 func sameHost(a, b *url.URL) bool { return hostOf(a) == hostOf(b) && portOf(a) == portOf(b) }
 
-// hostOf is the name of the host as it is compared: DNS knows no cases, and a dot at
-// its end means nothing to it.
+// hostOf is the host's name in the form for comparing. DNS ignores case, and a dot at
+// the end changes nothing here.
 func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
 // portOf is the port, or "" for the scheme's own.
@@ -118,7 +121,7 @@ func portOf(u *url.URL) string {
 // mostKnown is how many deployments an error lists.
 const mostKnown = 6
 
-// stranger is the error for a host, or a part of one, that is no deployment.
+// stranger is the error for a URL that belongs to none of the deployments.
 func (d Deployments) stranger(u *url.URL) error {
 	var known []string
 	for _, root := range slices.Concat(d.Treeherder, d.Taskcluster, d.Hg, d.Buildbot) {

@@ -5,18 +5,19 @@ import (
 	"strings"
 )
 
-// Pages of hg that are about one revision, which is the next part of the address.
+// revisionPages are the pages of hg about one revision; the revision is the next part of
+// the address.
 var revisionPages = []string{
 	"rev", "changeset", "raw-rev", "json-rev", "json-automationrelevance", "log", "json-log", "shortlog", "graph",
 	"diff", "raw-diff", "comparison", "file", "raw-file", "annotate",
 }
 
-// Pages of hg's pushlog, which says in its parameters what it is about.
+// pushlogPages are the pages of hg's pushlog, whose revisions are in the parameters.
 var pushlogPages = []string{"pushloghtml", "pushlog", "json-pushes"}
 
 // readHg reads the pages of a Mercurial server: /integration/autoland/rev/X, and
-// /mozilla-central/pushloghtml?fromchange=A&tochange=B. The path up to the page is the
-// repository's.
+// /mozilla-central/pushloghtml?fromchange=A&tochange=B. The path before the page's name
+// is the repository's.
 func readHg(p page) (Link, error) {
 	at := slices.IndexFunc(p.path, func(s string) bool {
 		return slices.Contains(revisionPages, s) || slices.Contains(pushlogPages, s)

@@ -1,10 +1,19 @@
-// Package link takes the address of a job, a push or a log apart, as people copy it
-// from the browser: pages of Treeherder, Taskcluster, hg and Buildbot, and bare task
-// ids. It never asks a service anything.
+// Package link reads the address of a job, a push or a log, as people copy it from the
+// browser, and says which job, push or log it is. It knows the pages of Treeherder,
+// Taskcluster, hg and Buildbot, and bare task ids. It sends no requests.
 //
-// Start with [Parse]. The caller names the deployments it knows, and a link leads to
-// none but these: what comes back in [Link.Root] is always one of the caller's own
-// URLs, so that whoever pastes a link cannot choose where mozci sends its credentials.
+// Start with [Parse]:
+//
+//	l, err := link.Parse("https://treeherder.mozilla.org/jobs?repo=autoland&revision=2b3a9d5b0e51",
+//		link.Deployments{Treeherder: []string{"https://treeherder.mozilla.org"}})
+//	// l.CI() is "treeherder", l.Repo "autoland", l.Revision "2b3a9d5b0e51".
+//
+// The caller lists the deployments it knows, and Parse takes links to these alone.
+// [Link.Root] is always one of the caller's own URLs, so a pasted link cannot choose
+// where mozci sends its credentials.
+//
+// Every error wraps job.ErrInvalid and is safe to show: it has no secret of the link. The
+// package has no state; all its functions may be used concurrently.
 package link
 
 import (
@@ -15,14 +24,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// MaxLength is how many bytes of text a link has at most.
+// MaxLength is the maximum length of a link, in bytes. Parse refuses more.
 const MaxLength = 4096
 
-// ErrHost is what errors.Is finds, beside job.ErrInvalid, in the error for a link to a
-// host that is not among the caller's deployments. A program adds how to name one.
+// ErrHost is in the error, beside job.ErrInvalid, for a link to a host that is not among
+// the caller's deployments. A program that finds it with errors.Is can add how to
+// configure one.
 var ErrHost = errors.New("no known deployment")
 
-// Source is the kind of service that a link is of.
+// Source is the kind of service that a link belongs to.
 type Source string
 
 // The services whose links are understood.
@@ -33,46 +43,46 @@ const (
 	Buildbot    Source = "buildbot"
 )
 
-// Deployments are the services that a link may be of, as base URLs such as
-// https://treeherder.mozilla.org or http://127.0.0.1:8010/ci. A link belongs to the one
-// with the same host and port whose path begins the link's path; of several it is the
-// one with the longest path.
+// Deployments are the services that a link may belong to, as base URLs such as
+// https://treeherder.mozilla.org or http://127.0.0.1:8010/ci. A link belongs to the
+// deployment with the same host and port whose path begins the link's path; of several,
+// to the one with the longest path.
 //
-// The scheme does not decide: people keep links from before a host had https, and
-// since nothing but the caller's own URL is ever used, such a link takes nobody to
-// plain http. A port that is not written is the scheme's own, so that
-// http://host and https://host are one deployment. Names of hosts are compared as
-// they are written: localhost is not 127.0.0.1.
+// The scheme does not decide, because people keep links from before a host had https.
+// This is safe: only the caller's own URL is used, so such a link leads nobody to plain
+// http. A port that is left out is the scheme's own, so http://host and https://host are
+// one deployment. Names of hosts are compared as they are written: localhost is not
+// 127.0.0.1.
 //
-// User names in base URLs, and trailing slashes, are passed over.
+// User names in base URLs, and trailing slashes, are ignored.
 type Deployments struct {
 	Treeherder, Taskcluster, Hg, Buildbot []string
 
-	// Repository gives the name of the repository at a path of the hg server, such as
-	// autoland for integration/autoland. It is called for names in Treeherder's links
-	// too. Default: the path is the name.
+	// Repository returns the name of the repository at a path of the hg server, such as
+	// autoland for integration/autoland. It is called for the names in Treeherder's
+	// links too. Nil: the path is the name.
 	Repository func(path string) string
 }
 
 // Link is what a link says. What it does not say is empty or nil.
 type Link struct {
-	// Source is the service that the link is of, Taskcluster for a bare task id.
+	// Source is the service that the link belongs to; Taskcluster for a bare task id.
 	Source Source
-	// Root is the base URL of that deployment, as the caller named it, without a user
-	// and trailing slashes. Empty for a bare task id, which can be of any deployment.
+	// Root is the base URL of that deployment, as the caller wrote it, without a user
+	// and trailing slashes. Empty for a bare task id, which may be of any deployment.
 	Root string
 
-	// Repo is the repository's name, after Deployments.Repository.
+	// Repo is the repository's name, as Deployments.Repository returned it.
 	Repo string
 	// Revision is the push, or the newest one of a range: 12 to 40 hexadecimal digits
 	// in lower case, or "tip".
 	Revision string
 	// From is the oldest revision of a range. A link with From and no Revision means
-	// all pushes since.
+	// all pushes since then.
 	From string
-	// AfterFrom says that the range begins after From's push: hg's fromchange, such as
-	// mozregression gives it, is the last push before the range. Treeherder's is
-	// the first push in it.
+	// AfterFrom says that the range begins after From's push. The fromchange of hg,
+	// which mozregression prints too, is the last push before the range; Treeherder's
+	// is the first push in it.
 	AfterFrom bool
 	// Landing is Lando's id of a push that may not exist yet, where Treeherder waits
 	// for it.
@@ -88,7 +98,7 @@ type Link struct {
 	Build        *int64 // the number of the build among the builder's, from 0
 	BuildRequest *int64 // Buildbot's id of the request
 
-	// Line is a line of the log, from 1; of several lines the first.
+	// Line is the number of a line in the log, from 1; of several lines the first.
 	Line *int64
 
 	// Search is what Treeherder's page is filtered by, where that is one text of at most
@@ -96,8 +106,8 @@ type Link struct {
 	Search string
 }
 
-// CI is the name of the CI that the link is of, as job.Job has it, or "" for a link of
-// hg, which is none.
+// CI is the name of the CI that the link belongs to, as in job.Event, or "" for a link
+// of hg, which is not a CI.
 func (l Link) CI() string {
 	if l.Source == Hg {
 		return ""
@@ -105,14 +115,14 @@ func (l Link) CI() string {
 	return string(l.Source)
 }
 
-// Parse takes a link apart. Around the link there may be blanks, brackets and quotes,
-// and the punctuation of the sentence that it ended: as in <https://…>. or (https://…).
-// The scheme may be left out of a link to one of the deployments.
+// Parse reads a link. It ignores blanks, brackets and quotes around it, and the
+// punctuation of a sentence that it ended: <https://…>. and (https://…) are fine. A link
+// to one of the deployments may lack its scheme.
 //
 // An error wraps job.ErrInvalid. It shows at most 80 characters of the link, escaped,
 // and never a password.
 func Parse(text string, d Deployments) (Link, error) {
-	if len(text) > MaxLength { // where a secret ends is not looked for in so much text
+	if len(text) > MaxLength { // none of it is shown: no search for secrets in a text this long
 		return Link{}, job.Wrap(op, "", invalid("the link has %d bytes, more than %d", len(text), MaxLength))
 	}
 	text = trimmed(text)
@@ -144,7 +154,7 @@ func parse(text string, d Deployments) (Link, error) {
 	for _, p := range places {
 		l, err := p.read(p.page)
 		if errors.Is(err, errNoPage) {
-			continue // another service at the same host may know it
+			continue // another service at the same host may know the page
 		}
 		l.Source, l.Root = p.source, p.root
 		return l, err
@@ -152,7 +162,7 @@ func parse(text string, d Deployments) (Link, error) {
 	return Link{}, invalid("no page of %s that names a job, a push or a log", sources(places))
 }
 
-// errNoPage: the address is none of the pages that a service is known to have.
+// errNoPage says that the address is none of the known pages of a service.
 var errNoPage = errors.New("no such page")
 
 func sources(places []place) string {

@@ -10,12 +10,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// page is an address under a deployment.
+// page is an address relative to a deployment's root.
 type page struct {
 	path       []string // decoded, without empty parts
-	fragment   string   // as it is in the address
-	route      []string // the fragment's path, for pages that have theirs there, as path
-	params     []param  // of the query, and of the one in the fragment
+	fragment   string   // as it is in the address, escaped
+	route      []string // the fragment as a path, split like path; pages of old web apps have theirs there
+	params     []param  // of the query, then of the query within the fragment
 	repository func(string) string
 }
 
@@ -25,7 +25,7 @@ func readPage(u *url.URL) page {
 	p := page{path: segments(u.EscapedPath()), fragment: u.EscapedFragment()}
 	route, query, _ := strings.Cut(p.fragment, "?")
 	p.route = segments(route)
-	if route != "" && route[0] != '/' { // a place within the page
+	if route != "" && route[0] != '/' { // #L123: a place within the page, which has no query
 		query = ""
 	}
 	for _, q := range []string{u.RawQuery, query} {
@@ -33,11 +33,11 @@ func readPage(u *url.URL) page {
 			name, value, _ := strings.Cut(pair, "=")
 			name, err := url.QueryUnescape(name)
 			if err != nil {
-				continue // none of those that are read
+				continue // no known parameter has such a name
 			}
 			text, err := url.QueryUnescape(value)
 			if err != nil {
-				text = value // a stray % is in none of the values that are read
+				text = value // no valid value has a stray %; the check of the value reports it
 			}
 			if text = strings.TrimSpace(text); text != "" {
 				p.params = append(p.params, param{name, text})
@@ -47,8 +47,9 @@ func readPage(u *url.URL) page {
 	return p
 }
 
-// segments are the parts of a path, decoded, without empty ones. A slash that is
-// escaped is within a part, as in the names of builders and of artifacts.
+// segments are the parts of an escaped path, decoded, without empty ones. An escaped slash
+// stays within its part, as names of builders and artifacts have them: "/a//b%2Fc/" is
+// "a" and "b/c".
 func segments(path string) []string {
 	var out []string
 	for part := range strings.SplitSeq(path, "/") {
@@ -57,15 +58,17 @@ func segments(path string) []string {
 		}
 		text, err := url.PathUnescape(part)
 		if err != nil {
-			text = part // net/url has read the whole
+			text = part // cannot happen: net/url has decoded the whole address
 		}
 		out = append(out, text)
 	}
 	return out
 }
 
-// one is the value of the parameters with these names, which mean the same: at most
-// one value, "" for none. Equal reports whether two values do mean the same.
+// one returns the value of the parameters with these names, all of which mean the same
+// thing; "" when the page has none of them. Two values that are not equal by the function
+// given are an error. Of two equal ones it returns the longer: 40 digits of a revision
+// say more than 12.
 func (p page) one(equal func(a, b string) bool, names ...string) (string, error) {
 	var found *param
 	for i, q := range p.params {
@@ -93,7 +96,7 @@ func contradiction(a, b string) error {
 
 func same(a, b string) bool { return a == b }
 
-// revision is the revision that the parameters say, "" for none.
+// revision is the revision in the parameters with these names; "" for none.
 func (p page) revision(names ...string) (string, error) {
 	text, err := p.one(job.SameRevision, names...)
 	if err != nil || text == "" {
@@ -104,13 +107,13 @@ func (p page) revision(names ...string) (string, error) {
 
 func parseRevision(text string) (string, error) {
 	rev, err := job.ParseRevision(text)
-	if err != nil { // which quotes the text
+	if err != nil { // it is not wrapped: it quotes the text, secrets too
 		return "", invalid("revision %q: expected 12 to 40 hexadecimal digits, or tip", shown(text, mostValue))
 	}
 	return rev, nil
 }
 
-// count is the number that the parameters say, nil for none.
+// count is the number, 1 or more, in the parameters with these names; nil for none.
 func (p page) count(names ...string) (*int64, error) {
 	text, err := p.one(same, names...)
 	if err != nil || text == "" {
@@ -119,15 +122,18 @@ func (p page) count(names ...string) (*int64, error) {
 	return integer(names[0], text, text, 1, mostID)
 }
 
-// mostID is the largest number that survives JSON everywhere.
+// mostID is 2^53-1, the largest integer up to which JSON readers that use floating-point
+// numbers keep every integer exact.
 const mostID = 1<<53 - 1
 
-// mostRun is the largest number of a run that Taskcluster's schemas have.
+// mostRun is the maximum of a run's number in Taskcluster's schemas.
 const mostRun = 1000
 
 func runNumber(text string) (*int64, error) { return integer("run", text, text, 0, mostRun) }
 
-// integer reads a number in digits, which stood in a text.
+// integer reads a decimal number between least and most. The error calls it what and
+// quotes in, the text that the number is from. Signs are refused: ParseInt would take
+// "+7".
 func integer(what, text, in string, least, most int64) (*int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < least || n > most || text[0] == '+' || text[0] == '-' {
@@ -136,7 +142,7 @@ func integer(what, text, in string, least, most int64) (*int64, error) {
 	return &n, nil
 }
 
-// idLength is how long a task's id is.
+// idLength is the length of a task's id in characters: 16 bytes in base64, without padding.
 const idLength = 22
 
 // taskID checks the id of a task or a task group.
@@ -147,9 +153,12 @@ func taskID(what, text string) (string, error) {
 	return text, nil
 }
 
+// repoName matches a repository's name or path, such as autoland or integration/autoland.
+// No part begins with a dot or a dash: not "..", nor what a program could take for an
+// option.
 var repoName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$`)
 
-// repo is the name of the repository at a path.
+// repo checks a repository's path and returns its name, by Deployments.Repository.
 func (p page) repo(path string) (string, error) {
 	if !repoName.MatchString(path) {
 		return "", invalid("repository %q: expected a name or path of letters, digits, dots and dashes",

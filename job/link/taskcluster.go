@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// readTaskcluster reads the pages of Taskcluster's deployment, those of its older
-// tools, which had the same names, and the addresses of the queue's API:
+// readTaskcluster reads the pages of a Taskcluster deployment, those of its older tools,
+// and the addresses of the queue's API. T is a task's id, G a group's, N a run's number:
 //
 //	/tasks/T  /tasks/T/runs/N/logs/live/public/logs/live.log#L123  /task/T/run/N
 //	/tasks/groups/G  /groups/G/tasks/T/runs/N  /task-group-inspector/#/G
@@ -32,8 +32,12 @@ func readTaskcluster(p page) (Link, error) {
 	return l, err
 }
 
-// known is the address of a task or a group in one form: "task" or "group", the id, and
-// what follows; nil for any other page.
+// known brings the address of a task or a group into one form: "task" or "group", then
+// the id, then the rest. It returns nil for any other page.
+//
+//	/tasks/T/runs/1              task T runs 1
+//	/tasks/groups/G              group G
+//	/task-group-inspector/#/G/T  group G tasks T
 func known(p page) []string {
 	parts := p.path
 	if len(parts) > 3 && slices.Equal(parts[:3], []string{"api", "queue", "v1"}) {
@@ -49,7 +53,7 @@ func known(p page) []string {
 		case len(rest) > 0 && rest[0] == "groups":
 			return as("group", rest[1:])
 		case len(rest) > 0 && (rest[0] == "index" || rest[0] == "create"):
-			return nil
+			return nil // pages of the web app that are about no task
 		}
 		return as("task", rest)
 	case "task":
@@ -59,7 +63,7 @@ func known(p page) []string {
 	case "task-inspector":
 		return as("task", p.route)
 	case "task-group-inspector", "push-inspector":
-		if len(p.route) > 1 { // the task that is shown within the group
+		if len(p.route) > 1 { // the second part is the task that the page shows
 			return []string{"group", p.route[0], "tasks", p.route[1]}
 		}
 		return as("group", p.route)
@@ -82,9 +86,12 @@ func (l *Link) task(parts []string) error {
 	return err
 }
 
+// logLine matches #L123 and #L10-20 or #L10-L20, and takes the first number: up to 15
+// digits, which always fit into 64 bits.
 var logLine = regexp.MustCompile(`^L([1-9][0-9]{0,14})(?:-L?[0-9]+)?$`)
 
-// lineOf is the line in #L123, the first one in #L10-20.
+// lineOf is the line in a fragment such as L123, the first one in L10-20; nil where the
+// fragment names no line.
 func lineOf(fragment string) *int64 {
 	m := logLine.FindStringSubmatch(fragment)
 	if m == nil {

@@ -14,7 +14,9 @@ import (
 
 const expected = "expected an address that begins with https:// or http://, or a task id of 22 characters"
 
-// trimmed is the text without what stands around a link in a chat or a mail.
+// trimmed is the text without what surrounds a link in a chat or a mail. Each round takes
+// off one character at either end, until nothing more comes off: "(<https://host/>)." is
+// "https://host/".
 func trimmed(text string) string {
 	const before, after = "<([{\"'`“‘«", ">]}\"'`”’».,;:!?…"
 	text = strings.TrimFunc(text, blank)
@@ -28,7 +30,7 @@ func trimmed(text string) string {
 		switch {
 		case strings.ContainsRune(after, r):
 			text = text[:len(text)-n]
-		case r == ')' && strings.Count(text, ")") > strings.Count(text, "("): // a builder's name may end with one
+		case r == ')' && strings.Count(text, ")") > strings.Count(text, "("): // "build (opt)" keeps its bracket
 			text = text[:len(text)-n]
 		}
 		if text = strings.TrimFunc(text, blank); text == was {
@@ -38,11 +40,12 @@ func trimmed(text string) string {
 	return text
 }
 
-// blank reports whether a character leaves no mark, as those do that editors and chats
-// put around a link.
+// blank reports whether a character is a space or an invisible mark (Unicode's class Cf,
+// such as a zero-width joiner), which editors and chats put around links.
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
-// bare reads a task id, alone or with a run: T, T/N, or T.N as Treeherder writes it.
+// bare reads a task id, alone or with a run: T, T/N, or T.N as Treeherder writes it. Its
+// second result is false for a text that is not of this form, such as a URL.
 func bare(text string) (Link, bool, error) {
 	if strings.Contains(text, ":") || len(text) < idLength {
 		return Link{}, false, nil
@@ -63,8 +66,8 @@ func bare(text string) (Link, bool, error) {
 	return l, true, err
 }
 
-// address reads an absolute URL. What net/url says about one that is none is not
-// repeated: it quotes the text.
+// address reads an absolute URL of http or https. The errors of net/url are not passed on:
+// they quote the whole text, and a secret with it.
 func address(text string) (*url.URL, error) {
 	if strings.IndexFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) >= 0 {
 		return nil, invalid("there are blanks in the link: %s", expected)
@@ -76,38 +79,42 @@ func address(text string) (*url.URL, error) {
 	if s := strings.ToLower(scheme); s != "http" && s != "https" {
 		return nil, invalid("%s", expected)
 	}
-	u, err := url.Parse(strings.ReplaceAll(text, "&amp;", "&")) // copied from a page's source
+	u, err := url.Parse(strings.ReplaceAll(text, "&amp;", "&")) // a link copied from a page's HTML
 	switch {
 	case err != nil:
-		return nil, invalid("it is no URL that can be read: %s", expected)
+		return nil, invalid("the link is not a valid URL: %s", expected)
 	case u.User != nil:
-		return nil, invalid("a link with a user name or password is not taken: leave them out")
+		return nil, invalid("the link has a user name or password: leave it out")
 	case u.Hostname() == "":
-		return nil, invalid("there is no host in it: %s", expected)
+		return nil, invalid("the link has no host: %s", expected)
 	}
 	return u, nil
 }
 
-// How much of a link and of one thing in it an error shows, in characters.
+// mostShown and mostValue are how much an error shows of a link and of one value in it, in
+// characters.
 const (
 	mostShown = 80
 	mostValue = 40
 )
 
 var (
-	// user is all that may be a user and password, and the sign after it.
+	// user matches everything up to the last @, which may be a user and a password. The @
+	// may be escaped, even several times: %40, %2540, %252540.
 	user = regexp.MustCompile(`(?s)^.*(?:@|%(?:25)*40)`)
-	// noPort is what stands where a port does and is none: a password whose host was
-	// forgotten, perhaps.
+	// noPort matches a URL that has something else where the port belongs:
+	// https://name:secret may be a user and a password whose host was forgotten. Its group
+	// is the part before, which can be shown.
 	noPort = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*:/*[^/?#:\[\]]*:)[^/?#]*[^0-9/?#][^/?#]*`)
 	http   = regexp.MustCompile(`(?i)^https?://`)
-	before = regexp.MustCompile(`^[^:]*:`)
+	before = regexp.MustCompile(`^[^:]*:`) // up to the first colon
 )
 
-// shown is a text of a link as an error may have it: without secrets, escaped, and cut.
+// shown is a part of a link in the form that an error may show: without secrets, escaped,
+// and cut to the maximum number of characters.
 func shown(text string, most int) string {
 	text = user.ReplaceAllString(text, "REDACTED@")
-	if !http.MatchString(text) { // user:password, say, or data:
+	if !http.MatchString(text) { // user:password or data:…; only what is before the colon is safe to show
 		if s := before.FindString(text); s != "" {
 			text = s + "…"
 		}
@@ -116,7 +123,8 @@ func shown(text string, most int) string {
 	return cut(redact.URL(text), most)
 }
 
-// cut is a text that holds no secret, escaped, and of at most so many characters.
+// cut escapes a text without secrets and cuts it to most characters, the last of them an
+// ellipsis.
 func cut(text string, most int) string {
 	text = job.Visible(text)
 	if utf8.RuneCountInString(text) > most {

@@ -9,9 +9,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// readTreeherder reads Treeherder's pages. They have had their parameters in the
-// query since 2021, and before that in the fragment: /#/jobs?repo=…. The names of the
-// parameters are the same on all pages.
+// readTreeherder reads Treeherder's pages: /jobs?repo=R&revision=X and the like. Since
+// 2021 their parameters are in the query, before that they were in the fragment:
+// /#/jobs?repo=…. The names of the parameters are the same on all pages.
 func readTreeherder(p page) (Link, error) {
 	if !treeherderPage(p) {
 		return Link{}, errNoPage
@@ -54,7 +54,7 @@ func readTreeherder(p page) (Link, error) {
 // treeherderPage reports whether it is a page of jobs, a log or a push's health.
 func treeherderPage(p page) bool {
 	route := p.path
-	if len(route) > 0 && route[0] == "ui" { // where the pages were for some time
+	if len(route) > 0 && route[0] == "ui" { // the pages were under /ui for some time
 		route = route[1:]
 	}
 	var old []string
@@ -70,8 +70,9 @@ func treeherderPage(p page) bool {
 	return false
 }
 
-// taskRun is the task and the run that the page shows: selectedTaskRun=T.N of the jobs'
-// page and task=T.N of the log's. Other tools write T-N, and T alone.
+// taskRun is the task and the run that the page shows. The page of jobs has
+// selectedTaskRun=T.N, that of a log task=T.N; other tools write T-N, or T alone. Two
+// parameters agree when their tasks are the same and their runs are, or one has no run.
 func (p page) taskRun() (string, *int64, error) {
 	split := func(text string) (id, run string) {
 		n := min(len(text), idLength)
@@ -98,7 +99,7 @@ func (p page) taskRun() (string, *int64, error) {
 	return id, n, err
 }
 
-// line is the line of the log, the first one of 10-20.
+// line is the line in lineNumber=10, the first one in lineNumber=10-20; nil for none.
 func (p page) line() (*int64, error) {
 	text, err := p.one(same, "lineNumber")
 	if err != nil || text == "" {
@@ -110,7 +111,8 @@ func (p page) line() (*int64, error) {
 
 var landingID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
-// landing is Lando's id, as in landoInstance=lando-prod-2025&landoCommitID=86670.
+// landing is the id of a commit that Lando has not landed yet, such as 86670 in
+// landoInstance=lando-prod-2025&landoCommitID=86670; "" for none.
 func (p page) landing() (string, error) {
 	id, err := p.one(same, "landoCommitID")
 	if err == nil && id != "" && !landingID.MatchString(id) {

@@ -11,27 +11,28 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// opening is what is done until a connection is open, for [Consumer.failed].
+// opening names the step of connecting in errors; see [Consumer.failed].
 const opening = "connecting"
 
-// errSilent says that the broker did not answer in time.
+// errSilent says that the broker did not answer within CallTimeout.
 var errSilent = errors.New("the broker did not answer")
 
 // link is one connection to the broker.
 type link struct {
 	conn   *amqp.Connection
 	socket net.Conn
-	within time.Duration // of the answer to a call
-	// overdue is that an answer did not come in time, and that the socket was closed.
+	within time.Duration // the maximum wait for an answer
+	// overdue says that an answer did not come in time, and that the socket was closed
+	// because of that.
 	overdue atomic.Bool
-	gone    chan struct{} // is closed when the connection has ended
-	why     *amqp.Error   // is set before gone is closed; nil when we closed it
+	gone    chan struct{} // closed when the connection has ended
+	why     *amqp.Error   // why it ended; set before gone is closed; nil when this end closed it
 }
 
-// login is a user and password, who wants to hear it when they are wrong: only then does
-// the broker say so, rather than end the connection without a word. The client tells the
-// broker what it is capable of by properties that it fills in just before it asks for
-// the response, and leaves this one out.
+// login is the user and password of a connection. It also sets the capability
+// authentication_failure_close: without it the broker ends the connection without a word when
+// the password is wrong, and with it, it says so. The AMQP library fills in its capabilities
+// just before it calls Response and has no option for this one, so Response adds it.
 type login struct {
 	user, password string
 	properties     amqp.Table
@@ -39,6 +40,7 @@ type login struct {
 
 func (login) Mechanism() string { return "PLAIN" }
 
+// Response is the answer of the mechanism PLAIN (RFC 4616): NUL user NUL password.
 func (l login) Response() string {
 	if capabilities, ok := l.properties["capabilities"].(amqp.Table); ok {
 		capabilities["authentication_failure_close"] = true
@@ -55,8 +57,8 @@ func (c *Consumer) dial(ctx context.Context) (*link, error) {
 	}
 	properties := amqp.NewConnectionProperties()
 	properties["connection_name"] = "mozci " + c.o.Queue
-	stop := func() bool { return true } // watching ctx, until the connection is open
-	conf := amqp.Config{                // Recovery stays nil: it acknowledges messages that nobody handled
+	stop := func() bool { return true } // ends the watch over ctx, which lasts until the connection is open
+	conf := amqp.Config{                // Recovery stays nil: it would acknowledge messages that were not handled
 		SASL:       []amqp.Authentication{login{c.o.User, string(c.o.Password), properties}},
 		Vhost:      c.o.Vhost,
 		Heartbeat:  c.o.Heartbeat,
@@ -75,7 +77,7 @@ func (c *Consumer) dial(ctx context.Context) (*link, error) {
 	conn, err := amqp.DialConfig(scheme+"://"+c.host, conf)
 	stop()
 	if err != nil {
-		l.drop() // the client leaves it open
+		l.drop() // the library leaves the socket open
 		var timeout net.Error
 		if errors.As(err, &timeout) && timeout.Timeout() {
 			err = fmt.Errorf("%w within %s: %w", errSilent, l.within, err)
@@ -89,7 +91,8 @@ func (c *Consumer) dial(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// attend always reads what the client tells of a connection, until it has ended.
+// attend reads the library's notices about a connection until it has ended. Somebody must
+// always read them, or the library blocks.
 func (l *link) attend(ended chan *amqp.Error, blocked chan amqp.Blocking, tell func(amqp.Blocking)) {
 	for ended != nil || blocked != nil {
 		select {
@@ -111,22 +114,22 @@ func (l *link) attend(ended chan *amqp.Error, blocked chan amqp.Blocking, tell f
 	}
 }
 
-// drop ends the connection at once.
+// drop ends the connection at once, by closing its socket.
 func (l *link) drop() {
 	if l.socket != nil {
 		_ = l.socket.Close()
 	}
 }
 
-// close ends the connection in an orderly way, if it is quick.
+// close ends the connection in an orderly way, or drops it when that takes too long.
 func (l *link) close() {
 	_ = l.call(func() error { return l.conn.CloseDeadline(time.Now().Add(l.within)) })
 	l.drop()
 }
 
-// call is one call of the client, which waits for an answer for ever: after a while
-// the socket is closed, which ends the call. It is not waited for then, for the client
-// may be stuck.
+// call runs one call of the AMQP library with a time limit. The library itself waits for an
+// answer for ever. When the time is up, call closes the socket, which ends the library's
+// wait, and returns at once, since the library may be stuck in another place.
 func (l *link) call(f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -142,7 +145,7 @@ func (l *link) call(f func() error) error {
 	}
 }
 
-// cause is err, or why the connection ended where err only says that it has.
+// cause is err, or the reason why the connection ended when err says only that it has.
 func (l *link) cause(err error) error {
 	switch {
 	case err == nil:
@@ -176,7 +179,8 @@ func (l *link) channel() (*amqp.Channel, error) {
 	return ch, nil
 }
 
-// with runs f with a channel of its own: an error of the broker's closes it.
+// with runs f with a channel of its own. The broker closes a channel after an error on it,
+// and another channel must not suffer from that.
 func (l *link) with(f func(*amqp.Channel) error) error {
 	ch, err := l.channel()
 	if err != nil {

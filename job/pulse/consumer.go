@@ -15,12 +15,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Consumer listens to a queue of the broker: it writes messages into a [Store], and
-// then acknowledges them. [NewConsumer] makes one. It is safe for concurrent use.
+// Consumer listens to a queue of the broker: it writes messages into a [Store], and only
+// then acknowledges them. So a message is lost only when the broker loses it. [NewConsumer]
+// makes one. It is safe for concurrent use.
 //
-// A message that the Store does not take because of what it is (job.ErrInvalid,
-// job.ErrMalformed), or that is too long, is set aside. While the Store fails nothing
-// is acknowledged and nothing is given back: the broker keeps the messages.
+// A message is set aside when it is too long, or when the Store refuses its content
+// (job.ErrInvalid, job.ErrMalformed). While the Store fails in any other way, nothing is
+// acknowledged, and the broker keeps the messages.
 type Consumer struct {
 	store  Store
 	o      Options
@@ -31,28 +32,29 @@ type Consumer struct {
 	pace   pace
 
 	running atomic.Bool
-	again   chan string // why somebody wants another connection
+	again   chan string // the reason of a Reconnect
 	count   counters
 
 	// These belong to the goroutine of Run.
-	generation uint64 // of the channel; deliveries of older ones cannot be acknowledged
-	putting    []delivery
-	put        chan verdict
-	missing    time.Time // since when messages are missing, until that is told
-	worked     bool      // listening began once
-	refused    int       // how often the broker refused since listening began last
-	length     int       // how bad the backlog was found: 0 to 2
-	lost       seldom    // lines that say that connecting fails
-	bad        seldom    // lines that say that a message was set aside; belongs to keep
+	generation uint64       // counts the channels; deliveries of an older one cannot be acknowledged
+	putting    []delivery   // the batch that is being written; nil for none
+	put        chan verdict // gets what became of putting
+	missing    time.Time    // messages are missing since then, and that is not reported yet; zero for none
+	worked     bool         // Run has listened at least once
+	refused    int          // refusals by the broker since it listened last
+	length     int          // how long the queue was last: 0 fine, 1 above Warn, 2 above ¾ of Most
+	lost       seldom       // log lines about failed connections
+	bad        seldom       // log lines about messages set aside; belongs to the goroutine of keep
 }
 
-// seldom keeps lines of a log apart.
+// seldom limits how often a kind of line is logged.
 type seldom struct {
 	last time.Time
-	more int // that were not logged since
+	more int // lines that were left out since then
 }
 
-// tell calls f if the last call is that long ago, with how many were left out since.
+// tell calls f with the number of lines left out since the last call, unless that call was less
+// than apart ago.
 func (s *seldom) tell(apart time.Duration, f func(more int)) {
 	if !s.last.IsZero() && time.Since(s.last) < apart {
 		s.more++
@@ -62,16 +64,16 @@ func (s *seldom) tell(apart time.Duration, f func(more int)) {
 	s.last, s.more = time.Now(), 0
 }
 
-// pace is how long things take that nobody needs to set.
+// pace has the durations that callers do not need to set. Tests change them.
 type pace struct {
-	look      time.Duration // between two looks at the queue
-	storeCall time.Duration // for one call of the Store
-	storeDown time.Duration // until messages are given back to the broker
-	storeWait time.Duration // between two attempts to store, at most
-	drain     time.Duration // for the end
-	steady    time.Duration // after which a connection counts as one that works
-	failures  time.Duration // between two lines that say that connecting fails
-	refused   int           // attempts after a refusal, where it worked before
+	look      time.Duration // between two looks at the queue's length
+	storeCall time.Duration // the maximum for one call of the Store
+	storeDown time.Duration // a Store that fails for longer gives the messages back to the broker
+	storeWait time.Duration // the maximum between two attempts to store
+	drain     time.Duration // the maximum for writing what is left when Run ends
+	steady    time.Duration // a connection that lasted this long resets the wait before the next one
+	failures  time.Duration // the minimum between two log lines of one kind
+	refused   int           // attempts after a refusal, if it has worked before
 }
 
 var usualPace = pace{
@@ -112,22 +114,24 @@ func (c *Consumer) GoString() string { return c.String() }
 // Stats are the figures of this moment.
 func (c *Consumer) Stats() ConsumerStats { return c.count.snapshot() }
 
-// Reconnect drops the connection and makes another one, as when it is open and yet
-// nothing comes. It does not wait for it. It does nothing while there is none.
+// Reconnect drops the connection and makes another one. Call it when the connection is open
+// but no messages come. It returns at once, and does nothing while there is no connection.
+// why goes into the log.
 func (c *Consumer) Reconnect(why string) {
 	select {
 	case c.again <- why:
-	default: // somebody else has asked already
+	default: // a Reconnect is waiting already
 	}
 }
 
-// Run listens until ctx is done: then it takes no more messages, writes and
-// acknowledges those that it has, and returns nil. It returns an error, of type
-// *job.Error, when waiting will not mend it: a wrong password or virtual host, a
-// refused permission, a certificate that nobody trusts, an exchange that does not
-// exist, or a queue that was made with other arguments. Where it had listened before,
-// it tries such a thing a few times more. After all else it connects anew, for ever.
-// It can run once at a time.
+// Run listens until ctx is done. Then it accepts no more messages, writes and acknowledges
+// those that it has, and returns nil.
+//
+// It returns an error, of type *job.Error, when waiting will not help: for a wrong password or
+// virtual host, a refused permission, an untrusted certificate, an exchange that does not
+// exist, or a queue that was made with other arguments. If it has listened before, it first
+// tries a few times more. After every other failure it connects again, for ever, with growing
+// waits. Only one Run at a time is allowed.
 func (c *Consumer) Run(ctx context.Context) error {
 	if !c.running.CompareAndSwap(false, true) {
 		return invalid("this Consumer of %s is running already", c.o.Queue)
@@ -144,7 +148,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		err := c.session(ctx)
 		if ctx.Err() != nil {
 			if err != nil && c.worked {
-				c.log.Warn("stopped listening in a hurry", "queue", c.o.Queue, "error", err)
+				c.log.Warn("stopped listening before all messages were written", "queue", c.o.Queue, "error", err)
 			}
 			return nil
 		}
@@ -174,12 +178,13 @@ func local(hostport string) bool {
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-// jitter is d, a quarter more or less.
+// jitter is d, up to a quarter more or less at random, so that many clients do not come back
+// at the same moment.
 func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) // #nosec G404 -- no secret
 }
 
-// gaveUp reports whether the error ends it all.
+// gaveUp reports whether Run must end with this error.
 func (c *Consumer) gaveUp(err error) bool {
 	if !isFinal(err) {
 		return false
@@ -188,7 +193,7 @@ func (c *Consumer) gaveUp(err error) bool {
 	return !c.worked || c.refused > c.pace.refused
 }
 
-// logFailure logs at most a line each half minute.
+// logFailure logs a failed connection, at most one line each half minute.
 func (c *Consumer) logFailure(err error, wait time.Duration) {
 	c.lost.tell(c.pace.failures, func(more int) {
 		c.log.Warn("not listening, and trying again", "queue", c.o.Queue, "broker", c.host, "error", err, "wait", wait,
@@ -196,7 +201,7 @@ func (c *Consumer) logFailure(err error, wait time.Duration) {
 	})
 }
 
-// tell tells of a change.
+// tell reports a change of state.
 func (c *Consumer) tell(s State) {
 	c.count.change(func(st *ConsumerStats) {
 		if s.Kind == StateLost {
@@ -208,7 +213,8 @@ func (c *Consumer) tell(s State) {
 	}
 }
 
-// blocked notes whether the broker takes messages; see ConsumerStats.Blocked.
+// blocked notes whether the broker accepts messages from publishers; see
+// ConsumerStats.Blocked.
 func (c *Consumer) blocked(b amqp.Blocking) {
 	was := ""
 	c.count.change(func(s *ConsumerStats) {
@@ -219,19 +225,20 @@ func (c *Consumer) blocked(b amqp.Blocking) {
 	})
 	switch {
 	case b.Active:
-		c.log.Warn("the broker takes no messages", "queue", c.o.Queue, "reason", job.Visible(b.Reason))
+		c.log.Warn("the broker accepts no messages", "queue", c.o.Queue, "reason", job.Visible(b.Reason))
 	case was != "":
-		c.log.Info("the broker takes messages again", "queue", c.o.Queue)
+		c.log.Info("the broker accepts messages again", "queue", c.o.Queue)
 	}
 }
 
-// session is one connection, from asking the Store to its end.
+// session is one connection from beginning to end. Each Reconnect and verdict left from the
+// connection before is handled first.
 func (c *Consumer) session(ctx context.Context) error {
-	select { // what was asked of an earlier connection
+	select { // a Reconnect that was meant for an earlier connection
 	case <-c.again:
 	default:
 	}
-	select { // what was written, or not, when the last connection ended
+	select { // the batch that was being written when the last connection ended
 	case o := <-c.put:
 		c.late(o)
 	default:
@@ -245,7 +252,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		return err
 	}
 	defer l.close()
-	stop := context.AfterFunc(ctx, l.drop) // until there is something to drain
+	stop := context.AfterFunc(ctx, l.drop) // the end of Run need not wait, while there are no messages to write
 	if err := c.prepare(ctx, l, known); err != nil {
 		stop()
 		return err
@@ -258,7 +265,8 @@ func (c *Consumer) session(ctx context.Context) error {
 	return s.run(ctx)
 }
 
-// recall asks the Store before the broker: without it, nothing can be taken.
+// recall reads what the Store knows of the queue. It comes before the connection to the
+// broker: without the Store, no message can be accepted.
 func (c *Consumer) recall(ctx context.Context) (Queue, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.pace.storeCall)
 	defer cancel()
@@ -266,14 +274,14 @@ func (c *Consumer) recall(ctx context.Context) (Queue, error) {
 	return q, c.storeFailed(err)
 }
 
-// settle waits for what is being written when Run ends.
+// settle waits for the batch that is being written when Run ends.
 func (c *Consumer) settle() {
 	if c.putting != nil {
 		c.late(<-c.put)
 	}
 }
 
-// late counts what was written when its channel had ended.
+// late counts a batch whose channel ended before it was acknowledged.
 func (c *Consumer) late(o verdict) {
 	stored, aside := o.kept(c.putting)
 	c.count.left(c.putting, func(s *ConsumerStats) {
@@ -283,13 +291,13 @@ func (c *Consumer) late(o verdict) {
 		s.GivenBack += int64(len(c.putting)) - stored - aside
 	})
 	if stored+aside > 0 {
-		c.log.Warn("messages were written after their connection had ended, and come again",
+		c.log.Warn("messages were written after their connection had ended, so the broker will send them again",
 			"queue", c.o.Queue, "messages", stored+aside)
 	}
 	c.putting = nil
 }
 
-// describe names what ended a session.
+// describe is an ErrUnavailable that says what ended a session.
 func describe(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{job.ErrUnavailable}, args...)...)
 }

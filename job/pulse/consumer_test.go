@@ -235,7 +235,7 @@ var storing = []law{
 		r.await(pulse.StateLost)
 		w.must(r.end())
 		w.depth(r.Queue(), 2, 0)
-		if w.log.with("level=WARN", "stopped listening in a hurry") != 1 {
+		if w.log.with("level=WARN", "stopped listening before all messages were written") != 1 {
 			w.Errorf("nobody says so:\n%s", w.log)
 		}
 	}},

@@ -12,8 +12,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// prepare makes sure that the queue is there with its bindings, and tells since when
-// messages are missing if it was not.
+// prepare makes sure that the queue exists with its bindings. If the queue should have existed
+// and did not, it reports since when messages are missing.
 func (c *Consumer) prepare(ctx context.Context, l *link, known Queue) error {
 	there, err := c.exists(l)
 	if err != nil {
@@ -23,9 +23,9 @@ func (c *Consumer) prepare(ctx context.Context, l *link, known Queue) error {
 		c.missing = known.Heard
 	}
 	if c.missing.IsZero() {
-		// What is bound next is written down first, so that a crash leaves no binding that
-		// nobody knows of. This also says that the queue is there, which would hide since
-		// when messages are missing.
+		// The new bindings are written down before they are made, so that a crash leaves no
+		// binding that the Store does not know. SaveQueue also sets Heard to now, which would
+		// hide since when messages are missing; so it must wait while that is not reported.
 		if err := c.remember(ctx, unique(slices.Concat(known.Bindings, c.o.Bindings))); err != nil {
 			return err
 		}
@@ -49,8 +49,8 @@ func (c *Consumer) prepare(ctx context.Context, l *link, known Queue) error {
 	return c.remember(ctx, c.o.Bindings)
 }
 
-// exists asks for the queue without making it. A queue that was deleted and made anew
-// looks healthy, and hides that messages are missing.
+// exists asks for the queue without making it. Declaring it at once would hide that it was
+// deleted, and so that messages are missing.
 func (c *Consumer) exists(l *link) (bool, error) {
 	err := l.with(func(ch *amqp.Channel) error {
 		return l.call(func() error {
@@ -67,12 +67,14 @@ func (c *Consumer) exists(l *link) (bool, error) {
 	return true, nil
 }
 
-// look is a passive declaration: the broker looks at the name only.
+// look is a passive declaration, which makes nothing: the broker checks the name alone, and
+// returns the queue's length.
 func (c *Consumer) look(ch *amqp.Channel) (amqp.Queue, error) {
 	return ch.QueueDeclarePassive(c.o.Queue, c.named, !c.named, !c.named, false, nil)
 }
 
-// declare makes the queue. Its arguments must never change.
+// declare makes the queue, or checks that it exists with the same arguments: the broker refuses
+// other ones.
 func (c *Consumer) declare(l *link) error {
 	err := l.with(func(ch *amqp.Channel) error {
 		return l.call(func() error {
@@ -86,7 +88,7 @@ func (c *Consumer) declare(l *link) error {
 	return nil
 }
 
-// arguments are fixed for as long as the queue exists.
+// arguments are those of the queue, which cannot change while it exists.
 func (c *Consumer) arguments() amqp.Table {
 	if !c.named {
 		return nil
@@ -94,7 +96,7 @@ func (c *Consumer) arguments() amqp.Table {
 	return amqp.Table{"x-expires": c.o.Expires.Milliseconds()}
 }
 
-// bind makes all bindings; those that are there stay.
+// bind makes all bindings. One that exists already stays as it is.
 func (c *Consumer) bind(l *link) error {
 	var b Binding
 	err := l.with(func(ch *amqp.Channel) error {
@@ -117,7 +119,8 @@ func (c *Consumer) bind(l *link) error {
 	return c.failed(doing, err)
 }
 
-// unbind takes a binding of ours away. It may be gone, and its exchange too.
+// unbind removes a binding that this Consumer made earlier and no longer wants. It is no error
+// if the binding, or its exchange, no longer exists.
 func (c *Consumer) unbind(l *link, b Binding) error {
 	err := l.with(func(ch *amqp.Channel) error {
 		return l.call(func() error { return ch.QueueUnbind(c.o.Queue, b.Key, b.Exchange, nil) })
@@ -132,7 +135,7 @@ func (c *Consumer) unbind(l *link, b Binding) error {
 	return nil
 }
 
-// tellMissing tells of the span of which no messages will come, if there is one.
+// tellMissing reports the span of time whose messages are lost, if there is one.
 func (c *Consumer) tellMissing(ctx context.Context) error {
 	if c.missing.IsZero() {
 		return nil
@@ -144,20 +147,20 @@ func (c *Consumer) tellMissing(ctx context.Context) error {
 		return c.storeFailed(err)
 	}
 	c.count.change(func(s *ConsumerStats) { s.Missing++ })
-	c.log.Warn("the queue was not there: messages are missing", "queue", c.o.Queue, "from", c.missing, "to", now)
+	c.log.Warn("the queue did not exist: messages are missing", "queue", c.o.Queue, "from", c.missing, "to", now)
 	c.tell(State{Kind: StateMissing, From: c.missing, To: now})
 	c.missing = time.Time{}
 	return nil
 }
 
-// remember writes down which bindings are ours, and that the queue is there now.
+// remember stores which bindings this Consumer made, and that the queue exists now.
 func (c *Consumer) remember(ctx context.Context, list []Binding) error {
 	ctx, cancel := context.WithTimeout(ctx, c.pace.storeCall)
 	defer cancel()
 	return c.storeFailed(c.store.SaveQueue(ctx, Queue{Name: c.o.Queue, Bindings: list}))
 }
 
-// errStore marks errors of the Store's, which time may mend.
+// errStore marks errors of the Store, which may pass with time.
 var errStore = errors.New("the store failed")
 
 func (c *Consumer) storeFailed(err error) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// final is an error that waiting does not mend: somebody must change something.
+// final is an error that does not pass with time: a person must change something.
 type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
@@ -31,12 +31,12 @@ func isFinal(err error) bool {
 	return errors.As(err, &f)
 }
 
-// longestReason is how much is shown of what the broker says, in bytes.
+// longestReason is the maximum length of the broker's words in an error, in bytes.
 const longestReason = 500
 
-// refusal is what the broker itself said; ok is false where it said nothing. The
-// client makes up errors with the broker's codes: it calls the password wrong whenever
-// a connection breaks while it is opened.
+// refusal is the code and reason that the broker itself gave; ok is false where it gave none.
+// It must look at e.Server, because the AMQP library makes errors with the broker's codes too:
+// whenever a connection breaks while it is opened, the library reports a wrong password.
 func refusal(err error) (code int, reason string, ok bool) {
 	var e *amqp.Error
 	if !errors.As(err, &e) || !e.Server {
@@ -45,7 +45,8 @@ func refusal(err error) (code int, reason string, ok bool) {
 	return e.Code, clip.Marked(e.Reason, longestReason), true
 }
 
-// failed is the error of one step of connecting. Doing says what was done, to whom.
+// failed is the error of one step of connecting; doing names the step. The broker's code
+// decides whether the error is final.
 func (c *Consumer) failed(doing string, err error) error {
 	wrap := func(sentinel error, format string, args ...any) error {
 		err := fmt.Errorf("%w: %s: "+format, append([]any{sentinel, doing}, args...)...)
@@ -67,7 +68,7 @@ func (c *Consumer) failed(doing string, err error) error {
 	case amqp.AccessRefused:
 		return final{wrap(job.ErrDenied, "the broker refuses user %s: %s", c.o.User, reason)}
 	case amqp.NotAllowed:
-		if strings.Contains(reason, "limit") { // of connections: some will end
+		if strings.Contains(reason, "limit") { // the limit of connections: some will end
 			return wrap(job.ErrUnavailable, "the broker refuses user %s: %s", c.o.User, reason)
 		}
 		return final{wrap(job.ErrDenied, "the broker refuses user %s: %s; check User and Vhost", c.o.User, reason)}
@@ -80,8 +81,8 @@ func (c *Consumer) failed(doing string, err error) error {
 	return wrap(job.ErrUnavailable, "the broker says: %d %s", code, reason)
 }
 
-// secured reports whether the error is one of TLS that says more than that the
-// connection broke.
+// secured reports whether the error is about TLS itself, such as a bad certificate, and not only
+// a connection that broke.
 func secured(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var header tls.RecordHeaderError

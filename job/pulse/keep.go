@@ -12,18 +12,18 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// delivery is a message that the broker sent and that is not acknowledged.
+// delivery is a message that the broker sent and that is not acknowledged yet.
 type delivery struct {
 	message     Message
-	tag         uint64
-	size        int
-	redelivered bool
-	at          time.Time
-	long        bool // its body was cut
+	tag         uint64    // the broker's number of it, valid on its channel alone
+	size        int       // bytes of the body before it was cut
+	redelivered bool      // the broker has sent it before
+	at          time.Time // when it came
+	long        bool      // its body was cut
 }
 
-// delivered keeps of what the broker sent what is needed. A body that is too long is
-// cut, and its memory let go.
+// delivered keeps what is needed of a delivery. A body that is too long is cut, and copied so
+// that the memory of the whole is freed.
 func (c *Consumer) delivered(d amqp.Delivery) delivery {
 	out := delivery{
 		message: Message{Exchange: d.Exchange, RoutingKey: d.RoutingKey, Body: d.Body},
@@ -39,7 +39,7 @@ func (c *Consumer) delivered(d amqp.Delivery) delivery {
 type fate int
 
 const (
-	unwritten fate = iota
+	unwritten fate = iota // not in the Store: it stays held
 	stored
 	aside
 )
@@ -52,7 +52,7 @@ type verdict struct {
 	err        error
 }
 
-// kept counts the messages that were written.
+// kept counts the messages of a batch that were stored and those that were set aside.
 func (o verdict) kept(batch []delivery) (puts, asides int64) {
 	for i := range batch {
 		switch o.fates[i] {
@@ -66,10 +66,10 @@ func (o verdict) kept(batch []delivery) (puts, asides int64) {
 	return puts, asides
 }
 
-// batchBytes is how much a batch has at most, if it has more than one message.
+// batchBytes is the maximum size of a batch's bodies, in bytes. A single message may be larger.
 const batchBytes = 4 << 20
 
-// nextBatch is how many of the held messages are written together.
+// nextBatch is the number of held messages to write in the next call of the Store.
 func (c *Consumer) nextBatch(held []delivery) int {
 	n, bytes := 0, 0
 	for _, d := range held {
@@ -81,7 +81,8 @@ func (c *Consumer) nextBatch(held []delivery) int {
 	return n
 }
 
-// keep writes a batch into the Store. The end of Run does not stop it.
+// keep writes a batch into the Store. It goes on when Run ends, since the messages are here
+// already.
 func (c *Consumer) keep(ctx context.Context, generation uint64, batch []delivery) verdict {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.pace.storeCall)
 	defer cancel()
@@ -107,8 +108,9 @@ type keeper struct {
 	fates []fate
 }
 
-// write stores the messages with these indices. Where the Store refuses them for what
-// they are, each half is tried alone, down to the messages that are to blame.
+// write stores the messages with these indices in the batch. When the Store refuses them for
+// their content, write tries each half alone, and so on, until it has found the messages at
+// fault and set them aside. One bad message among 100 takes about 14 calls.
 func (k keeper) write(ctx context.Context, indices []int) error {
 	if len(indices) == 0 {
 		return nil
@@ -136,7 +138,7 @@ func (k keeper) write(ctx context.Context, indices []int) error {
 	return k.write(ctx, indices[half:])
 }
 
-// longestWhy is how long the reason is for which a message is set aside, in bytes.
+// longestWhy is the maximum length of the reason of a message set aside, in bytes.
 const longestWhy = 1000
 
 func (k keeper) setAside(ctx context.Context, n int, why string) error {

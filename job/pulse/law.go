@@ -11,14 +11,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Bounds of what a store keeps.
+// The maximums of what a store keeps.
 const (
-	mostAsides  = 10_000              // set aside, of each queue: the newest
-	mostBody    = 16 << 10            // bytes of the body of a message that is set aside; usual ones have 2,000
+	mostAsides  = 10_000              // messages set aside for each queue; older ones are dropped
+	mostBody    = 16 << 10            // bytes of the body of a message set aside; a usual one has 2,000
 	mostWhy     = 2 << 10             // bytes of the reason
-	keepJobs    = 30 * 24 * time.Hour // since a job's last change
-	mostKey     = 255                 // bytes of a name: an index of PostgreSQL takes 2,700
-	mostMessage = 255                 // bytes of an exchange and a routing key, by AMQP
+	keepJobs    = 30 * 24 * time.Hour // after a job's last change
+	mostKey     = 255                 // bytes of a name; an index of PostgreSQL takes 2,700 bytes
+	mostMessage = 255                 // bytes of an exchange and of a routing key, by AMQP
 )
 
 // jobKey names a run in a store.
@@ -27,8 +27,8 @@ type jobKey struct{ ci, id string }
 // keyOf names the run of an event.
 func keyOf(e job.Event) jobKey { return jobKey{short(e.CI), short(e.Job.ID())} }
 
-// short is a name that every database can keep and find: one that is too long is cut,
-// and told apart from others by its hash.
+// short is a name that every database can store and index. A name of more than 255 bytes is
+// cut, and the hash of the whole is added: 190 bytes, #, and 64 hexadecimal digits.
 func short(name string) string {
 	if len(name) > mostKey {
 		sum := sha256.Sum256([]byte(name))
@@ -37,7 +37,8 @@ func short(name string) string {
 	return clean(name)
 }
 
-// clean is a text as PostgreSQL can keep it: UTF-8 without zeros.
+// clean is a text that PostgreSQL can store: UTF-8 without zero bytes. Other texts are made
+// visible.
 func clean(text string) string {
 	if utf8.ValidString(text) && !strings.ContainsRune(text, 0) {
 		return text
@@ -45,8 +46,8 @@ func clean(text string) string {
 	return job.Visible(text)
 }
 
-// sound reports whether an event can be told at all: it is of a run that has a name
-// and a status, of a push, or says that others were missed.
+// sound reports whether an event is usable: it is about a run that has an ID and a status, it
+// is about a push, or it says that events were missed.
 func sound(e job.Event) bool {
 	if e.Job == nil {
 		return e.Missed || e.Push != nil
@@ -55,9 +56,13 @@ func sound(e job.Event) bool {
 	return e.Job.ID() != "" && s >= job.StatusUnscheduled && s <= job.StatusCoalesced
 }
 
-// news are the events of messages that are new to who knows the statuses in known, in
-// their order, and the last of them for each run. An event without a run, of a push or
-// one that says that others were missed, is always new.
+// news returns the events that are new to somebody who knows the statuses in known, in their
+// order (fresh), and the last of them for each run (last). An event is new when its run can
+// still go from the known status to the event's; see After. An event without a run is always
+// new.
+//
+// For example, known is running, and the events are pending, success, running. Only success
+// is new: pending comes late, and so does the second running.
 func news(known map[jobKey]job.Status, told []Told) (fresh []job.Event, last map[jobKey]job.Event) {
 	last = map[jobKey]job.Event{}
 	for _, t := range told {
@@ -82,7 +87,7 @@ func news(known map[jobKey]job.Status, told []Told) (fresh []job.Event, last map
 	return fresh, last
 }
 
-// runs are the runs that messages told of, each once.
+// runs are the runs that the events of messages are about, each once.
 func runs(told []Told) []jobKey {
 	var out []jobKey
 	seen := map[jobKey]bool{}
@@ -99,7 +104,7 @@ func runs(told []Told) []jobKey {
 	return out
 }
 
-// cut is what is kept of a message that is set aside.
+// cut is a message set aside in the form in which a store keeps it, with its texts shortened.
 func (a Aside) cut() Aside {
 	m := a.Message
 	m.Exchange, m.RoutingKey = clean(clip.Text(m.Exchange, mostMessage)), clean(clip.Text(m.RoutingKey, mostMessage))

@@ -13,33 +13,34 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// session is one channel on which messages come. Its generation is in the deliveries'
-// outcomes: a delivery tag means another message on another channel.
+// session is one channel on which messages come. Its generation is in the verdicts on its
+// batches, because a delivery tag is valid on its own channel alone: on another channel the
+// same number is another message.
 type session struct {
 	c          *Consumer
 	l          *link
 	ch         *amqp.Channel
 	generation uint64
 
-	deliveries <-chan amqp.Delivery // nil when the client has handed over all of them
+	deliveries <-chan amqp.Delivery // nil when the library has handed over all of them
 	closed     chan *amqp.Error     // the broker closed the channel or the connection
 	cancelled  chan string          // the broker deleted the queue
-	trouble    chan error           // of watch
+	trouble    chan error           // the error that ended watch
 
-	held      []delivery // came, and are not being written
-	consuming bool
-	draining  bool
-	drainEnd  <-chan time.Time
+	held      []delivery       // came, and are not being written yet
+	consuming bool             // the broker sends messages
+	draining  bool             // Run ends: only what has come is still written
+	drainEnd  <-chan time.Time // when draining is given up
 
-	failed  time.Time        // since when the Store has failed; zero while it works
-	retry   <-chan time.Time // nil unless the Store is given time
+	failed  time.Time        // the Store fails since then; zero while it works
+	retry   <-chan time.Time // when to try to store again; nil while there is no need to wait
 	wait    time.Duration    // before the next attempt to store
-	giveUp  <-chan time.Time // when messages go back to the broker
-	watched chan struct{}    // is closed when watch has ended
+	giveUp  <-chan time.Time // when the messages go back to the broker
+	watched chan struct{}    // closed when watch has ended
 }
 
-// open opens the channel and begins to consume, with the broker's sending bounded
-// first.
+// open opens the channel, limits how many messages the broker sends ahead (Prefetch), and
+// begins to consume. In this order, or the broker would send without a limit.
 func (c *Consumer) open(l *link) (*session, error) {
 	ch, err := l.channel()
 	if err != nil {
@@ -53,7 +54,7 @@ func (c *Consumer) open(l *link) (*session, error) {
 		trouble:   make(chan error, 1), watched: make(chan struct{}),
 	}
 	if err := l.call(func() error { return ch.Qos(c.o.Prefetch, 0, false) }); err != nil {
-		return nil, c.failed("bounding what is sent", err)
+		return nil, c.failed("setting the prefetch limit", err)
 	}
 	return s, s.consume()
 }
@@ -61,7 +62,7 @@ func (c *Consumer) open(l *link) (*session, error) {
 // tag names the consumer within its channel.
 func (s *session) tag() string { return "mozci-" + strconv.FormatUint(s.generation, 10) }
 
-// consume lets messages come.
+// consume tells the broker to send messages.
 func (s *session) consume() error {
 	c := s.c
 	var deliveries <-chan amqp.Delivery
@@ -84,8 +85,8 @@ func (s *session) consume() error {
 	return nil
 }
 
-// stop lets no more messages come. Those that are on their way are still read from
-// deliveries, which the client closes behind them.
+// stop tells the broker to send no more messages. Those on their way are still read from
+// deliveries, which the library closes after them.
 func (s *session) stop() error {
 	if !s.consuming {
 		return nil
@@ -94,8 +95,8 @@ func (s *session) stop() error {
 	return s.l.call(func() error { return s.ch.Cancel(s.tag(), false) })
 }
 
-// run takes messages until ctx is done and everything is written, which is no error,
-// or until the session ends otherwise.
+// run accepts messages until ctx is done; then it writes what it has and returns nil. Any other
+// end of the session is an error.
 func (s *session) run(ctx context.Context) error {
 	watching, cancel := context.WithCancel(ctx)
 	go s.watch(watching)
@@ -125,13 +126,13 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-// next waits for whatever comes next.
+// next waits for the next thing to happen, and handles it.
 func (s *session) next(done <-chan struct{}) error {
 	c := s.c
 	select {
-	case <-done: // is handled by run
+	case <-done: // run handles it
 	case <-s.drainEnd:
-		return describe("messages could not be written within %s, and the broker has them", c.pace.drain)
+		return describe("messages could not be written within %s; the broker keeps them", c.pace.drain)
 	case d, ok := <-s.deliveries:
 		if !ok && s.consuming {
 			return s.reason()
@@ -148,7 +149,7 @@ func (s *session) next(done <-chan struct{}) error {
 	case <-s.retry:
 		s.retry = nil
 	case <-s.giveUp:
-		return fmt.Errorf("%w for %s, and the broker has the messages", errStore, c.pace.storeDown)
+		return fmt.Errorf("%w for %s; the broker keeps the messages", errStore, c.pace.storeDown)
 	case <-s.l.gone:
 		return s.reason()
 	case e := <-s.closed:
@@ -158,15 +159,15 @@ func (s *session) next(done <-chan struct{}) error {
 	case err := <-s.trouble:
 		return err
 	case why := <-c.again:
-		c.log.Warn("connecting anew", "queue", c.o.Queue, "reason", why)
-		return describe("another connection was asked for: %s", why)
+		c.log.Warn("connecting again", "queue", c.o.Queue, "reason", why)
+		return describe("a new connection was requested: %s", why)
 	}
 	return nil
 }
 
 var errDeleted = describe("the broker cancelled the consumer: the queue was deleted")
 
-// reason is why no more messages come: there are three ways to hear of it.
+// reason is why no more messages come. The library reports it in one of three ways.
 func (s *session) reason() error {
 	select {
 	case <-s.cancelled:
@@ -176,11 +177,11 @@ func (s *session) reason() error {
 	case <-s.l.gone:
 		return s.ended(s.l.why)
 	default:
-		return describe("the client ended the deliveries")
+		return describe("the AMQP library ended the deliveries")
 	}
 }
 
-// ended is the error with which the channel or its connection was closed.
+// ended is the error for a channel or connection that was closed.
 func (s *session) ended(e *amqp.Error) error {
 	switch {
 	case s.l.overdue.Load():
@@ -196,8 +197,8 @@ func (s *session) empty() bool {
 	return s.deliveries == nil && len(s.held) == 0 && s.c.putting == nil
 }
 
-// proceed writes the next batch, or lets messages come again once those are written
-// that came before the Store failed.
+// proceed begins to write the next batch, if there is one. After a failure of the Store it
+// consumes again once everything that had come before is written.
 func (s *session) proceed(ctx context.Context) error {
 	c := s.c
 	switch {
@@ -214,7 +215,8 @@ func (s *session) proceed(ctx context.Context) error {
 	return nil
 }
 
-// written acknowledges what the Store has.
+// written handles a verdict: it acknowledges what the Store has, and puts the rest back at the
+// head of held.
 func (s *session) written(o verdict) error {
 	c := s.c
 	if o.generation != s.generation {
@@ -250,8 +252,8 @@ func (s *session) written(o verdict) error {
 	return nil
 }
 
-// acknowledge tells the broker that it may forget messages, one by one. One goroutine at a
-// time does so.
+// acknowledge tells the broker that it may forget messages. It does so one by one: the "multiple"
+// flag would also acknowledge every earlier message, and some of these may not be written.
 func (s *session) acknowledge(list []delivery) error {
 	if len(list) == 0 {
 		return nil
@@ -270,7 +272,8 @@ func (s *session) acknowledge(list []delivery) error {
 	return err
 }
 
-// storeFails lets no more messages come, and tries again later.
+// storeFails stops the consuming at the first failure of the Store, and sets the time of the
+// next attempt.
 func (s *session) storeFails(err error) error {
 	c := s.c
 	s.retry, s.wait = time.After(jitter(s.wait)), min(2*s.wait, max(c.pace.storeWait, c.o.Retry))
@@ -279,7 +282,7 @@ func (s *session) storeFails(err error) error {
 	}
 	s.failed, s.giveUp = time.Now(), time.After(c.pace.storeDown)
 	c.count.change(func(st *ConsumerStats) { st.StoreDown = s.failed })
-	c.log.Error("the store fails, and messages are left to the broker", "queue", c.o.Queue, "error", err)
+	c.log.Error("the store fails; the broker keeps the messages", "queue", c.o.Queue, "error", err)
 	if s.draining {
 		return nil
 	}
@@ -287,7 +290,7 @@ func (s *session) storeFails(err error) error {
 	return s.stop()
 }
 
-// storeWorks ends what storeFails began; proceed lets messages come again.
+// storeWorks ends what storeFails began; proceed will consume again.
 func (s *session) storeWorks() {
 	s.wait = s.c.o.Retry
 	if s.failed.IsZero() {
@@ -298,7 +301,7 @@ func (s *session) storeWorks() {
 	s.c.count.change(func(st *ConsumerStats) { st.StoreDown = time.Time{} })
 }
 
-// age notes when the oldest message came that is held.
+// age notes when the oldest message came that is not written yet; see ConsumerStats.Lag.
 func (s *session) age() {
 	var oldest time.Time
 	switch {
@@ -312,15 +315,15 @@ func (s *session) age() {
 	s.c.count.mu.Unlock()
 }
 
-// leave ends a session in which everything is written.
+// leave ends a session after everything was written.
 func (s *session) leave(ctx context.Context) error {
 	if err := s.c.remember(context.WithoutCancel(ctx), s.c.o.Bindings); err != nil {
-		s.c.log.Warn("the queue could not be written down", "queue", s.c.o.Queue, "error", err)
+		s.c.log.Warn("the state of the queue could not be stored", "queue", s.c.o.Queue, "error", err)
 	}
-	return s.l.call(s.ch.Close) // after this, the broker has read the acknowledgements
+	return s.l.call(s.ch.Close) // once it returns, the broker has read the acknowledgements
 }
 
-// end counts what is held no more: the broker sends it again.
+// end counts the messages that are given up with the session: the broker sends them again.
 func (s *session) end() {
 	s.c.count.left(s.held, func(st *ConsumerStats) {
 		st.GivenBack += int64(len(s.held))

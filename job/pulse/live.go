@@ -16,115 +16,118 @@ import (
 // LiveOptions say what a Live listens to. Store, Decode, CI and Consumer are required.
 type LiveOptions struct {
 	Store  Store   // keeps the messages until they are done
-	Decode Decoder // of the CI's source
-	// Queue is the queue's name, at the broker and in Store. Default: the one that the
-	// consumer names by a method Queue, as a Consumer does.
+	Decode Decoder // the decoder of the CI's source
+	// Queue is the queue's name, at the broker and in Store. Default: the name that the
+	// consumer's method Queue returns, if it has one; a Consumer has.
 	Queue string
 	CI    string // the CI's name, as in the events that Decode returns
-	// Consumer makes what listens, as Listen does: it writes what it hears into the
-	// store that it is given, which tells Live of it, and it tells its states. It is
-	// called once, by NewLive.
+	// Consumer makes the listener, as Listen does. The listener must write its messages
+	// into the store s, which is Store with a tap by which Live notices them, and report
+	// its states to onState. NewLive calls it once.
 	Consumer func(s Store, onState func(State)) (Listener, error)
 
-	// Poll is how often listeners are told to look for themselves while Pulse is down.
-	// Default 1 minute.
+	// Poll is how often watchers get an event with Missed while Pulse is down, so that
+	// they ask the CI. Default 1 minute.
 	Poll time.Duration
-	// Safety is the same while Pulse is up: messages get lost. Default 10 minutes.
+	// Safety is how often they get one while Pulse is up, since messages get lost even
+	// then. Default 10 minutes.
 	Safety time.Duration
 	// Grace is how late a message may be before it counts as missing. Default 1 minute.
 	Grace time.Duration
 
-	// Holder names this process to Store; none that runs at the same time may have the
-	// same name. One that has the name of the process before it need not wait for the
-	// end of its leases. Default: the host's name and a random one.
+	// Holder is the name of this process in Store. No two processes that run at the same
+	// time may have the same one. A process that starts with the name of the one before
+	// it need not wait for that one's leases to end. Default: the host's name and a
+	// random text.
 	Holder string
-	Lease  time.Duration // default 2 minutes
-	Batch  int           // messages that are taken at a time. Default 200
-	// Decoders is how many messages are decoded at a time, as the CI may be asked for
-	// each. Default 8.
+	Lease  time.Duration // how long a taken message is this process's own; default 2 minutes
+	Batch  int           // the maximum number of messages taken at a time; default 200
+	// Decoders is the number of messages decoded at the same time; decoding may need
+	// requests to the CI. Default 8.
 	Decoders int
-	// DecodeTimeout bounds the decoding of one message. Default 30 seconds.
+	// DecodeTimeout limits the decoding of one message. Default 30 seconds.
 	DecodeTimeout time.Duration
 
 	Logger *slog.Logger // nil discards
 }
 
-// Live is a job.Scheduler around another one, and a job.Watcher by Pulse. NewLive makes
-// one; it is safe for concurrent use.
+// Live wraps a job.Scheduler and adds a job.Watcher whose events come from Pulse. NewLive
+// makes one; it is safe for concurrent use.
 //
-// # What is told
+// # Which events come
 //
-// A message is taken from the store, decoded, and done: Store.Done forgets it and
-// writes down how far its runs are, in one. Only then the events that it calls new are
-// told to listeners. So an event is told once, also where several processes share a
-// store, and never one that is further back than what was told. A process that is
-// killed in between has told nobody; but its listeners are gone with it, and whoever
-// watches next is first told to look: see Watch. Where the store did not say whether it
-// wrote, events may be told twice.
+// Live takes a message from the store, decodes it, and calls Store.Done, which forgets the
+// message and stores the new statuses of its runs in one transaction. Only then do watchers
+// get the events that Done returned as new. So an event comes once, even where several
+// processes share a store, and no event sets a run back behind an earlier one.
 //
-// Processes that share a store share the events: each is told by one of them. One that
-// must hear all of them itself has a store of its own, such as a Memory.
+// A process that is killed after Done has not passed the events on. But its watchers end with
+// it, and every new watcher first gets an event with Missed. When the store did not say
+// whether it wrote, events may come twice.
 //
-// # What is not
+// Processes that share a store also share the events: each event comes in one of them. A
+// process that needs all events must have a store of its own, such as a Memory.
 //
-// Pulse is advisory. Listeners are told that they may have missed something (see
-// job.Event.Missed) when they begin, after each connect, when messages are known to be
-// missing, each Safety, each Poll while Pulse is down, and when they are too slow. Who
-// waits for something then asks the CI.
+// # Which events may be missing
 //
-// A message that cannot be decoded while the CI does not answer is tried again, for
-// about a day; one that cannot be decoded at all is set aside.
+// Pulse loses messages. Watchers get an event with job.Event.Missed set, and must then ask the
+// CI, in these cases: when they begin, after each connect, when messages are known to be
+// missing, each Safety, each Poll while Pulse is down, and when they read too slowly.
 //
-// What the other Scheduler tells as a Watcher itself is not told: Live is for CIs that
-// Pulse speaks for.
+// A message that cannot be decoded because the CI does not answer is tried again, for about a
+// day. One that cannot be decoded at all is set aside.
+//
+// The wrapped Scheduler's own events, if it is a Watcher, do not come: Live is for CIs whose
+// events are on Pulse.
 type Live struct {
 	ci       job.Scheduler
 	o        LiveOptions
 	log      *slog.Logger
 	consumer Listener
-	arrived  chan struct{} // has a value when messages were stored
-	told     *Once
-	unheard  *flight.Cache[jobKey, job.Status] // what was counted as unheard
+	arrived  chan struct{}                     // has a value when messages were stored
+	told     *Once                             // the events that watchers got
+	unheard  *flight.Cache[jobKey, job.Status] // the changes that were counted as unheard
 
 	mu        sync.Mutex
 	running   bool
-	since     time.Time // when it was connected; where it is up
+	since     time.Time // when it was connected last; of use only while it is up
 	listeners map[*listener]bool
 	stats     LiveStats
 	lately    lately
 	said      said
 }
 
-// said is what was logged and must not be logged again.
+// said has what was logged already, so that it is not logged again and again.
 type said struct{ down, store, aside, unheard bool }
 
-// lately is what happened since the last look at it, each Safety.
+// lately counts what happened since the last look; there is one each Safety.
 type lately struct {
 	messages, unheard, aside int
-	silent                   int // looks in a row that found changes and no message
+	silent                   int // consecutive looks that found unheard changes and no messages
 }
 
-// LiveStats are what a Live did since it was made.
+// LiveStats are a Live's figures since it was made.
 type LiveStats struct {
-	Up        bool
-	Since     time.Time // when Up last changed; zero where it never was up
-	Connects  int       // how often Pulse was connected
-	Listeners int       // now
-	Messages  int       // that came, or were in the store before
+	Up        bool      // Pulse is connected
+	Since     time.Time // when Up last changed; zero if it never was up
+	Connects  int       // connections to Pulse
+	Listeners int       // the present number of watchers
+	Messages  int       // messages that came, or were in the store before
 	Last      time.Time // when the last one came; zero for never
-	Events    int       // that were told, to however many listeners
-	Known     int       // that were not told, as they were known
-	Later     int       // how often a message was put off
-	Aside     int       // messages that were set aside
-	Behind    int       // how often a listener was too slow, and was told to look instead
-	Gaps      int       // how often messages were known to be missing
-	// Unheard is how many changes of runs the CI showed that Pulse did not bring.
+	Events    int       // events passed on; each counts once, however many watchers there are
+	Known     int       // events not passed on, since they were known
+	Later     int       // times that a message was put off
+	Aside     int       // messages set aside
+	Behind    int       // times that a watcher was too slow, and got an event with Missed instead
+	Gaps      int       // times that messages were known to be missing
+	// Unheard is the number of changes of runs that the CI showed and Pulse did not
+	// bring.
 	Unheard int
-	// Rebuilt is how often the connection was built anew, as it was silent.
+	// Rebuilt is how often the connection was replaced because it was silent.
 	Rebuilt int
 }
 
-// mostTold is how many runs a Live remembers to have told of.
+// mostTold is the number of runs whose last events a Live remembers.
 const mostTold = 200_000
 
 // NewLive returns a Live around a CI. It does no I/O: see Run.
@@ -155,8 +158,8 @@ func NewLive(ci job.Scheduler, o LiveOptions) (*Live, error) {
 	return l, nil
 }
 
-// Listen makes a Consumer with these options, for LiveOptions.Consumer. Options.OnState is
-// told the states after the Live.
+// Listen returns a function for LiveOptions.Consumer that makes a Consumer with these options.
+// Options.OnState gets each state after the Live.
 func Listen(o Options) func(Store, func(State)) (Listener, error) {
 	return func(s Store, onState func(State)) (Listener, error) {
 		also := o.OnState
@@ -201,9 +204,9 @@ func (o LiveOptions) defaults() LiveOptions {
 	return o
 }
 
-// Run listens, and does what was stored, until ctx is done; then it returns nil. An
-// error with which it ends before says why it never will listen. Listeners may watch
-// before, while and after it runs: where it does not, Pulse is down.
+// Run listens to Pulse and handles stored messages until ctx is done; then it returns nil. If
+// it ends earlier, its error says why it can never listen. Watchers may begin before, during
+// and after Run; while it does not run, they see Pulse as down.
 func (l *Live) Run(ctx context.Context) error {
 	const op = "pulse.run"
 	l.mu.Lock()
@@ -234,14 +237,14 @@ func (l *Live) Run(ctx context.Context) error {
 	return job.Wrap(op, l.o.Queue, err)
 }
 
-// Jobs asks the CI, and compares what it shows with what Pulse told.
+// Jobs asks the CI, and counts the changes in its answer that Pulse did not bring.
 func (l *Live) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
 	jobs, err := l.ci.Jobs(ctx, p, names...)
 	l.compare(ctx, jobs)
 	return jobs, err
 }
 
-// History asks the CI, where it can, and compares as Jobs does.
+// History asks the CI, if it has a History, and counts as Jobs does.
 func (l *Live) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
 	all, err := job.History(ctx, l.ci, pushes, labels...)
 	for _, of := range all {
@@ -250,7 +253,7 @@ func (l *Live) History(ctx context.Context, pushes []job.Push, labels ...string)
 	return all, err
 }
 
-// Trigger asks the CI.
+// Trigger passes the request to the CI.
 func (l *Live) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	return l.ci.Trigger(ctx, req)
 }
@@ -258,14 +261,14 @@ func (l *Live) Trigger(ctx context.Context, req job.Request) (job.Receipt, error
 // Unwrap is the CI, for its other abilities; see job.As.
 func (l *Live) Unwrap() job.Scheduler { return l.ci }
 
-// Up reports whether Pulse is connected, as far as anybody knows.
+// Up reports whether Pulse is connected, as far as the listener has reported.
 func (l *Live) Up() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stats.Up
 }
 
-// Stats are what happened until now.
+// Stats returns the present figures.
 func (l *Live) Stats() LiveStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -274,7 +277,7 @@ func (l *Live) Stats() LiveStats {
 	return out
 }
 
-// tapped is a store that tells Live of what is put into it.
+// tapped is a store that notifies Live when messages are put into it.
 type tapped struct {
 	Store
 	live *Live
@@ -296,6 +299,6 @@ func (l *Live) heard(n int) {
 	l.mu.Unlock()
 	select {
 	case l.arrived <- struct{}{}:
-	default: // it is known already
+	default: // a notice is waiting already
 	}
 }

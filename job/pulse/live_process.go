@@ -15,16 +15,16 @@ import (
 
 // Waits of the processing.
 const (
-	idle       = time.Second      // until the next look for what other processes stored, or put off
-	flushEvery = time.Second      // what is decoded waits so long for what is not
+	idle       = time.Second      // until the next look for messages that others stored, or that were put off
+	flushEvery = time.Second      // a decoded message waits this long for those that are not decoded yet
 	firstWait  = 5 * time.Second  // before a message is tried again; it doubles each time
-	lastWait   = 10 * time.Minute // and is no longer than this
-	mostTries  = 150              // about a day
-	storeFirst = time.Second      // before a store that failed is asked again; it doubles each time
-	storeLast  = time.Minute
+	lastWait   = 10 * time.Minute // the maximum of that wait
+	mostTries  = 150              // 5 s, 10 s … 320 s, then 143 times 10 minutes: about a day
+	storeFirst = time.Second      // before the next call of a store that failed; it doubles each time
+	storeLast  = time.Minute      // the maximum of that wait
 )
 
-// process does what is stored until ctx is done.
+// process handles stored messages until ctx is done.
 func (l *Live) process(ctx context.Context) {
 	for ctx.Err() == nil {
 		var taken []Message
@@ -40,7 +40,7 @@ func (l *Live) process(ctx context.Context) {
 	}
 }
 
-// await waits for messages.
+// await waits until messages arrive, or for idle.
 func (l *Live) await(ctx context.Context) {
 	t := time.NewTimer(idle)
 	defer t.Stop()
@@ -51,8 +51,8 @@ func (l *Live) await(ctx context.Context) {
 	}
 }
 
-// insist calls the store until it does what it shall, or ctx is done. It returns how
-// often that failed.
+// insist calls do until it succeeds or ctx is done, with growing waits. It returns the number of
+// failures.
 func (l *Live) insist(ctx context.Context, do func() error) (failed int) {
 	wait := storeFirst
 	for ctx.Err() == nil {
@@ -83,7 +83,7 @@ func (l *Live) storeIs(err error) {
 	switch {
 	case !changed:
 	case err != nil:
-		l.log.Warn("the store of Pulse does not answer: messages wait", "queue", l.o.Queue, "error", err)
+		l.log.Warn("the store of Pulse does not answer; messages wait", "queue", l.o.Queue, "error", err)
 	default:
 		l.log.Info("the store of Pulse answers again", "queue", l.o.Queue)
 	}
@@ -94,19 +94,19 @@ type decoded struct {
 	message Message
 	events  []job.Event
 	err     error
-	left    bool // it was not tried
+	left    bool // it was not tried, and stays in the store
 }
 
-// outcome is what is to be written down about messages.
+// outcome is what to store about messages.
 type outcome struct {
-	told  []Told
-	later []Message
-	aside []Aside
+	told  []Told    // decoded
+	later []Message // to try again
+	aside []Aside   // cannot be decoded
 }
 
-// batch decodes messages, a few at a time, and writes down what became of them: at the
-// end, and each second until then, so that none waits long for another. What was not
-// begun by the middle of the lease is left: it is taken again with a new one.
+// batch decodes messages, a few at a time, and stores the results each second and at the end,
+// so that no message waits long for a slow one. Messages whose decoding has not begun by the
+// middle of the lease are left: they are taken again under a new lease.
 func (l *Live) batch(ctx context.Context, taken []Message) {
 	l.mu.Lock()
 	l.stats.Messages += len(taken)
@@ -140,7 +140,7 @@ func (l *Live) decodeAll(ctx context.Context, taken []Message, results chan<- de
 	close(waiting)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for range min(l.o.Decoders, len(taken)) { // each decodes many: its stack has grown by then
+	for range min(l.o.Decoders, len(taken)) { // goroutines that live on, since their stacks have grown already
 		wg.Go(func() {
 			for m := range waiting {
 				if ctx.Err() == nil && !time.Now().After(until) {
@@ -148,7 +148,7 @@ func (l *Live) decodeAll(ctx context.Context, taken []Message, results chan<- de
 					continue
 				}
 				l.mu.Lock()
-				l.stats.Messages-- // it comes again
+				l.stats.Messages-- // it will be taken, and counted, again
 				l.mu.Unlock()
 				results <- decoded{message: m, left: true}
 			}
@@ -156,7 +156,8 @@ func (l *Live) decodeAll(ctx context.Context, taken []Message, results chan<- de
 	}
 }
 
-// decode decodes a message. It never fails for more than that one.
+// decode decodes a message. Whatever the decoder does, even a panic, affects this message
+// alone.
 func (l *Live) decode(ctx context.Context, m Message) (out decoded) {
 	out.message = m
 	decoding, cancel := context.WithTimeout(ctx, l.o.DecodeTimeout)
@@ -175,7 +176,7 @@ func (l *Live) decode(ctx context.Context, m Message) (out decoded) {
 					job.ErrMalformed)
 			}
 		}
-	case ctx.Err() != nil: // Run ends; it says nothing of the message
+	case ctx.Err() != nil: // Run ends: the error says nothing about the message
 		out.events, out.left = nil, true
 	case decoding.Err() != nil && !errors.Is(out.err, job.ErrUnavailable):
 		out.err = fmt.Errorf("%w: it took longer than %s: %w", job.ErrUnavailable, l.o.DecodeTimeout, out.err)
@@ -183,7 +184,7 @@ func (l *Live) decode(ctx context.Context, m Message) (out decoded) {
 	return out
 }
 
-// add finds out what is to become of a message.
+// add decides what to do with a message.
 func (out *outcome) add(r decoded) {
 	switch {
 	case r.left:
@@ -193,17 +194,17 @@ func (out *outcome) add(r decoded) {
 		out.later = append(out.later, r.message)
 	default:
 		if errors.Is(r.err, job.ErrUnavailable) {
-			r.err = fmt.Errorf("given up after it was tried %d times: %w", r.message.Tries+1, r.err)
+			r.err = fmt.Errorf("given up after %d tries: %w", r.message.Tries+1, r.err)
 		}
 		out.aside = append(out.aside, Aside{Message: r.message, Why: r.err.Error()})
-		if len(r.events) > 0 { // what could be read of it
+		if len(r.events) > 0 { // the events that could be decoded all the same
 			out.told = append(out.told, Told{Events: r.events})
 		}
 	}
 }
 
-// flush writes down what became of messages, in the order in which they came, and tells
-// listeners. What is not written when ctx is done is still in the store.
+// flush stores what became of messages, in the order in which they came, and passes the events
+// on. Messages that are not handled when ctx is done stay in the store.
 func (l *Live) flush(ctx context.Context, ready []decoded) {
 	slices.SortFunc(ready, func(a, b decoded) int { return cmp.Compare(a.message.ID, b.message.ID) })
 	var out outcome
@@ -223,7 +224,7 @@ func (l *Live) flush(ctx context.Context, ready []decoded) {
 	}
 }
 
-// setAside sets messages aside, and logs the first of them; see look for the others.
+// setAside sets messages aside. It logs the first of them; look logs the number of the others.
 func (l *Live) setAside(ctx context.Context, aside []Aside) {
 	if len(aside) == 0 {
 		return
@@ -245,14 +246,19 @@ func (l *Live) setAside(ctx context.Context, aside []Aside) {
 	}
 }
 
-// mostRefused is how often a store that answers may refuse messages, until the one that
-// it refuses is looked for.
+// mostRefused is how often in a row a store that works may refuse the same messages. Then done
+// searches for the message that it cannot store.
 const mostRefused = 5
 
-// done is done with messages, and tells what is new of them. Where the store failed
-// before, it may have written what it did not say: then all events are told that are
-// new here. One message that the store cannot write must not hold up the others: it is
-// found, and set aside. refused is how often the store refused them before.
+// done calls Store.Done for messages and passes the new events on.
+//
+// When a call failed before one succeeded, the failed call may have written all the same, and
+// then Done returns nothing as new. In this case all events are passed on that are new to this
+// process.
+//
+// A message that the store cannot write must not hold up the others. done finds it by halves
+// and sets it aside. refused is the number of refusals before; the store counts as working
+// when its clock answers.
 func (l *Live) done(ctx context.Context, told []Told, refused int) {
 	var fresh []job.Event
 	var err error
@@ -275,13 +281,13 @@ func (l *Live) done(ctx context.Context, told []Told, refused int) {
 	all := eventsOf(told)
 	switch {
 	case ctx.Err() != nil && err != nil:
-		// they are still in the store
+		// the messages are still in the store
 	case answers && len(told) > 1:
 		l.done(ctx, told[:len(told)/2], mostRefused-1)
 		l.done(ctx, told[len(told)/2:], mostRefused-1)
 	case answers:
 		l.setAside(ctx, []Aside{{
-			Message: told[0].Message, Why: "the store cannot write down what it told: " + err.Error(),
+			Message: told[0].Message, Why: "its events cannot be stored: " + err.Error(),
 		}})
 	case unsure || failed > 0:
 		l.tell(all, len(all))

@@ -8,7 +8,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// onState takes what the consumer tells about itself.
+// onState handles a state that the listener reports.
 func (l *Live) onState(s State) {
 	switch s.Kind {
 	case StateListening:
@@ -24,7 +24,8 @@ func (l *Live) onState(s State) {
 	}
 }
 
-// connected: messages come. Those between the last connection and this one may not.
+// connected handles StateListening. Messages come from now on; those between the last
+// connection and this one may be lost.
 func (l *Live) connected() {
 	l.mu.Lock()
 	again := l.said.down
@@ -32,14 +33,14 @@ func (l *Live) connected() {
 	l.stats.Connects++
 	l.switched(true)
 	l.since, l.lately.silent = time.Now(), 0
-	l.missed("Pulse is connected: what happened before may not have been told")
+	l.missed("Pulse is connected; earlier changes may not have been reported")
 	l.mu.Unlock()
 	if again {
 		l.log.Info("Pulse is back", "queue", l.o.Queue)
 	}
 }
 
-// lost: no messages come. It is said once.
+// lost handles StateLost: no messages come. It is logged once until Pulse is back.
 func (l *Live) lost(err error) {
 	l.mu.Lock()
 	first := !l.said.down
@@ -51,7 +52,7 @@ func (l *Live) lost(err error) {
 	}
 }
 
-// stopped: Run ends. Where it was told to that is nothing to talk about.
+// stopped handles the end of Run. An end that the caller wanted is not logged.
 func (l *Live) stopped(err error) {
 	if err != nil {
 		l.lost(err)
@@ -63,8 +64,8 @@ func (l *Live) stopped(err error) {
 	l.mu.Unlock()
 }
 
-// switched notes whether Pulse is up; mu is held. Listeners look at what that means for
-// them.
+// switched notes whether Pulse is up; mu is held. It wakes the watchers, since the time of
+// their next look changes between Poll and Safety.
 func (l *Live) switched(up bool) {
 	if l.stats.Up == up {
 		return
@@ -75,7 +76,7 @@ func (l *Live) switched(up bool) {
 	}
 }
 
-// mind looks, each Safety, whether Pulse still tells what happens.
+// mind checks, each Safety, whether Pulse still brings what happens.
 func (l *Live) mind(ctx context.Context) {
 	t := time.NewTicker(l.o.Safety)
 	defer t.Stop()
@@ -89,7 +90,8 @@ func (l *Live) mind(ctx context.Context) {
 	}
 }
 
-// mostSilent is how many looks in a row may find changes, and no message at all.
+// mostSilent is the number of consecutive looks that find changes at the CI and no message at
+// all, after which the connection is replaced: it may be open and dead.
 const mostSilent = 2
 
 func (l *Live) look() {
@@ -112,21 +114,22 @@ func (l *Live) look() {
 	}
 	if rebuild {
 		why := fmt.Sprintf("Pulse was silent for %s, while the CI showed changes", mostSilent*l.o.Safety)
-		l.log.Warn("Pulse is connected and silent: connecting anew", "queue", l.o.Queue, "why", why)
+		l.log.Warn("Pulse is connected but silent; connecting again", "queue", l.o.Queue, "why", why)
 		l.consumer.Reconnect(why)
 	}
 }
 
-// knower is a Store that tells how far runs are.
+// knower is a Store that knows the statuses of runs.
 type knower interface {
 	Statuses(ctx context.Context, ci string, ids []string) (map[string]job.Status, error)
 }
 
-// askStore bounds a question to the store that somebody waits for who asked the CI.
+// askStore limits a call of the store within Jobs, whose caller waits.
 const askStore = 5 * time.Second
 
-// compare counts the changes that a CI shows and that Pulse did not bring, though it
-// was connected before them and had time since: each once.
+// compare counts the changes in an answer of the CI that Pulse did not bring, each once. A
+// change counts only if Pulse was connected for Grace before it, and had Grace of time since:
+// with Grace 1 minute and a connection since 12:00, a change at 12:03 counts from 12:04 on.
 func (l *Live) compare(ctx context.Context, jobs []job.Job) {
 	l.mu.Lock()
 	up, since := l.stats.Up, l.since
@@ -145,12 +148,12 @@ func (l *Live) compare(ctx context.Context, jobs []job.Job) {
 	if len(ids) == 0 {
 		return
 	}
-	if store, ok := l.o.Store.(knower); ok { // another process may have told of them
+	if store, ok := l.o.Store.(knower); ok { // another process may have got the messages
 		asking, cancel := context.WithTimeout(ctx, askStore)
 		defer cancel()
 		known, err := store.Statuses(asking, l.o.CI, ids)
 		if err != nil {
-			return // nothing can be said
+			return // without the store's answer nothing can be counted
 		}
 		for id, s := range known {
 			if reached(s) >= reached(at[id]) {
@@ -161,7 +164,7 @@ func (l *Live) compare(ctx context.Context, jobs []job.Job) {
 	l.count(at)
 }
 
-// count counts changes that were not heard of.
+// count counts unheard changes, and logs the first.
 func (l *Live) count(at map[string]job.Status) {
 	if len(at) == 0 {
 		return
@@ -185,18 +188,19 @@ func (l *Live) count(at map[string]job.Status) {
 
 func (l *Live) key(id string) jobKey { return jobKey{short(l.o.CI), short(id)} }
 
-// knows reports whether Pulse told that a run is so far, or it was counted already.
+// knows reports whether Pulse has brought this status of a run or a later one, or whether the
+// change was counted already.
 func (l *Live) knows(id string, s job.Status) bool {
 	told, ok := l.told.status(l.key(id))
 	counted, done := l.unheard.Get(l.key(id))
 	return ok && reached(told) >= reached(s) || done && reached(counted) >= reached(s)
 }
 
-// reached is how far a run is as a message tells it: how it ended the source may know
-// better later, without a message.
+// reached is the stage of a run as far as messages can tell it. All ends are one stage: a source
+// may correct a result later without a message.
 func reached(s job.Status) int { return min(stage(s), stage(job.StatusUnknown)) }
 
-// changed is when a run began, or ended; zero where it did neither, or nobody knows.
+// changed is when a run got its status: when it began or ended; zero where that is not known.
 func changed(j job.Job) time.Time {
 	switch s := j.Status(); {
 	case s == job.StatusRunning:

@@ -150,7 +150,7 @@ func TestPoison(t *testing.T) {
 		s.is(o, "missed: watching…", "a running", "b running", "c running", "d running")
 		aside, err := store.SetAside(t.Context(), "q", 10)
 		if err != nil || len(aside) != 1 || !strings.HasPrefix(aside[0].Why,
-			"the store cannot write down what it told") {
+			"its events cannot be stored") {
 			t.Errorf("%+v, %v", aside, err)
 		}
 	})

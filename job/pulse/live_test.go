@@ -325,7 +325,7 @@ func TestSlowListener(t *testing.T) {
 		}
 		close(hold)
 		got := slow.since()
-		if len(got) != 300 || got[0] != "missed: 1001 events were not told: they were not taken in time" ||
+		if len(got) != 300 || got[0] != "missed: 1001 events were dropped: they were not read in time" ||
 			got[1] != "a1001 running" || got[299] != "a1299 running" {
 			t.Errorf("the slow one heard %d: %.3q", len(got), got)
 		}
@@ -453,7 +453,7 @@ func TestGivenUp(t *testing.T) {
 		}
 		time.Sleep(24 * time.Hour)
 		aside, err := store.SetAside(t.Context(), "q", 100)
-		if err != nil || len(aside) != 1 || !strings.HasPrefix(aside[0].Why, "given up after it was tried 151 times") {
+		if err != nil || len(aside) != 1 || !strings.HasPrefix(aside[0].Why, "given up after 151 tries") {
 			t.Errorf("%+v, %v", aside, err)
 		}
 	})

@@ -9,27 +9,27 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// mostBehind is how many events wait for a listener. One that is slower is told to look
-// for itself instead.
+// mostBehind is the maximum number of events that wait for a watcher. When it is slower than
+// that, they are replaced by one event with Missed.
 const mostBehind = 1000
 
-// listener is one Watch. Its fields are guarded by Live.mu, but for the channel.
+// listener is one call of Watch. Live.mu guards its fields, except the channel.
 type listener struct {
-	events []job.Event
-	looked time.Time     // when it was last told to look
+	events []job.Event   // to yield, the oldest first
+	looked time.Time     // when it last got an event with Missed
 	wake   chan struct{} // has a value when there is something new
 }
 
 func (w *listener) poke() {
 	select {
 	case w.wake <- struct{}{}:
-	default: // it is awake already
+	default: // it has not read the last one yet
 	}
 }
 
-// Watch implements job.Watcher: what happens to jobs, until ctx is done. The first event
-// is Missed: what happened before, nobody here knows. Each listener gets all events,
-// and none waits for another.
+// Watch implements job.Watcher: it yields changes of jobs until ctx is done. The first event
+// has Missed set, because earlier changes are unknown here. Each call gets all events, and a
+// slow one does not delay the others.
 func (l *Live) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	return func(yield func(job.Event, error) bool) {
 		w := l.listen()
@@ -58,7 +58,7 @@ func (l *Live) listen() *listener {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.listeners[w] = true
-	l.push(w, l.lookEvent("watching begins: what happened before was not told"))
+	l.push(w, l.lookEvent("watching begins; earlier changes were not reported"))
 	return w
 }
 
@@ -68,14 +68,14 @@ func (l *Live) leave(w *listener) {
 	delete(l.listeners, w)
 }
 
-// next is the next event for a listener; or how long to wait for it, where that is not
-// zero.
+// next returns the next event for a watcher, and 0; or no event, and how long to wait for the
+// next event with Missed.
 func (l *Live) next(w *listener) (job.Event, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(w.events) > 0 {
 		e := w.events[0]
-		w.events[0] = job.Event{} // what was told is not kept
+		w.events[0] = job.Event{} // frees the memory of the event, which the slice would keep
 		if w.events = w.events[1:]; len(w.events) == 0 {
 			w.events = nil
 		}
@@ -93,24 +93,24 @@ func (l *Live) next(w *listener) (job.Event, time.Duration) {
 	return l.lookEvent(note), 0
 }
 
-// lookEvent is an event that tells a listener to look for itself.
+// lookEvent is an event with Missed set: the watcher must ask the CI.
 func (l *Live) lookEvent(note string) job.Event {
 	return job.Event{Time: time.Now().UTC(), CI: l.o.CI, Missed: true, Note: note}
 }
 
-// missed tells every listener to look for itself; mu is held.
+// missed gives every watcher an event with Missed set; mu is held.
 func (l *Live) missed(note string) {
 	for w := range l.listeners {
 		l.push(w, l.lookEvent(note))
 	}
 }
 
-// push gives a listener an event; mu is held.
+// push gives a watcher an event; mu is held.
 func (l *Live) push(w *listener, e job.Event) {
 	if n := len(w.events); n >= mostBehind {
 		l.stats.Behind++
 		w.events = nil
-		e = l.lookEvent(fmt.Sprintf("%d events were not told: they were not taken in time", n+1))
+		e = l.lookEvent(fmt.Sprintf("%d events were dropped: they were not read in time", n+1))
 	}
 	if e.Missed {
 		w.looked = time.Now()
@@ -119,7 +119,8 @@ func (l *Live) push(w *listener, e job.Event) {
 	w.poke()
 }
 
-// tell tells every listener the events that are new here, of all that were decoded.
+// tell gives every watcher those of the events that are new to this process. all is how many
+// were decoded; the difference is counted as known.
 func (l *Live) tell(events []job.Event, all int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

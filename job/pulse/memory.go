@@ -12,12 +12,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// NewMemory returns a Store that lives as long as the process.
+// NewMemory returns a Store in memory, which is lost with the process. Use it for a program
+// that watches for a while, or one that may miss what happens while it is down.
 //
-// It remembers how far the last 200,000 runs are, and sets 10,000 messages of each
-// queue aside. What waits is not bounded: where messages come faster than they are
-// taken it grows, as the broker's queue would. It is for a program that looks for a
-// while, or one that may miss what came while it was down.
+// It remembers the statuses of the last 200,000 runs, and keeps up to 10,000 messages set aside
+// for each queue. The messages that wait are not limited: when they come faster than they are
+// taken, the memory grows, as the broker's queue would.
 func NewMemory() *Memory {
 	return &Memory{
 		queues: map[string]*memoryQueue{}, of: map[int64]place{},
@@ -25,20 +25,20 @@ func NewMemory() *Memory {
 	}
 }
 
-// mostRuns is how many runs a Memory knows: about as many as Taskcluster starts in a
-// few hours, and about 40 MB.
+// mostRuns is the maximum number of runs that a Memory knows: about as many as Taskcluster
+// starts in a few hours. They take about 40 MB.
 const mostRuns = 200_000
 
 // Memory is a Store in memory; NewMemory makes one.
 type Memory struct {
 	mu     sync.Mutex
-	last   int64
+	last   int64 // the last ID that was given
 	queues map[string]*memoryQueue
-	of     map[int64]place // of what waits, by ID
+	of     map[int64]place // by ID: where the message waits
 	jobs   *flight.Cache[jobKey, job.Status]
 }
 
-// memoryQueue is what a Memory has of a queue.
+// memoryQueue is what a Memory keeps for a queue.
 type memoryQueue struct {
 	waiting list.List // of *waiting, the oldest first
 	asides  []Aside   // the oldest first
@@ -49,7 +49,7 @@ type memoryQueue struct {
 type waiting struct {
 	Message
 	holder string
-	due    time.Time // until then it is held, or put off where nobody holds it
+	due    time.Time // until then it is leased to holder, or put off when there is no holder
 }
 
 // place is where a message waits.
@@ -113,7 +113,7 @@ func (s *Memory) Take(ctx context.Context, queue, holder string, lease time.Dura
 		}
 		w.holder, w.due = holder, now.Add(lease)
 		m := w.Message
-		m.Body = bytes.Clone(m.Body) // who changes it must not change the next try
+		m.Body = bytes.Clone(m.Body) // a caller that changes it must not change what the next try gets
 		out = append(out, m)
 	}
 	return out, nil
@@ -177,7 +177,7 @@ func (s *Memory) PutAside(ctx context.Context, queue string, aside []Aside) erro
 	q, now := s.named(queue), time.Now().UTC()
 	for _, a := range aside {
 		if a.Message.ID != 0 && !s.forget(a.Message.ID) {
-			continue // it is done, or aside already
+			continue // it is done or set aside already
 		}
 		a = a.cut()
 		a.Message.Body = bytes.Clone(a.Message.Body)
@@ -247,7 +247,7 @@ func (s *Memory) Now(ctx context.Context) (time.Time, error) {
 	return time.Now().UTC(), nil
 }
 
-// Statuses tells how far runs are, of those that are known.
+// Statuses returns the last status of each run that is known, by its ID.
 func (s *Memory) Statuses(ctx context.Context, ci string, ids []string) (map[string]job.Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("pulse.statuses", ci, err)

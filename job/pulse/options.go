@@ -19,63 +19,64 @@ import (
 // DefaultURL is Mozilla's broker.
 const DefaultURL = "amqps://pulse.mozilla.org:5671"
 
-// Options are what a [Consumer] is made with. Zero fields have their defaults; User,
-// Password and at least one binding must be given.
+// Options configure a [Consumer]. Zero fields have their defaults; User, Password and at least
+// one binding are required.
 type Options struct {
-	// URL is the broker, as amqps://HOST:PORT, or amqp:// without TLS. It has no user,
-	// password or virtual host in it: those have fields of their own, since characters
-	// of a password would end a URL. Default DefaultURL.
+	// URL is the broker, as amqps://HOST:PORT, or amqp:// without TLS. The user, password
+	// and virtual host are not part of it but have fields of their own, because some
+	// characters of a password would end a URL. Default DefaultURL.
 	URL string
 	// Vhost is the virtual host. Default "/".
 	Vhost    string
 	User     string
 	Password Secret
 
-	// Queue is the NAME of the queue queue/USER/NAME, or that whole name. The queue is
-	// durable, may be shared by several processes, and keeps messages while none of them
-	// runs. Empty is a queue of this Consumer alone, with a new random name, that the
-	// broker deletes when its connection ends.
+	// Queue is the NAME of the queue queue/USER/NAME, or that whole name. Such a queue is
+	// durable: several processes may share it, and it keeps messages while none of them
+	// runs. Empty means a queue for this Consumer alone, with a new random name, which the
+	// broker deletes when the connection ends.
 	Queue string
-	// Bindings are the messages that the queue gets. At least one.
+	// Bindings say which messages the queue gets. At least one.
 	Bindings []Binding
-	// Expires is after how long without a consumer the broker deletes a queue that has a
-	// name, so that a forgotten one does not grow. It cannot be changed while the queue
-	// exists. From 1 minute to 28 days; default 24 hours.
+	// Expires is the time without a consumer after which the broker deletes a named queue,
+	// so that a forgotten one does not grow. It cannot change while the queue exists. From
+	// 1 minute to 28 days; default 24 hours.
 	Expires time.Duration
 
-	// Prefetch is how many messages the broker sends ahead of their acknowledgement:
-	// with MaxBody it bounds the memory. At most 1,000; default 200.
+	// Prefetch is the maximum number of messages that the broker sends before they are
+	// acknowledged. Times MaxBody, it limits the memory. At most 1,000; default 200.
 	Prefetch int
-	// Batch is how many messages one call of Store.Put gets at most. At most Prefetch;
+	// Batch is the maximum number of messages in one call of Store.Put. At most Prefetch;
 	// default 100.
 	Batch int
-	// MaxBody is how many bytes a message may have; what is longer is set aside, cut. At
-	// most 16 MiB; default 1 MiB. The broker has a limit of its own (128 MiB by default),
-	// and one message at a time is held whole until it has been cut.
+	// MaxBody is the maximum size of a message, in bytes. A longer one is cut and set aside.
+	// At most 16 MiB; default 1 MiB. The broker has a limit of its own (128 MiB by default),
+	// and one message at a time is in memory as a whole before it is cut.
 	MaxBody int
 
 	// TLS is for amqps://. Default: this machine's certificate authorities.
 	TLS *tls.Config
-	// Heartbeat is how often either end shows that it is there; a dead connection is
-	// noticed after one and a half of it. Whole seconds, 1 to 10; default 10.
+	// Heartbeat is the interval at which both ends show that they are alive. A dead
+	// connection is noticed after one and a half intervals. Whole seconds, 1 to 10;
+	// default 10.
 	Heartbeat time.Duration
-	// CallTimeout is how long the broker may take for an answer, before the connection
-	// is closed. At most 2 minutes; default 15 seconds.
+	// CallTimeout is the maximum wait for an answer of the broker; then the connection is
+	// closed. At most 2 minutes; default 15 seconds.
 	CallTimeout time.Duration
-	// Retry is how long to wait before the first new attempt to connect, twice as long
-	// each time, at most RetryMost, and a quarter more or less at random. Defaults 1
-	// second and 1 minute.
+	// Retry is the wait before the first new attempt to connect. It doubles each time, up
+	// to RetryMost, and varies by up to a quarter at random. Defaults 1 second and 1
+	// minute.
 	Retry, RetryMost time.Duration
 
-	// Warn and Most are where the broker's guardian warns of a queue's length and where
-	// it deletes the queue: how many messages wait or are not acknowledged. A warning is
-	// logged above Warn, and an error above three quarters of Most. Defaults 2,000 and
+	// Warn and Most are lengths of the queue: messages that wait or are not acknowledged.
+	// PulseGuardian warns above Warn and deletes the queue above Most. The Consumer logs a
+	// warning above Warn, and an error above three quarters of Most. Defaults 2,000 and
 	// 8,000, those of PulseGuardian.
 	Warn, Most int
 
-	Logger *slog.Logger // default: none
-	// OnState is told what changes, in order, by the goroutine of Run, which waits for it:
-	// it should only note it. It may call Reconnect and Stats.
+	Logger *slog.Logger // nil discards
+	// OnState gets each change of state, in order. The goroutine of Run calls it and waits
+	// for it, so it must return quickly. It may call Reconnect and Stats.
 	OnState func(State)
 }
 
@@ -84,10 +85,10 @@ var (
 	queueName = regexp.MustCompile(`^[A-Za-z0-9._-][A-Za-z0-9._/:-]*$`)
 )
 
-// longest is how long AMQP's names may be, in bytes.
+// longest is the maximum length of a name in AMQP, in bytes: its length is one byte.
 const longest = 255
 
-// settled is o with its defaults, where every field makes sense.
+// settled is o with its defaults filled in, or an error when a field makes no sense.
 func (o Options) settled() (Options, error) {
 	o.URL, o.Vhost = cmp.Or(o.URL, DefaultURL), cmp.Or(o.Vhost, "/")
 	o.Expires = cmp.Or(o.Expires, 24*time.Hour)
@@ -118,7 +119,7 @@ func invalid(format string, args ...any) error {
 	return job.Wrap("pulse.consumer", "", fmt.Errorf("%w: "+format, append([]any{job.ErrInvalid}, args...)...))
 }
 
-// checkURL never shows the URL: it may have a password in it, wherever that went.
+// checkURL checks the URL. Its errors never show it, since a password may be anywhere in it.
 func (o Options) checkURL() error {
 	u, err := url.Parse(o.URL)
 	switch {
@@ -162,7 +163,7 @@ func (o Options) checkNames() error {
 		return invalid("Queue %q is not a name: letters, digits and ._/:-, %d in all with queue/%s/",
 			o.Queue, longest, o.User)
 	case len(o.Bindings) == 0:
-		return invalid("no Bindings: without them the queue gets nothing")
+		return invalid("there are no Bindings: without them the queue gets no messages")
 	}
 	for _, b := range o.Bindings {
 		if b.Exchange == "" || b.Key == "" || len(b.Exchange) > longest || len(b.Key) > longest {
@@ -173,7 +174,7 @@ func (o Options) checkNames() error {
 	return nil
 }
 
-// named reports whether the queue is one that outlives its connection.
+// named reports whether the queue has a name, and so outlives its connection.
 func (o Options) named() bool { return o.Queue != "" }
 
 func (o Options) fullName() string {
@@ -217,12 +218,12 @@ func (o Options) checkNumbers() error {
 		}
 	}
 	if o.Heartbeat%time.Second != 0 {
-		return invalid("Heartbeat is %s: AMQP knows whole seconds only", o.Heartbeat)
+		return invalid("Heartbeat is %s: it must be whole seconds", o.Heartbeat)
 	}
 	return nil
 }
 
-// unique are the bindings without those that are there before.
+// unique are the bindings, each once, in the order of their first occurrence.
 func unique(list []Binding) []Binding {
 	var out []Binding
 	for _, b := range list {

@@ -48,12 +48,12 @@ func TestOptions(t *testing.T) {
 		"Batch is 11: it must be from 1 to 10": func(o *pulse.Options) {
 			o.Prefetch, o.Batch = 10, 11
 		},
-		"MaxBody is -1":           func(o *pulse.Options) { o.MaxBody = -1 },
-		"Warn is 9000":            func(o *pulse.Options) { o.Warn = 9000 },
-		"Expires is 1s":           func(o *pulse.Options) { o.Expires = time.Second },
-		"Heartbeat is 11s":        func(o *pulse.Options) { o.Heartbeat = 11 * time.Second },
-		"Heartbeat is 1.5s: AMQP": func(o *pulse.Options) { o.Heartbeat = 1500 * time.Millisecond },
-		"CallTimeout is -1ns":     func(o *pulse.Options) { o.CallTimeout = -1 },
+		"MaxBody is -1":         func(o *pulse.Options) { o.MaxBody = -1 },
+		"Warn is 9000":          func(o *pulse.Options) { o.Warn = 9000 },
+		"Expires is 1s":         func(o *pulse.Options) { o.Expires = time.Second },
+		"Heartbeat is 11s":      func(o *pulse.Options) { o.Heartbeat = 11 * time.Second },
+		"Heartbeat is 1.5s: it": func(o *pulse.Options) { o.Heartbeat = 1500 * time.Millisecond },
+		"CallTimeout is -1ns":   func(o *pulse.Options) { o.CallTimeout = -1 },
 		"Retry is 2s: it must be from 1ms": func(o *pulse.Options) {
 			o.Retry, o.RetryMost = 2*time.Second, time.Second
 		},

@@ -2,7 +2,7 @@ package pulse
 
 import "log/slog"
 
-// Secret is a text that no log, no error and no JSON shows: string(s) is the text.
+// Secret is a text that logs, errors and JSON show as REDACTED. string(s) is the text itself.
 type Secret string
 
 const redacted = "REDACTED"

@@ -19,25 +19,25 @@ type Dialect = database.Dialect
 
 // The dialects that a store can speak.
 const (
-	SQLite     = database.SQLite     // 3.35 or newer, with JSON, as the usual drivers bring it
+	SQLite     = database.SQLite     // 3.35 or newer, with its JSON functions, which the usual drivers have
 	PostgreSQL = database.PostgreSQL // 9.5 or newer
 )
 
 // ErrNewer says that a newer version of this library made the tables.
 var ErrNewer = database.ErrNewer
 
-// NewSQL returns a Store in a database that the caller has opened, with the driver of
-// its choice, and closes. It does no I/O: the tables, whose names begin with
-// mozci_pulse, are made or checked by the first call.
+// NewSQL returns a Store in a database. The caller opens the database, with a driver of its
+// choice, and closes it. NewSQL does no I/O: the first call of the Store makes or checks the
+// tables, whose names begin with mozci_pulse.
 //
-// It remembers runs until 30 days after their last change, and sets 10,000 messages of
-// each queue aside. What waits is not bounded: where messages come faster than they
-// are taken it grows, as the broker's queue would.
+// It remembers runs until 30 days after their last change, and keeps up to 10,000 messages set
+// aside for each queue. The messages that wait are not limited: when they come faster than they
+// are taken, the table grows, as the broker's queue would.
 //
-// Processes may share one database: a message is leased to one of them, by the
-// database's clock, and the news of a run are told to one of them. With SQLite the
-// caller should set a busy timeout and WAL mode. What was written is then safe when
-// the process ends; safe when the power fails it is only with synchronous=FULL.
+// Several processes may share one database. Each message is leased to one of them, by the
+// database's clock, and each event is new for one of them. With SQLite the caller should set a
+// busy timeout and WAL mode. Stored data then survives the end of the process; it survives a
+// power failure only with synchronous=FULL.
 func NewSQL(db *sql.DB, d Dialect) *SQL {
 	s := &SQL{tables: database.Tables{
 		DB: db, Dialect: d, Store: "Pulse's store", Name: "mozci_pulse", Steps: migrations(d),
@@ -51,14 +51,14 @@ func NewSQL(db *sql.DB, d Dialect) *SQL {
 // SQL is a Store in a database; NewSQL makes one.
 type SQL struct {
 	tables database.Tables
-	// writing is held by the one that writes, where the database takes one at a time:
-	// waiting for it here is quicker than asking again and again. Nil where it takes
-	// several.
+	// writing is a lock for writers, for a database that allows one at a time (SQLite).
+	// Waiting here is quicker than the database's own repeated attempts. Nil for a
+	// database that allows several.
 	writing chan struct{}
 	pruning pruning
 }
 
-// open makes the tables, or checks them, once.
+// open makes or checks the tables, once.
 func (s *SQL) open(ctx context.Context) error {
 	err := s.tables.Open(ctx)
 	if errors.Is(err, database.ErrDialect) {
@@ -67,7 +67,7 @@ func (s *SQL) open(ctx context.Context) error {
 	return err
 }
 
-// write runs what writes; see writing.
+// write runs do with the lock for writers.
 func (s *SQL) write(ctx context.Context, do func() error) error {
 	if err := s.open(ctx); err != nil {
 		return err
@@ -84,8 +84,8 @@ func (s *SQL) write(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// transaction runs statements that are written together or not at all. Where the
-// database, or do, says that others were in the way it is run again.
+// transaction runs do in a transaction. When that fails because of another transaction, as the
+// database or do says, it runs do again.
 func (s *SQL) transaction(ctx context.Context, do func(tx *sql.Tx) error) error {
 	return s.write(ctx, func() error {
 		for again := 0; ; again++ {
@@ -97,14 +97,14 @@ func (s *SQL) transaction(ctx context.Context, do func(tx *sql.Tx) error) error 
 	})
 }
 
-// mostAgain is how often a transaction is run again that others were in the way of.
+// mostAgain is the maximum number of times that a transaction is run again.
 const mostAgain = 10
 
-// errCrossed says that another process wrote the same in between.
-var errCrossed = fmt.Errorf("%w: others write the same all the time", job.ErrUnavailable)
+// errCrossed says that another process wrote the same rows in between.
+var errCrossed = fmt.Errorf("%w: other processes keep writing the same rows", job.ErrUnavailable)
 
-// crossed reports whether a transaction failed because of another one, by PostgreSQL's
-// codes for a deadlock and for transactions that cannot be put in an order.
+// crossed reports whether a transaction failed because of another one: errCrossed, or
+// PostgreSQL's codes 40P01, a deadlock, and 40001, transactions that cannot be put in an order.
 func crossed(err error) bool {
 	var coded interface{ SQLState() string }
 	if errors.As(err, &coded) {
@@ -117,8 +117,9 @@ func (s *SQL) bind(query string) string { return s.tables.Dialect.Bind(query) }
 
 func (s *SQL) now() string { return s.tables.Dialect.Now() }
 
-// rows is a table of what a statement is given: one argument, a JSON list of lists.
-// One statement then takes any number of rows with one text, which is read once.
+// rows is the SQL for a table of the rows given to a statement. The rows are one argument, a
+// JSON list of lists such as [[1, "a"], [2, "b"]], so that one statement with a fixed text
+// takes any number of them. r.value is a row, and r.key its position.
 func (s *SQL) rows() string {
 	if s.tables.Dialect == PostgreSQL {
 		return `jsonb_array_elements(CAST(? AS jsonb)) WITH ORDINALITY AS r (value, key)`
@@ -126,7 +127,7 @@ func (s *SQL) rows() string {
 	return `json_each(?) AS r`
 }
 
-// col is the column i of rows.
+// col is the SQL for column i of rows, from 0, as a type.
 func (s *SQL) col(i int, as string) string {
 	n := strconv.Itoa(i)
 	if s.tables.Dialect == PostgreSQL {
@@ -135,7 +136,7 @@ func (s *SQL) col(i int, as string) string {
 	return `CAST(json_extract(r.value, '$[` + n + `]') AS ` + as + `)`
 }
 
-// cols are the first columns of rows.
+// cols are the first columns of rows, with their types.
 func (s *SQL) cols(as ...string) string {
 	var out []string
 	for i, a := range as {
@@ -161,7 +162,8 @@ func (s *SQL) bytesAs() string {
 	return "blob"
 }
 
-// locking is what a SELECT adds for rows that it locks.
+// locking is the clause with which a SELECT locks its rows. SQLite has none and needs none: a
+// transaction that writes has the whole file.
 func (s *SQL) locking(how string) string {
 	if s.tables.Dialect == PostgreSQL {
 		return how
@@ -169,14 +171,15 @@ func (s *SQL) locking(how string) string {
 	return ""
 }
 
-// joined is several bodies as one argument, and where in it each begins, counted from
-// 1: SQL cuts them out again, whatever bytes they are.
+// joined is several bodies as one argument, and the position in it where each begins, counted
+// from 1, for SQL's substr. JSON could not carry arbitrary bytes. For the bodies "ab" and "c"
+// it is "\x00abc" and 2, 4.
 func joined(bodies [][]byte) (all []byte, from []int) {
 	size := 1
 	for _, b := range bodies {
 		size += len(b)
 	}
-	all = append(make([]byte, 0, size), 0) // a driver may take no bytes at all for NULL
+	all = append(make([]byte, 0, size), 0) // never empty: a driver may take an empty slice for NULL
 	for _, b := range bodies {
 		from = append(from, len(all)+1)
 		all = append(all, b...)
@@ -199,8 +202,8 @@ func (s *SQL) Now(ctx context.Context) (time.Time, error) {
 	return at(micros), nil
 }
 
-// failed is an error of a method: what a driver says means that the database cannot
-// be used now.
+// failed wraps an error of a method. An error that is not one of the known ones comes from the
+// driver and becomes ErrUnavailable.
 func failed(ctx context.Context, op, key string, err error) error {
 	if err == nil {
 		return nil

@@ -12,9 +12,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Done implements Store. The runs that are known are locked, and what is new is found
-// by the law itself, so that it holds between processes: one that wrote a new run at
-// the same moment makes the transaction begin again.
+// Done implements Store. It locks the known runs, and finds what is new with news, the same
+// function as in memory, so that one rule holds for all processes. A run that is not known
+// cannot be locked: when another process inserts it at the same moment, saveJobs notices and
+// the transaction runs again.
 func (s *SQL) Done(ctx context.Context, told []Told) (fresh []job.Event, err error) {
 	const op = "pulse.done"
 	if len(told) == 0 {
@@ -25,8 +26,8 @@ func (s *SQL) Done(ctx context.Context, told []Told) (fresh []job.Event, err err
 		ids = append(ids, []any{t.Message.ID})
 	}
 	err = s.transaction(ctx, func(tx *sql.Tx) error {
-		// The first statement writes: a transaction of SQLite that reads first may
-		// have to be given up when it wants to write.
+		// The first statement must write. A transaction of SQLite that reads first can fail
+		// later, when it wants to write and another one has written since.
 		if _, err := s.forget(ctx, tx, ids); err != nil {
 			return err
 		}
@@ -50,7 +51,7 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// known reads how far runs are, of those that are known.
+// known reads the stored statuses of runs.
 func (s *SQL) known(
 	ctx context.Context, q querier, keys []jobKey, locking string,
 ) (out map[jobKey]job.Status, err error) {
@@ -87,8 +88,9 @@ func (s *SQL) known(
 	return out, rows.Err()
 }
 
-// saveJobs writes down how far runs are: in one statement, which says how many of them
-// still were where known has them.
+// saveJobs stores the statuses of runs in one statement. It writes a run only if its status is
+// still the one in known. When fewer rows were written than given, another process was
+// quicker: errCrossed.
 func (s *SQL) saveJobs(
 	ctx context.Context, tx *sql.Tx, known map[jobKey]job.Status, last map[jobKey]job.Event,
 ) error {
@@ -124,7 +126,8 @@ func (s *SQL) saveJobs(
 	return errCrossed
 }
 
-// saving is the statement of saveJobs. What is not known any more stays as it was.
+// saving is the statement of saveJobs. An empty text or a zero time in the new event keeps the
+// stored value, since not every message has every field.
 func (s *SQL) saving() string {
 	const text, number = "text", "bigint"
 	keep := func(column, none string) string {
@@ -140,7 +143,8 @@ func (s *SQL) saving() string {
 		WHERE mozci_pulse_job.status = excluded.was`
 }
 
-// micros is a time in SQL; 0 for none, and for one that nobody can mean.
+// micros is a time in SQL, in microseconds since 1970; 0 for none, and for one outside of 1970
+// to 9999, which is a mistake of the source.
 func micros(t time.Time) int64 {
 	if t.IsZero() || t.Year() < 1970 || t.Year() > 9999 {
 		return 0
@@ -148,7 +152,7 @@ func micros(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
-// Statuses tells how far runs are, of those that are known.
+// Statuses returns the last status of each run that is known, by its ID.
 func (s *SQL) Statuses(ctx context.Context, ci string, ids []string) (map[string]job.Status, error) {
 	const op = "pulse.statuses"
 	if err := s.open(ctx); err != nil {

@@ -48,18 +48,20 @@ func (s *SQL) Put(ctx context.Context, queue string, messages []Message) error {
 	}))
 }
 
-// mostPack is how many bytes of bodies are in one pack; one body alone may be longer.
+// mostPack is the maximum size of a pack of bodies, in bytes. A pack of a single body may be
+// larger.
 const mostPack = 64 << 10
 
-// inPack is where a body is.
+// inPack is the place of a body: the index of its pack, and the byte where it begins.
 type inPack struct{ pack, start int }
 
-// packed puts bodies together.
+// packed puts the bodies of messages into packs, in order. Each pack begins with a byte that
+// belongs to no body, so the first body begins at 1.
 func packed(messages []Message) (packs [][]byte, places []inPack) {
 	for _, m := range messages {
 		last := len(packs) - 1
 		if last < 0 || len(packs[last])+len(m.Body) > mostPack {
-			// One more byte: a driver may take no bytes at all for NULL.
+			// The extra byte keeps a pack from being empty, which a driver may take for NULL.
 			pack := make([]byte, 1, 1+max(mostPack, len(m.Body)))
 			packs, last = append(packs, pack), last+1
 		}
@@ -69,7 +71,7 @@ func packed(messages []Message) (packs [][]byte, places []inPack) {
 	return packs, places
 }
 
-// insertPacks returns the numbers of the packs.
+// insertPacks inserts packs and returns their ids, in the order of packs.
 func (s *SQL) insertPacks(ctx context.Context, tx *sql.Tx, packs [][]byte) ([]int64, error) {
 	var args []any
 	for _, p := range packs {
@@ -87,7 +89,7 @@ func (s *SQL) insertPacks(ctx context.Context, tx *sql.Tx, packs [][]byte) ([]in
 	if len(ids) != len(packs) {
 		return nil, fmt.Errorf("%w: %d of %d packs were written", job.ErrMalformed, len(ids), len(packs))
 	}
-	slices.Sort(ids) // they grow with the order of the rows, whatever the order they are told in
+	slices.Sort(ids) // ids grow in the order of the rows; RETURNING promises no order
 	return ids, nil
 }
 
@@ -155,8 +157,8 @@ func inStoreOf(rows *sql.Rows) (out []inStore, err error) {
 	return out, rows.Err()
 }
 
-// unpacked reads the bodies. A message whose pack is gone was done meanwhile, by one
-// that held it before.
+// unpacked reads the bodies of messages. A message whose pack no longer exists is left out: a
+// process that held it before has finished it meanwhile.
 func (s *SQL) unpacked(ctx context.Context, taken []inStore) ([]Message, error) {
 	var wanted [][]any
 	for i, m := range taken {
@@ -206,9 +208,9 @@ func packsOf(rows *sql.Rows) (out map[int64][]byte, err error) {
 	return out, rows.Err()
 }
 
-// forget drops messages, and the packs that are empty then, and returns those that
-// were there. Where two processes drop the last messages of a pack at one moment
-// neither sees that it is empty: prune does.
+// forget deletes messages, and the packs that become empty, and returns the messages that
+// existed. When two processes delete the last messages of a pack at the same moment, neither
+// sees that it is empty; prune deletes such a pack.
 func (s *SQL) forget(ctx context.Context, tx *sql.Tx, ids [][]any) (there map[int64]bool, err error) {
 	text, err := listed(ids)
 	if err != nil {
@@ -232,7 +234,7 @@ func (s *SQL) forget(ctx context.Context, tx *sql.Tx, ids [][]any) (there map[in
 	return there, err
 }
 
-// gone reads which messages were deleted, and of which packs.
+// gone reads which messages were deleted, and the packs that they were in.
 func gone(rows *sql.Rows) (there map[int64]bool, packs [][]any, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	there = map[int64]bool{}

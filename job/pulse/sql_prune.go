@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// pruning is when what is old is forgotten.
+// pruning says when old rows are deleted next.
 type pruning struct {
 	mu   sync.Mutex
 	next time.Time
 }
 
-// What is old is forgotten in small steps, now and then: others wait meanwhile.
+// Old rows are deleted in small steps, since other writers wait meanwhile.
 const (
 	pruneEvery = 10 * time.Minute
-	pruneStep  = 1000
+	pruneStep  = 1000 // rows
 )
 
-// due reports whether it is time, to one caller.
+// due reports whether it is time to prune. Of several callers only one gets true.
 func (p *pruning) due() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -30,15 +30,15 @@ func (p *pruning) due() bool {
 	return true
 }
 
-// again says that there was more than one step.
+// again makes the next call of due true: one step was not enough.
 func (p *pruning) again() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.next = time.Now()
 }
 
-// prune forgets runs of which nothing was heard for long, and packs that were left
-// empty; see forget. What fails is tried another time: what called it is done.
+// prune deletes runs that have not changed for keepJobs, and empty packs; see forget. Its errors
+// are ignored, because the call that it is part of has succeeded; the next one tries again.
 func (s *SQL) prune(ctx context.Context) {
 	if !s.pruning.due() {
 		return

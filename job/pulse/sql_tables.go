@@ -5,25 +5,26 @@ import "strings"
 // day is a day in microseconds.
 const day = `86400000000`
 
-// migrations bring the tables from version i to i+1. Times are microseconds since
-// 1970, 0 for none; statuses are their words, bindings a JSON list.
+// migrations upgrade the tables from version i to i+1; see database.Tables. Times are
+// microseconds since 1970, 0 for none; statuses are their words, bindings a JSON list.
 //
-// Bodies are in packs of several, cut out again in this program: a row for each would
-// be written anew with each lease, and is what a database is slowest with. A pack goes
-// with the last of its messages.
+// The bodies of several messages are in one pack, and this program cuts them out again. With a
+// body in its own row, each lease would write it again, which is what a database is slowest
+// at. A pack is deleted with the last of its messages.
 //
-// A message is due when it may be taken: it is held by its holder until then, or put
-// off where it has none. Of a run, was is the status before the last change, and day
-// that of the change, counted from 1970: an index of days changes once a day, one of
-// moments would with each message.
+// A message may be taken from the time due on. Until then it is leased to its holder, or put
+// off when it has none. In a run's row, was is the status before the last change, and day the
+// day of that change, counted from 1970. An index of days changes once a day; one of times
+// would change with each message.
 func migrations(d Dialect) []string {
-	// A number is never given again: what was done once must not name another message.
+	// AUTOINCREMENT never gives a number twice: the ID of a message that is done must not
+	// become another message's.
 	number, bytes, roomy, plain, bytewise := `INTEGER PRIMARY KEY AUTOINCREMENT`, `BLOB`, ``, ``, ``
 	if d == PostgreSQL {
 		number, bytes = `BIGSERIAL PRIMARY KEY`, `BYTEA`
-		// so that a change is written beside what it replaces
+		// leaves 40% of each page free, so that a changed row is written to the same page
 		roomy = ` WITH (fillfactor = 60)`
-		// quicker, and the order in which we lock
+		// compares bytes, which is quicker, and the order in which saveJobs locks rows
 		bytewise = `COLLATE "C"`
 		plain = `; ALTER TABLE mozci_pulse_pack ALTER COLUMN body SET STORAGE EXTERNAL` // not compressed
 	}

@@ -6,37 +6,37 @@ import (
 	"time"
 )
 
-// Listener listens to Pulse: it writes what it hears into a [Store], and tells its
-// states to a callback that it was made with.
+// Listener listens to Pulse: it writes messages into a [Store], and reports its states to a
+// callback that it was made with.
 type Listener interface {
-	// Run listens until ctx is done, and connects anew whenever it must. An error
-	// with which it ends before says why it will never listen.
+	// Run listens until ctx is done, and connects again whenever it must. If it ends
+	// earlier, its error says why it can never listen.
 	Run(ctx context.Context) error
-	// Reconnect drops the connection and makes another one. It does not wait for it.
+	// Reconnect drops the connection and makes another one. It returns at once.
 	Reconnect(why string)
 }
 
-// State is what a [Listener] tells about itself when it changes.
+// State is what a [Listener] reports when it changes.
 type State struct {
 	Kind StateKind
-	// Err says why it does not listen; only of StateLost.
+	// Err says why it does not listen; only for StateLost.
 	Err error
-	// From and To are the span of which messages are missing, by the store's clock;
-	// only of StateMissing. From is zero where nobody knows since when.
+	// From and To are the span whose messages are missing, by the store's clock; only for
+	// StateMissing. From is zero when the beginning is unknown.
 	From, To time.Time
 }
 
-// StateKind is what changed of a [Listener].
+// StateKind says what changed in a [Listener].
 type StateKind int
 
 // The kinds of states. The zero StateKind is none.
 const (
-	// StateListening: messages come, from now on. It is told after each connect.
+	// StateListening: messages come from now on. It is reported after each connect.
 	StateListening StateKind = iota + 1
-	// StateLost: no messages come. It is told after each attempt that failed, too.
+	// StateLost: no messages come. It is reported after each failed attempt too.
 	StateLost
-	// StateMissing: the queue was not there, or was made anew. The messages of the span
-	// From to To will not come. It says nothing of whether others come.
+	// StateMissing: the queue did not exist, so the messages from From to To will never
+	// come. Whether other messages come is reported by the other two.
 	StateMissing
 )
 
@@ -53,7 +53,7 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", int(s.Kind))
 }
 
-// span writes from when to when, for people.
+// span is a span of time for people.
 func span(from, to time.Time) string {
 	if from.IsZero() {
 		return "until " + to.UTC().Format(time.RFC3339)

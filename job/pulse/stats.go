@@ -5,44 +5,45 @@ import (
 	"time"
 )
 
-// ConsumerStats are a [Consumer]'s figures since it was made, all of the same moment:
+// ConsumerStats are a [Consumer]'s figures since it was made, all from the same moment, so that
+// these sums are exact:
 //
 //	Messages = Stored + SetAside + GivenBack + Held
 //	Stored + SetAside = Acked + LateAcks
 type ConsumerStats struct {
-	Messages, Bytes int64 // that came; a message that came twice counts twice
-	Redelivered     int64 // of them: the broker had sent them before, here or elsewhere
+	Messages, Bytes int64 // messages that came, and their bytes; one that came twice counts twice
+	Redelivered     int64 // those of them that the broker had sent before, here or elsewhere
 	Stored          int64 // written into the Store
-	SetAside        int64 // written into the Store as what nobody can use
-	GivenBack       int64 // not written: their connection ended, and the broker has them
-	Held            int   // came and are not written yet
+	SetAside        int64 // set aside in the Store, as unusable
+	GivenBack       int64 // not written: their connection ended, and the broker keeps them
+	Held            int   // not written yet
 	HeldBytes       int64
-	// Acked were acknowledged, as far as this end knows: what the broker has not read of
-	// a connection that ends, it sends again.
+	// Acked were acknowledged, as far as this end knows. When a connection ends before the
+	// broker has read an acknowledgement, it sends the message again.
 	Acked int64
-	// LateAcks were written, but their connection had ended: the broker sends them
-	// again, and so they are stored twice.
+	// LateAcks were written after their connection had ended, so they could not be
+	// acknowledged. The broker sends them again, and they are stored twice.
 	LateAcks int64
 
 	Connects int64 // how often listening began
-	Missing  int64 // how often the queue was not there
-	// Connected is since when messages come, by this machine's clock; zero while they do
-	// not.
+	Missing  int64 // how often the queue did not exist although it should
+	// Connected is when the present connection began, by this machine's clock; zero while
+	// no messages come.
 	Connected time.Time
 	// LastMessage is when the last message came, by this machine's clock.
 	LastMessage time.Time
-	// Lag is for how long the oldest message has been held that is not written yet.
+	// Lag is the age of the oldest message that has come and is not written yet.
 	Lag time.Duration
-	// StoreDown is since when the Store has failed, by this machine's clock; zero while
-	// it works.
+	// StoreDown is when the Store began to fail, by this machine's clock; zero while it
+	// works.
 	StoreDown time.Time
-	// Blocked is why the broker takes no messages from publishers; empty when it does.
-	// It is told to those only that publish, so that it is seldom known here.
+	// Blocked is why the broker accepts no messages from publishers; empty when it does.
+	// The broker tells this only to connections that publish, so it is seldom known here.
 	Blocked string
 
-	// Backlog is how many messages were in the queue when it was last looked at, at
-	// Looked: those that wait, and those that this Consumer held. Other consumers of the
-	// queue, of whom Others are, may hold some too.
+	// Backlog is the length of the queue at the time Looked: the messages that wait, and
+	// those that this Consumer held. Others is the number of other consumers of the queue;
+	// these may hold messages that are not counted.
 	Backlog, Others int
 	Looked          time.Time
 }
@@ -51,7 +52,7 @@ type ConsumerStats struct {
 type counters struct {
 	mu sync.Mutex
 	ConsumerStats
-	oldest time.Time // when the oldest message came that is held; zero for none
+	oldest time.Time // when the oldest message came that is not written yet; zero for none
 }
 
 func (c *counters) change(f func(*ConsumerStats)) {
@@ -60,7 +61,7 @@ func (c *counters) change(f func(*ConsumerStats)) {
 	f(&c.ConsumerStats)
 }
 
-// came counts a message that has just come.
+// came counts a new message.
 func (c *counters) came(d delivery) {
 	c.change(func(s *ConsumerStats) {
 		s.Messages++
@@ -74,7 +75,7 @@ func (c *counters) came(d delivery) {
 	})
 }
 
-// left counts messages that are held no more.
+// left counts messages that are no longer held; f counts what became of them.
 func (c *counters) left(list []delivery, f func(s *ConsumerStats)) {
 	c.change(func(s *ConsumerStats) {
 		s.Held -= len(list)
@@ -85,7 +86,7 @@ func (c *counters) left(list []delivery, f func(s *ConsumerStats)) {
 	})
 }
 
-// snapshot is what is counted now.
+// snapshot returns the present figures.
 func (c *counters) snapshot() ConsumerStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()

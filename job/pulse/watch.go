@@ -9,8 +9,8 @@ import (
 	"github.com/mozci/mozci/internal/pause"
 )
 
-// watch looks at the queue every now and then, on a channel of its own, and writes
-// down that it is there and that we listen. It ends with the connection.
+// watch looks at the queue regularly, on a channel of its own, and stores that the queue exists
+// and that this Consumer listens (Queue.Heard). It ends with the connection.
 func (s *session) watch(ctx context.Context) {
 	defer close(s.watched)
 	ch, err := s.l.channel()
@@ -19,7 +19,7 @@ func (s *session) watch(ctx context.Context) {
 			break
 		}
 		if err := s.c.remember(ctx, s.c.o.Bindings); err != nil && ctx.Err() == nil {
-			s.c.log.Warn("the queue could not be written down", "queue", s.c.o.Queue, "error", err)
+			s.c.log.Warn("the state of the queue could not be stored", "queue", s.c.o.Queue, "error", err)
 		}
 		if pause.For(ctx, s.c.pace.look) != nil {
 			return
@@ -28,7 +28,7 @@ func (s *session) watch(ctx context.Context) {
 	s.trouble <- s.c.failed("looking at the queue", err)
 }
 
-// look counts what is in the queue.
+// look reads the length of the queue.
 func (s *session) look(ch *amqp.Channel) error {
 	var q amqp.Queue
 	err := s.l.call(func() error {
@@ -48,7 +48,10 @@ func (s *session) look(ch *amqp.Channel) error {
 	return nil
 }
 
-// measure logs when the queue becomes too long, once each time.
+// measure logs when the queue becomes too long, once each time it does. The queue counts as
+// shorter again only below nine tenths of the limit that it had passed; otherwise a length that
+// varies around the limit would fill the log. With Warn 2,000 it warns above 2,000 and is calm
+// again at 1,800.
 func (c *Consumer) measure(backlog int) {
 	near := c.o.Most * 3 / 4
 	now := 0
@@ -59,14 +62,14 @@ func (c *Consumer) measure(backlog int) {
 		now = 1
 	}
 	if now < c.length && backlog > []int{0, c.o.Warn, near}[c.length]*9/10 {
-		return // not shorter by much: it would be logged again and again
+		return // hardly shorter: no change yet
 	}
 	was := c.length
 	c.length = now
 	attributes := []any{"queue", c.o.Queue, "messages", backlog, "warned_above", c.o.Warn, "deleted_above", c.o.Most}
 	switch {
 	case now == 2 && was < 2:
-		c.log.Error("the queue is so long that it will soon be deleted", attributes...)
+		c.log.Error("the queue is so long that PulseGuardian will soon delete it", attributes...)
 	case now == 1 && was < 1:
 		c.log.Warn("the queue is long", attributes...)
 	case now == 0 && was > 0:

@@ -15,39 +15,41 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// ActingOptions configure an Acting; nil is zero options.
+// ActingOptions configure an Acting; nil means zero options.
 type ActingOptions struct {
-	// Run is the ID that the acting CI has for a run; empty for one that is not its own.
-	// Default: that of a task of Taskcluster, as [Record.Run] has it.
+	// Run returns the ID that the acting CI has for a run, or "" for a run of another CI.
+	// Default: the ID of a Taskcluster run, as [Record.Run] returns it.
 	Run func(Record) string
-	// Decision is the label of what schedules the runs of a push. A push without a run of
-	// it, while others have one, was not told of to Treeherder, or is older than what it
-	// keeps. Default "Gecko Decision Task", Firefox's.
+	// Decision is the label of the job that schedules the runs of a push. When some pushes
+	// have a run of it and one does not, Treeherder has not heard of that push yet, or has
+	// deleted its jobs. Default "Gecko Decision Task", which is Firefox's.
 	Decision string
-	// Fell is told why runs are read from the acting CI, once for each cause. Default: nobody is.
+	// Fell is called with the reason when runs are read from the acting CI instead, once
+	// for each kind of reason. Default: no call.
 	Fell func(why error)
-	// Patience is how long Treeherder may take before the acting CI is read, and Rest how
-	// long it is then left alone. Defaults: a minute, and five.
+	// Patience is how long Treeherder may take to answer before the acting CI is read
+	// instead. Default 1 minute. After that Treeherder is left alone for the time Rest.
+	// Default 5 minutes.
 	Patience, Rest time.Duration
-	// Logger gets what Fell is told, each time. Nil discards.
+	// Logger gets what Fell gets, but each time. Nil discards it.
 	Logger *slog.Logger
 }
 
-// Acting is a CI whose runs are read from Treeherder, those of many pushes in a request
-// or two, and that acts by itself: everything but the reading of runs is the CI's, and
-// [Acting.Unwrap] leads to it. [Project.ActingOn] makes one. It is a job.Scheduler and
+// Acting joins Treeherder with the CI that runs the jobs: it reads runs from Treeherder, where
+// those of many pushes cost a request or two, and does everything else through the CI itself.
+// [Project.ActingOn] makes one; [Acting.Unwrap] returns the CI. It is a job.Scheduler and is
 // safe for concurrent use.
 //
-// Jobs have the IDs that the CI has for its runs, so that what it answers of them,
-// Cancel, Statuses and Outcome for example, is of the same ones. Their Raw is a [Record].
-// A run of another CI, as of Buildbot before 2018, keeps Treeherder's ID.
+// Jobs have the CI's IDs, so they can be passed to the CI's own methods, such as Cancel,
+// Statuses and Outcome. Raw of a job is a [Record]. A run of another CI, such as Buildbot before
+// 2018, keeps Treeherder's ID.
 //
-// Treeherder hears of runs late. A run that the CI shows and Treeherder does not show yet
-// is accepted, in the sense of job.AcceptedLister: it counts, and is not asked for twice.
-// Of a run that waits by Treeherder's word the CI tells how far it is.
+// Treeherder hears of runs late. A run that the CI shows and Treeherder does not show yet is in
+// Accepted (see job.AcceptedLister), so it counts and is not triggered twice. For a run that is
+// waiting according to Treeherder, the CI is asked for its present status.
 //
-// Where Treeherder does not know a push, has no run of it, lacks one that has ended, or
-// does not answer, the CI is read in its place, and Fell is told.
+// When Treeherder does not know a push, has none of its runs, lacks a run that has ended, or
+// does not answer, the runs are read from the CI, and Fell is called.
 type Acting struct {
 	th  *Project
 	ci  job.Scheduler
@@ -55,27 +57,27 @@ type Acting struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	told   map[string]bool                 // the causes that Fell was told
-	until  time.Time                       // Treeherder is left alone
-	behind *flight.Cache[string, lateRuns] // see late
+	told   map[string]bool                 // the kinds of reasons for which Fell was called
+	until  time.Time                       // Treeherder is left alone until then
+	behind *flight.Cache[string, lateRuns] // by name of the push; see late
 }
 
-// lateRuns are runs that the CI has shown and Treeherder not, by ID. What was seen once
-// must not be gone the next time, as another would be asked for in its place.
+// lateRuns are runs that the CI has shown and Treeherder has not, by ID. A run that a caller has
+// seen once must not be missing the next time, or the caller would trigger another.
 type lateRuns map[string]lateRun
 
 type lateRun struct {
 	label string
 	ended bool
-	from  time.Time // when Jobs shows it
-	shown bool      // Jobs or History has
+	from  time.Time // Jobs shows the run from then on
+	shown bool      // Jobs or History has shown it
 }
 
-// settling is how long after Accepted a run that it counts is not shown by Jobs: whoever
-// asks for both must not count it twice.
+// settling is how long a run that Accepted has counted is not shown by Jobs. A caller that adds
+// the two up must not count it twice.
 const settling = 3 * time.Second
 
-// mostBehind is on how many pushes it is kept what Treeherder lacks.
+// mostBehind is for how many pushes late runs are remembered.
 const mostBehind = 10_000
 
 var (
@@ -90,7 +92,8 @@ var (
 	_ job.ArtifactChecker = (*Acting)(nil)
 )
 
-// ActingOn returns the CI with its runs read from the project. It does no I/O.
+// ActingOn returns an Acting that reads runs from p and does the rest through ci. It makes no
+// request; opts may be nil.
 func (p *Project) ActingOn(ci job.Scheduler, opts *ActingOptions) *Acting {
 	a := &Acting{th: p, ci: ci, told: map[string]bool{}, behind: flight.New[string, lateRuns](mostBehind)}
 	if opts != nil {
@@ -117,11 +120,11 @@ func (p *Project) ActingOn(ci job.Scheduler, opts *ActingOptions) *Acting {
 	return a
 }
 
-// Unwrap returns the CI that acts, for job.As.
+// Unwrap returns the acting CI, for job.As.
 func (a *Acting) Unwrap() job.Scheduler { return a.ci }
 
-// Trigger implements job.Scheduler: the CI does it. Runs that it makes at once are shown
-// as the CI has them, until Treeherder has heard of them.
+// Trigger implements job.Scheduler through the CI. Runs that it makes at once are read from the
+// CI until Treeherder has heard of them.
 func (a *Acting) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	receipt, err := a.ci.Trigger(ctx, req)
 	var made []job.Job
@@ -132,7 +135,7 @@ func (a *Acting) Trigger(ctx context.Context, req job.Request) (job.Receipt, err
 	return receipt, err
 }
 
-// Jobs implements job.Scheduler.
+// Jobs implements job.Scheduler, from Treeherder or else from the CI; see [Acting].
 func (a *Acting) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap("treeherder.acting", push.String(), err)
@@ -144,16 +147,16 @@ func (a *Acting) Jobs(ctx context.Context, push job.Push, names ...string) ([]jo
 	return rows[0].Jobs, rows[0].Err
 }
 
-// HistoryWidth implements job.HistoryWidth: that of Treeherder, as it is the one that tells.
+// HistoryWidth implements job.HistoryWidth. It is Treeherder's, where most runs are read.
 func (a *Acting) HistoryWidth() int { return pushesAtOnce }
 
-// History implements job.HistoryReader. Requests: Treeherder's, see [Project.History],
-// with the decision tasks as another label; one for the runs that wait; and the CI's for
-// pushes that Treeherder cannot tell of.
+// History implements job.HistoryReader. It costs the requests of [Project.History] with one more
+// label, that of the decision tasks; one request to the CI when runs are waiting; and those of
+// the CI's own History for pushes that cannot be read from Treeherder.
 func (a *Acting) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
 	const op = "treeherder.acting"
 	if len(labels) == 0 {
-		return nil, job.Wrap(op, a.th.name, fmt.Errorf("%w: no label is named", job.ErrInvalid))
+		return nil, job.Wrap(op, a.th.name, fmt.Errorf("%w: no label was given", job.ErrInvalid))
 	}
 	rows, err := a.read(ctx, pushes, labels, true)
 	if err != nil {
@@ -166,16 +169,16 @@ func (a *Acting) History(ctx context.Context, pushes []job.Push, labels ...strin
 	return list, nil
 }
 
-// row is what is known of a push, and whether the CI itself said so; th is what Treeherder
-// showed of it.
+// row is the result for one push.
 type row struct {
 	job.PushRuns
-	byCI bool
-	th   []job.Job
+	byCI bool      // PushRuns comes from the CI
+	th   []job.Job // what Treeherder showed of it
 }
 
-// read are the runs of the labels, or of all, on pushes, and shows says that the caller is
-// given them as what there is; the error is the context's.
+// read reads the runs of the labels, or of all labels, on some pushes. shows says that the runs
+// go to the caller of Jobs or History, and so count as shown. The error is only that of the
+// context; errors of pushes are in their rows.
 func (a *Acting) read(ctx context.Context, pushes []job.Push, labels []string, shows bool) ([]row, error) {
 	rows := make([]row, len(pushes))
 	why := a.shown(ctx, rows, pushes, labels)
@@ -189,8 +192,8 @@ func (a *Acting) read(ctx context.Context, pushes []job.Push, labels []string, s
 	return rows, ctx.Err()
 }
 
-// shown fills in what Treeherder tells, and returns why it cannot tell of pushes; nil
-// where it can.
+// shown fills the rows with what Treeherder tells. It returns for each push why that cannot be
+// used; nil means that it can.
 func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, labels []string) []error {
 	why := make([]error, len(rows))
 	list, err := a.ask(ctx, pushes, labels)
@@ -218,7 +221,8 @@ func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, label
 		if why[i] != nil || seen[i] || !r.Push.Testable() {
 			continue
 		}
-		// Where no push has a decision, it is called otherwise here: runs are then to be believed.
+		// When no push at all has a decision, it has another name in this repository, and its
+		// absence means nothing: runs that are there can be used.
 		if scheduled || len(r.Jobs) == 0 {
 			why[i] = errNoRuns
 		}
@@ -226,21 +230,23 @@ func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, label
 	return why
 }
 
-// errNoRuns is a push that Treeherder knows, and no run of it.
+// errNoRuns says that Treeherder knows a push but none of its runs.
 var errNoRuns = errors.New("Treeherder has none, not yet or not any more") //nolint:staticcheck // ST1005: a name
 
-// What keeps Treeherder from telling of a push: it lacks runs that the CI shows, or one
-// that has even ended.
+// errLate says that Treeherder lacks runs that the CI shows, which is usual for a minute or so;
+// errBehind, that it lacks a run that has already ended.
 var (
 	errLate   = errors.New("Treeherder is a little behind") //nolint:staticcheck // ST1005: a name
 	errBehind = errors.New("Treeherder is behind")          //nolint:staticcheck // ST1005: a name
 )
 
-// name is that of a push in whatever source: the ID is of one.
+// name names a push by repository and revision, which are the same in every source; its ID is
+// not.
 func name(p job.Push) string { return p.Repo + " " + p.Short() }
 
-// late notes runs that the CI shows, of which Treeherder does not have all. Jobs shows
-// them from a time on; shown says that it has.
+// late notes runs that the CI shows and that Treeherder may lack. Jobs shows them from the time
+// from on; shown says that it has shown them. What was noted about a run before is merged: once
+// shown it stays shown, and the earlier from counts.
 func (a *Acting) late(p job.Push, jobs []job.Job, from time.Time, shown bool) {
 	if len(jobs) == 0 {
 		return
@@ -271,8 +277,8 @@ func (a *Acting) wasShown(p job.Push, id string) bool {
 	return known[id].shown
 }
 
-// lacks says that Treeherder, which shows these runs of a push, lacks one of the labels;
-// nil where it does not.
+// lacks returns an error when Treeherder, which shows these runs of a push, lacks a late run of
+// one of the labels. It forgets the late runs that Treeherder has by now.
 func (a *Acting) lacks(p job.Push, shown []job.Job, labels []string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -300,7 +306,8 @@ func (a *Acting) lacks(p job.Push, shown []job.Job, labels []string) error {
 	return why
 }
 
-// ask asks Treeherder, unless it is left alone; what is down is left alone for a while.
+// ask asks Treeherder, unless it is being left alone. When it does not answer at all, or every
+// push fails as unavailable, it is left alone for the time Rest.
 func (a *Acting) ask(ctx context.Context, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
 	a.mu.Lock()
 	rests := time.Until(a.until) > 0
@@ -326,11 +333,12 @@ func (a *Acting) ask(ctx context.Context, pushes []job.Push, labels []string) ([
 	return list, err
 }
 
+// asked is ask without that rule. Without labels there is one push, which Jobs passes.
 func (a *Acting) asked(ctx context.Context, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
 	if len(labels) > 0 {
 		return a.th.History(ctx, pushes, append(slices.Clone(labels), a.o.Decision)...)
 	}
-	out := make([]job.PushRuns, len(pushes)) // of one push alone
+	out := make([]job.PushRuns, len(pushes))
 	for i, p := range pushes {
 		out[i].Push = p
 		out[i].Jobs, out[i].Err = a.th.Jobs(ctx, p)
@@ -338,7 +346,8 @@ func (a *Acting) asked(ctx context.Context, pushes []job.Push, labels []string) 
 	return out, ctx.Err()
 }
 
-// own is a job with the ID that the CI has for it.
+// own returns a job with the CI's ID instead of Treeherder's. A run of another CI stays as it
+// is.
 func (a *Acting) own(j job.Job) job.Job {
 	r, ok := j.Raw().(Record)
 	if !ok {
@@ -353,7 +362,7 @@ func (a *Acting) own(j job.Job) job.Job {
 	})
 }
 
-// once is an error where two jobs are the same run.
+// once returns an error when two jobs are the same run.
 func once(jobs []job.Job) error {
 	seen := map[string]bool{}
 	for _, j := range jobs {

@@ -13,16 +13,17 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// pushesAside is how many pushes the CI is asked about at a time, where it cannot tell of
-// many in one go.
+// pushesAside is how many pushes are read from the CI at the same time, when it cannot read
+// several at once. A push can have tens of thousands of runs in memory.
 const pushesAside = 10
 
-// errUnscheduled is a run that waits for others, by Treeherder's word: whether it can
-// still come the CI alone knows.
+// errUnscheduled says that a run waits for others according to Treeherder. Only the CI knows
+// whether it can still run.
 var errUnscheduled = errors.New("runs wait for others")
 
-// refresh asks the CI how far the runs are that wait, as Treeherder is late, and does not
-// know which of them can never run.
+// refresh asks the CI for the present status of waiting runs. Treeherder is late, and does not
+// know which of them can never run. When the CI does not answer, Treeherder's word counts,
+// except for unscheduled runs, whose pushes are then read from the CI.
 func (a *Acting) refresh(ctx context.Context, rows []row, why []error) {
 	var ids []string
 	for i := range rows {
@@ -37,7 +38,7 @@ func (a *Acting) refresh(ctx context.Context, rows []row, why []error) {
 	}
 	statuses, err := job.StatusesOf(ctx, a.ci, ids...)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		a.log.Info("how far runs are is as Treeherder says it", "runs", len(ids), "err", err)
+		a.log.Info("cannot ask the CI how far runs are, using Treeherder's status", "runs", len(ids), "err", err)
 	}
 	for i := range rows {
 		for n, j := range rows[i].Jobs {
@@ -46,20 +47,20 @@ func (a *Acting) refresh(ctx context.Context, rows []row, why []error) {
 			case why[i] != nil || !j.Status().Waiting() || !a.isOwn(j):
 			case ok && s != j.Status():
 				rows[i].Jobs[n] = a.now(ctx, j, s)
-			case !ok && (err == nil || j.Status() == job.StatusUnscheduled): // the CI has it no more, or does not tell
+			case !ok && (err == nil || j.Status() == job.StatusUnscheduled): // gone from the CI, or it cannot tell
 				why[i] = errUnscheduled
 			}
 		}
 	}
 }
 
-// isOwn reports whether a job, as this package has it, has the CI's ID.
+// isOwn reports whether a job of this package has the CI's ID.
 func (a *Acting) isOwn(j job.Job) bool {
 	r, ok := j.Raw().(Record)
 	return ok && a.o.Run(r) == j.ID()
 }
 
-// now is a job with the status that it has now. When it ended the CI says too.
+// now returns a job with its present status. For one that has ended, the CI also tells when.
 func (a *Acting) now(ctx context.Context, j job.Job, s job.Status) job.Job {
 	f := job.Fields{
 		ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(), Status: s, Times: j.Times(), Raw: j.Raw(),
@@ -72,8 +73,8 @@ func (a *Acting) now(ctx context.Context, j job.Job, s job.Status) job.Job {
 	return job.New(f)
 }
 
-// fall reads the pushes from the CI that Treeherder cannot tell of, and says so. The
-// error is the context's.
+// fall reads from the CI the pushes that Treeherder could not tell about, and reports it. The
+// error is only that of the context.
 func (a *Acting) fall(ctx context.Context, rows []row, why []error, labels []string, shows bool) error {
 	var pushes []job.Push
 	var places []int
@@ -102,8 +103,8 @@ func (a *Acting) fall(ctx context.Context, rows []row, why []error, labels []str
 	return nil
 }
 
-// notable reports whether people should know why the CI was asked: not where the runs were
-// just made, nor where nothing ran at all.
+// notable reports whether people should know why the CI was asked. They need not when runs are
+// just a little late, or wait for others, or when nothing has run on the push.
 func notable(why error, jobs []job.Job) bool {
 	switch {
 	case errors.Is(why, errUnscheduled), errors.Is(why, errLate):
@@ -114,7 +115,7 @@ func notable(why error, jobs []job.Job) bool {
 	return true
 }
 
-// aside are the runs as the CI itself has them.
+// aside reads the runs from the CI itself, with its History if it has one.
 func (a *Acting) aside(ctx context.Context, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
 	if len(labels) > 0 {
 		list, err := job.History(ctx, a.ci, pushes, labels...)
@@ -123,7 +124,7 @@ func (a *Acting) aside(ctx context.Context, pushes []job.Push, labels []string) 
 		}
 	}
 	out := make([]job.PushRuns, len(pushes))
-	places := make(chan struct{}, pushesAside) // a push can have tens of thousands of runs
+	places := make(chan struct{}, pushesAside)
 	var wg sync.WaitGroup
 	for i, p := range pushes {
 		wg.Go(func() {
@@ -137,7 +138,8 @@ func (a *Acting) aside(ctx context.Context, pushes []job.Push, labels []string) 
 	return out, nil
 }
 
-// say tells why a push is read from the CI, once for each cause.
+// say reports why a push is read from the CI: to the logger each time, and to Fell once for
+// each kind of reason.
 func (a *Acting) say(p job.Push, why error) {
 	cause, text := "failed", "Treeherder's answer about push %s cannot be used, so its runs come from the CI itself: %w"
 	switch {
@@ -151,7 +153,7 @@ func (a *Acting) say(p job.Push, why error) {
 			"itself: %w"
 	}
 	why = fmt.Errorf(text, p, why)
-	a.log.Info("runs are read from the CI itself", "push", p.String(), "why", why)
+	a.log.Info("reading runs from the CI itself", "push", p.String(), "why", why)
 	a.mu.Lock()
 	first := !a.told[cause]
 	a.told[cause] = true
@@ -161,9 +163,10 @@ func (a *Acting) say(p job.Push, why error) {
 	}
 }
 
-// Accepted implements job.AcceptedLister: what the CI has accepted, and what it shows and
-// Treeherder does not show yet. Of the two Treeherder is asked first, so that a run that
-// it hears of meanwhile counts.
+// Accepted implements job.AcceptedLister: it returns what the CI has accepted, and the runs that
+// the CI shows and Treeherder does not show yet. It reads Treeherder first, then what the CI has
+// accepted, then the CI's runs. In this order a run that moves on in the meantime may be counted
+// twice, which costs nothing, but is never missed, which would trigger it again.
 func (a *Acting) Accepted(ctx context.Context, p job.Push, label string) ([]job.Request, error) {
 	const op = "treeherder.accepted"
 	if err := ctx.Err(); err != nil || !p.Testable() {
@@ -173,7 +176,7 @@ func (a *Acting) Accepted(ctx context.Context, p job.Push, label string) ([]job.
 	if err != nil {
 		return nil, job.Wrap(op, p.String(), err)
 	}
-	out, err := job.Accepted(ctx, a.ci, p, label) // before the runs: one that is made meanwhile counts
+	out, err := job.Accepted(ctx, a.ci, p, label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return nil, err
 	}
@@ -203,7 +206,7 @@ func (a *Acting) Accepted(ctx context.Context, p job.Push, label string) ([]job.
 	return out, nil
 }
 
-// Classification implements job.Classifier: people classify runs on Treeherder.
+// Classification implements job.Classifier through Treeherder, where people classify runs.
 func (a *Acting) Classification(ctx context.Context, j job.Job) (job.Classification, error) {
 	if r, ok := j.Raw().(Record); ok {
 		j = job.New(job.Fields{ID: number(r.ID), Name: j.Name(), Push: j.Push(), Raw: r})
@@ -211,28 +214,29 @@ func (a *Acting) Classification(ctx context.Context, j job.Job) (job.Classificat
 	return a.th.Classification(ctx, j)
 }
 
-// OpenLog implements job.LogOpener.
+// OpenLog implements job.LogOpener through the CI.
 func (a *Acting) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	return with(ctx, a, j, func(j job.Job) (io.ReadCloser, error) { return job.OpenLog(ctx, a.ci, j, which) })
 }
 
-// WasAdded implements job.AddedChecker.
+// WasAdded implements job.AddedChecker through the CI.
 func (a *Acting) WasAdded(ctx context.Context, j job.Job) (bool, error) {
 	return with(ctx, a, j, func(j job.Job) (bool, error) { return job.WasAdded(ctx, a.ci, j) })
 }
 
-// Requester implements job.RequesterFinder.
+// Requester implements job.RequesterFinder through the CI.
 func (a *Acting) Requester(ctx context.Context, j job.Job) (string, error) {
 	return with(ctx, a, j, func(j job.Job) (string, error) { return job.RequesterOf(ctx, a.ci, j) })
 }
 
-// ArtifactsExist implements job.ArtifactChecker.
+// ArtifactsExist implements job.ArtifactChecker through the CI.
 func (a *Acting) ArtifactsExist(ctx context.Context, j job.Job) (bool, error) {
 	return with(ctx, a, j, func(j job.Job) (bool, error) { return job.ArtifactsExist(ctx, a.ci, j) })
 }
 
-// with asks the CI about a job of Treeherder's: by its ID and, where the CI needs its own
-// record of it, with that.
+// with asks the CI about a job that was read from Treeherder. When the CI does not accept it
+// (job.ErrInvalid), since it needs a record of its own in Raw, with fetches the job from the CI
+// and asks again.
 func with[T any](ctx context.Context, a *Acting, j job.Job, ask func(job.Job) (T, error)) (T, error) {
 	out, err := ask(j)
 	if !errors.Is(err, job.ErrInvalid) || !a.isOwn(j) {

@@ -11,22 +11,22 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// kinds are Treeherder's classifications, by their ids. New failures (6) are so named by
-// a program, and autoclassified ones (7) too: no person said anything of them yet.
+// kinds maps the ids of Treeherder's classifications. Programs give 6 (new failure) and 7
+// (autoclassified), so no person has classified those.
 var kinds = map[int]job.ClassificationKind{
 	0: job.NotClassified, 1: job.NotClassified, 2: job.ClassifiedFixed, 3: job.ClassifiedExpected,
 	4: job.ClassifiedIntermittent, 5: job.ClassifiedInfra, 6: job.NotClassified, 7: job.NotClassified,
 	needsBug: job.ClassifiedNeedsBug,
 }
 
-// needsBug is the id of an intermittent without a bug: of a person, or of Treeherder,
-// which gives it by itself where the same tests passed elsewhere.
+// needsBug is the id of an intermittent failure without a bug. A person may give it, and so may
+// Treeherder itself when the same tests passed elsewhere.
 const needsBug = 8
 
-// autoclassifier is who Treeherder names where no person wrote a note.
+// autoclassifier is the author of notes that Treeherder writes itself.
 const autoclassifier = "autoclassifier"
 
-// classification is the kind of a record.
+// classification maps a record's classification. An unknown id is job.ErrUnknownWord.
 func (r Record) classification() (job.ClassificationKind, error) {
 	kind, ok := kinds[r.Classification]
 	if !ok {
@@ -35,13 +35,13 @@ func (r Record) classification() (job.ClassificationKind, error) {
 	return kind, nil
 }
 
-// Classification implements job.Classifier: Treeherder's classification of the job, when
-// a person gave it. Intermittent without a bug is a person's where there is a person's
-// note that says so; what Treeherder guesses by itself is job.NotClassified.
+// Classification implements job.Classifier: it returns a person's classification of the job. What
+// Treeherder guessed itself is job.NotClassified. "Intermittent, needs a bug" may come from
+// either; it counts as a person's only when a person's note says the same.
 //
-// The job is one of this package, or one of Taskcluster, whose ID is a task's and the
-// number of its run; see [Project.FindRun]. One that Treeherder does not have, or does not have yet, gives
-// job.ErrNotFound. Requests: one, and another where the job is classified.
+// The job may be of this package, or of package taskcluster, whose IDs are <task id>/<run
+// number>; see [Project.FindRun]. A job that Treeherder does not have, or not yet, gives
+// job.ErrNotFound. It costs 1 request, and another when the job is classified.
 func (p *Project) Classification(ctx context.Context, j job.Job) (job.Classification, error) {
 	const op = "treeherder.classification"
 	if repo := j.Push().Repo; repo != "" && repo != p.name {
@@ -76,13 +76,14 @@ func (p *Project) Classification(ctx context.Context, j job.Job) (job.Classifica
 	})
 }
 
-// isSlug reports whether text is like a task's id.
+// isSlug reports whether text has the form of a task id: 22 characters of URL-safe base64.
 func isSlug(text string) bool {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return len(text) == 22 && strings.Trim(text, digits) == ""
 }
 
-// said is who classified the job as it is now: the last person that wrote so.
+// said adds to a classification who gave it and when: the latest note by a person with the same
+// classification. Without such a note the author stays empty.
 func said(r Record, kind job.ClassificationKind, notes []noteWire) job.Classification {
 	c := job.Classification{Kind: kind}
 	for _, n := range notes {
@@ -97,7 +98,7 @@ func said(r Record, kind job.ClassificationKind, notes []noteWire) job.Classific
 	return c
 }
 
-// noteWire is what somebody wrote of a job.
+// noteWire is a note about a job.
 type noteWire struct {
 	ID             int64   `json:"id" is:"required" min:"1" max:"1e15"`
 	JobID          int64   `json:"job_id" is:"required" min:"1" max:"1e15"`
@@ -108,7 +109,7 @@ type noteWire struct {
 	_ contract.Also `names:"text"`
 }
 
-// sameNotes: the notes are of the job that was asked for.
+// sameNotes checks that all notes are about the requested job.
 func sameNotes(asked contract.Asked, list *[]noteWire) error {
 	id, ok := numberOf(asked, "job_id")
 	for i, n := range *list {
@@ -119,11 +120,12 @@ func sameNotes(asked contract.Asked, list *[]noteWire) error {
 	return nil
 }
 
-// utcTime is a time as Treeherder writes it, in UTC without saying so:
+// utcTime is a time as Treeherder writes it, in UTC but without a time zone:
 // 2026-01-05T00:00:00.123456.
 type utcTime time.Time
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText implements encoding.TextUnmarshaler. It also accepts RFC 3339; a year before
+// 1970 is an error.
 func (t *utcTime) UnmarshalText(text []byte) error {
 	for _, layout := range []string{"2006-01-02T15:04:05", time.RFC3339} {
 		if at, err := time.Parse(layout, string(text)); err == nil && at.Year() >= 1970 {
@@ -134,13 +136,14 @@ func (t *utcTime) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%.40q is not a time such as 2026-01-05T00:00:00", text)
 }
 
-// Classification implements job.Classifier: what the snapshot says of the job. By whom
-// and when it does not say. A job that is not of a snapshot gives job.ErrInvalid.
+// Classification implements job.Classifier, from the snapshot, which does not say who classified
+// a job and when. A job that is not from a snapshot gives job.ErrInvalid.
 func (s *Snapshot) Classification(ctx context.Context, j job.Job) (job.Classification, error) {
 	const op = "treeherder.classification"
 	r, ok := j.Raw().(Record)
 	if !ok {
-		return job.Classification{}, job.Wrap(op, j.ID(), fmt.Errorf("%w: not a job of a snapshot", job.ErrInvalid))
+		return job.Classification{}, job.Wrap(op, j.ID(),
+			fmt.Errorf("%w: the job is not from a snapshot", job.ErrInvalid))
 	}
 	if err := ctx.Err(); err != nil {
 		return job.Classification{}, job.Wrap(op, j.ID(), err)

@@ -2,9 +2,10 @@ package treeherder
 
 import "github.com/mozci/mozci/job/contract"
 
+// source is the name of this package in contracts, events and errors about unknown words.
 const source = "treeherder"
 
-// The answers and files that this package reads.
+// The contracts of answers and files; those of messages are in pulse.go.
 var (
 	jobEndpoint = contract.New(contract.Endpoint[Record]{
 		Source: source, Name: "job", File: `full_job`,
@@ -37,8 +38,7 @@ var (
 	})
 )
 
-// Contracts are what must be in the answers and files that this package reads, sorted
-// by title.
+// Contracts are the contracts of all answers, files and messages that this package reads.
 func Contracts() []contract.Any {
 	return []contract.Any{
 		jobEndpoint, jobsEndpoint, noteEndpoint, actionMessages, jobMessages, resultsetMessages, pushesEndpoint,

@@ -14,23 +14,23 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// pushesAtOnce is how many pushes one request for jobs names: their ids are 1.6 kB of
-// its URL then, and servers take 4 kB and more.
+// pushesAtOnce is how many pushes one request for jobs names. Their ids take 1.6 kB of its URL,
+// and servers accept URLs of 4 kB and more.
 const pushesAtOnce = 200
 
 // History implements job.HistoryReader. A push that Treeherder does not have gives
 // job.ErrNotFound for that push, as Jobs does.
 //
-// Requests: for each label one for each 200 pushes and each 2000 jobs, several at a time,
-// and another where no job has the label, which may then be a builder of Buildbot. One
-// more for ids that are not known, see [Project.Jobs], and six at most for pushes that
-// Treeherder does not have. Where an answer is broken, or the server ignores a filter,
-// its pushes are read one by one.
+// Each label costs 1 request for each 200 pushes and each 2000 jobs, several at the same time.
+// When no job has the label, it costs another, since the label may be a builder of Buildbot. Push
+// ids that are not known cost 1 more (see [Project.Jobs]), and pushes that Treeherder does not
+// have, 6 at most. When an answer is malformed, or the server ignores a filter, the pushes of
+// that request are read one by one.
 func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
 	const op = "treeherder.history"
 	key := fmt.Sprintf("%s, %d pushes, %s", p.name, len(pushes), strings.Join(labels, ", "))
 	if len(labels) == 0 {
-		return nil, job.Wrap(op, key, fmt.Errorf("%w: no label is named", job.ErrInvalid))
+		return nil, job.Wrap(op, key, fmt.Errorf("%w: no label was given", job.ErrInvalid))
 	}
 	return within(ctx, p.server, op, key, func(ctx context.Context) ([]job.PushRuns, error) {
 		out := make([]job.PushRuns, len(pushes))
@@ -46,7 +46,7 @@ func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...stri
 			}
 			projects[repo] = append(projects[repo], &out[i])
 		}
-		for _, repo := range slices.Sorted(maps.Keys(projects)) { // what a merge brought is another project's
+		for _, repo := range slices.Sorted(maps.Keys(projects)) { // a merge brings pushes of others
 			p.server.Project(repo).fill(ctx, projects[repo], labels)
 		}
 		if err := ctx.Err(); err != nil {
@@ -56,7 +56,7 @@ func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...stri
 	})
 }
 
-// fill reads the runs of the labels on pushes of the project.
+// fill reads the runs of the labels on pushes of this project into the rows.
 func (p *Project) fill(ctx context.Context, rows []*job.PushRuns, labels []string) {
 	byID := map[int64][]*job.PushRuns{}
 	pushes := make([]job.Push, len(rows))
@@ -75,8 +75,8 @@ func (p *Project) fill(ctx context.Context, rows []*job.PushRuns, labels []strin
 		wg.Go(func() {
 			found, err := p.together(ctx, ids, labels)
 			if errors.Is(err, job.ErrMalformed) {
-				p.server.log.Warn("jobs of many pushes could not be read at once", "repo", p.name, "pushes", len(ids),
-					"err", err)
+				p.server.log.Warn("cannot read the jobs of many pushes at once, reading them one by one",
+					"repo", p.name, "pushes", len(ids), "err", err)
 				p.oneByOne(ctx, ids, byID, labels)
 				return
 			}
@@ -91,7 +91,7 @@ func (p *Project) fill(ctx context.Context, rows []*job.PushRuns, labels []strin
 	wg.Wait()
 }
 
-// oneByOne reads pushes as Jobs does: what is broken is then known to be of one of them.
+// oneByOne reads each push with Jobs, so that a malformed answer spoils only its own push.
 func (p *Project) oneByOne(ctx context.Context, ids []int64, byID map[int64][]*job.PushRuns, labels []string) {
 	var wg sync.WaitGroup
 	for _, id := range ids {
@@ -102,7 +102,8 @@ func (p *Project) oneByOne(ctx context.Context, ids []int64, byID map[int64][]*j
 	wg.Wait()
 }
 
-// together are the jobs of pushes that can have one of the labels, by push.
+// together reads the jobs of several pushes that may have one of the labels, and returns them by
+// push id.
 func (p *Project) together(ctx context.Context, ids []int64, labels []string) (map[int64][]Record, error) {
 	labels = slices.Compact(slices.Sorted(slices.Values(labels)))
 	lists, errs := make([][]Record, len(labels)), make([]error, len(labels))
@@ -120,7 +121,8 @@ func (p *Project) together(ctx context.Context, ids []int64, labels []string) (m
 	return found, errors.Join(errs...)
 }
 
-// labelled are the jobs of pushes that can have a label: a task's, or else a builder's.
+// labelled reads the jobs of several pushes that may have a label: it looks for a task's label
+// first, and for a builder if there is none.
 func (p *Project) labelled(ctx context.Context, ids []int64, label string) ([]Record, error) {
 	found, err := p.ofPushes(ctx, ids, "job_type_name", label)
 	if err != nil || slices.ContainsFunc(found, func(r Record) bool { return r.label() == label }) {
@@ -129,7 +131,7 @@ func (p *Project) labelled(ctx context.Context, ids []int64, label string) ([]Re
 	return p.ofPushes(ctx, ids, "ref_data_name", label)
 }
 
-// ofPushes reads all pages of the jobs of pushes.
+// ofPushes reads all pages of the jobs of several pushes.
 func (p *Project) ofPushes(ctx context.Context, ids []int64, params ...string) ([]Record, error) {
 	list := make([]string, len(ids))
 	for i, id := range ids {
@@ -143,7 +145,7 @@ func (p *Project) ofPushes(ctx context.Context, ids []int64, params ...string) (
 	return found, err
 }
 
-// longError is an error whose text names a URL with all the pushes, shortened.
+// longError shortens the text of an error, in which a URL names all the pushes.
 type longError struct{ error }
 
 func (e *longError) Error() string {
@@ -153,12 +155,14 @@ func (e *longError) Error() string {
 	})
 }
 
-// Unwrap returns the error as it is.
+// Unwrap returns the error with its whole text.
 func (e *longError) Unwrap() error { return e.error }
 
+// manyIDs matches two or more ids in a URL; their commas are escaped as %2C.
 var manyIDs = regexp.MustCompile(`push_id__in=\d+(%2C\d+)+`)
 
-// isAmong reports whether a number is in a list with commas, such as push_id__in has.
+// isAmong returns a test for membership in a list of numbers with commas between them, as in the
+// parameter push_id__in.
 func isAmong(list string) func(n int64) bool {
 	in := map[int64]bool{}
 	for text := range strings.SplitSeq(list, ",") {
@@ -169,11 +173,11 @@ func isAmong(list string) func(n int64) bool {
 	return func(n int64) bool { return in[n] }
 }
 
-// History implements job.HistoryReader.
+// History implements job.HistoryReader, in memory.
 func (s *Snapshot) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
 	const op = "treeherder.snapshot"
 	if len(labels) == 0 {
-		return nil, job.Wrap(op, s.Name(), fmt.Errorf("%w: no label is named", job.ErrInvalid))
+		return nil, job.Wrap(op, s.Name(), fmt.Errorf("%w: no label was given", job.ErrInvalid))
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap(op, s.Name(), err)

@@ -11,26 +11,27 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Jobs are listed by Treeherder's own push ids, and callers name pushes by revision.
+// Treeherder lists jobs by its own push ids, while callers name pushes by revision. This file
+// finds the ids.
 
-// mostIDs is how many ids are kept: of 10,000 pushes, each by its whole revision and
-// by the first twelve digits.
+// mostIDs is how many entries are kept: 2 for each of 10,000 pushes, one by the whole revision
+// and one by its first 12 digits.
 const mostIDs = 20_000
 
 // shortest is how many digits of a revision name a push; see job.SameRevision.
 const shortest = 12
 
-// idKey names a push of a project by its whole revision, or by twelve digits.
+// idKey names a push of a project, by its whole revision or by 12 digits of it.
 type idKey struct{ project, revision string }
 
-// knownPush is the push of a key. Twelve digits that several pushes have mean none of
-// them: it is then empty.
+// knownPush is the push of a key. When several pushes begin with the same 12 digits, those name
+// none of them, and the entry is empty.
 type knownPush struct {
 	revision string
 	id       int64
 }
 
-// learn keeps the id of a push.
+// learn remembers the id of a push.
 func (p *Project) learn(revision string, id int64) {
 	ids, revision := p.server.ids, strings.ToLower(revision)
 	ids.Put(idKey{p.name, revision}, knownPush{revision, id})
@@ -45,7 +46,7 @@ func (p *Project) learn(revision string, id int64) {
 	ids.Put(short, knownPush{revision, id})
 }
 
-// knownID is the id of a push by any of its hashes, whole or in part.
+// knownID returns the remembered id of a push, by any of its hashes, whole or in part.
 func (p *Project) knownID(push job.Push) (int64, bool) {
 	for _, h := range push.Hashes() {
 		h = strings.ToLower(h)
@@ -59,17 +60,17 @@ func (p *Project) knownID(push job.Push) (int64, bool) {
 	return 0, false
 }
 
-// searched is what a search found, for the push that it was for.
+// searched is the result of a search, with the revision that it was for.
 type searched struct {
 	revision string
 	id       int64
 	err      error
 }
 
-// id is Treeherder's push id of a push, found by revision, with those of the pushes
-// before it, which are most often asked for next. One search of a project runs at a
-// time, so that ten parallel callers do not ask the same; each waits with its own
-// context, and looks again when what was found is another one's.
+// id returns Treeherder's push id of a push. It searches by revision, and also learns the ids of
+// the pushes before it, which callers mostly need next. Only one search of a project runs at a
+// time, so that ten parallel callers do not make the same requests. The others wait, each with
+// its own context, and look again when the search was for another push.
 func (p *Project) id(ctx context.Context, push job.Push) (int64, error) {
 	for {
 		if id, ok := p.knownID(push); ok {
@@ -88,12 +89,13 @@ func (p *Project) id(ctx context.Context, push job.Push) (int64, error) {
 	}
 }
 
+// search finds a push, and reads the 100 pushes before it to learn their ids.
 func (p *Project) search(ctx context.Context, push job.Push) (int64, error) {
 	found, err := p.find(ctx, push)
 	if err != nil {
 		return 0, err
 	}
-	if !job.SameRevision(push.Revision, found.Revision) { // it was found by another hash
+	if !job.SameRevision(push.Revision, found.Revision) { // found by another of its hashes
 		p.learn(push.Revision, found.ID)
 	}
 	before := window{until: found.Order, enough: 100, keep: func(q job.Push) bool { return q.Compare(found) < 0 }}
@@ -103,8 +105,8 @@ func (p *Project) search(ctx context.Context, push job.Push) (int64, error) {
 	return found.ID, nil
 }
 
-// find looks for a push by each of its hashes, on whatever branch it is:
-// Treeherder lists a repository that is kept in hg and in git by one of the two.
+// find looks for a push by each of its hashes, on any branch. Of a repository that exists in hg
+// and in git, Treeherder lists only one of the two hashes.
 func (p *Project) find(ctx context.Context, push job.Push) (job.Push, error) {
 	var err error
 	for _, h := range push.Hashes() {
@@ -116,21 +118,24 @@ func (p *Project) find(ctx context.Context, push job.Push) (job.Push, error) {
 	return p.byTwin(ctx, push.Revision, err)
 }
 
-// Of many pushes one request finds the ids: they are among the pushes of their time.
+// The ids of many pushes are found with one request, which lists all pushes of the time in which
+// they were made.
 const (
-	// before is how many older pushes are listed too: they are most often asked for next.
+	// before is how many older pushes are listed as well: callers mostly need them next.
 	before = 100
-	// slack is how much a source's time of a push may differ from Treeherder's, in seconds.
+	// slack is how many seconds a source's time of a push may differ from Treeherder's.
 	slack = 3600
 )
 
-// foundID is the id of a push, or why there is none.
+// foundID is the id of a push, or the reason why there is none.
 type foundID struct {
 	id  int64
 	err error
 }
 
-// idsOf are the ids of pushes, in their order.
+// idsOf returns the ids of pushes, in the same order. It lists the pushes of their time first,
+// and searches one by one for those that are not among them. When there are more than sampled
+// of those, it searches for a sample, and takes all of them to be missing if the sample is.
 func (p *Project) idsOf(ctx context.Context, pushes []job.Push) []foundID {
 	out := make([]foundID, len(pushes))
 	unknown := p.unknown(pushes)
@@ -141,7 +146,7 @@ func (p *Project) idsOf(ctx context.Context, pushes []job.Push) []foundID {
 	}
 	var absent []int
 	switch {
-	case err != nil && !errors.Is(err, job.ErrMalformed): // that can be of one push that nobody asks about
+	case err != nil && !errors.Is(err, job.ErrMalformed): // a malformed list may be the fault of some other push in it
 		for _, i := range unknown {
 			out[i].err = err
 		}
@@ -163,14 +168,14 @@ func (p *Project) idsOf(ctx context.Context, pushes []job.Push) []foundID {
 			continue
 		}
 		var ok bool
-		if out[i].id, ok = p.knownID(push); !ok { // others had so many that it is forgotten
+		if out[i].id, ok = p.knownID(push); !ok { // dropped again, for the ids of other pushes
 			out[i].id, out[i].err = p.id(ctx, push)
 		}
 	}
 	return out
 }
 
-// unknown are the places of the pushes whose ids are not known.
+// unknown returns the indexes of the pushes whose ids are not known.
 func (p *Project) unknown(pushes []job.Push) []int {
 	var out []int
 	for i, push := range pushes {
@@ -181,13 +186,12 @@ func (p *Project) unknown(pushes []job.Push) []int {
 	return out
 }
 
-// sampled is how many pushes that are not among those of their time are looked for by
-// their revisions, before the others are taken not to be there either.
+// sampled is how many of the pushes that a list lacks are searched for before the others are
+// taken to be missing, too.
 const sampled = 3
 
-// lacks reports whether Treeherder has neither the first, nor the one in the middle, nor
-// the last of the pushes that were not among those of their time. Where it does not
-// answer nothing is known.
+// lacks reports whether Treeherder has none of the first, the middle and the last of the unknown
+// pushes. When it fails to answer for one of them, the result is false: then nothing is known.
 func (p *Project) lacks(ctx context.Context, pushes []job.Push, unknown []int) bool {
 	var errs [sampled]error
 	var wg sync.WaitGroup
@@ -198,8 +202,9 @@ func (p *Project) lacks(ctx context.Context, pushes []job.Push, unknown []int) b
 	return !slices.ContainsFunc(errs[:], func(err error) bool { return !errors.Is(err, job.ErrNotFound) })
 }
 
-// list reads the pushes of the time of those at some places, and what is a little older,
-// and learns their ids.
+// list reads the pushes from the time in which the pushes at some places were made, and a few
+// older ones, and learns their ids. When few pushes of a long time are wanted it makes a second
+// request, for the rest of that time.
 func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) error {
 	var oldest, newest int64
 	for _, i := range places {
@@ -216,7 +221,7 @@ func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) err
 	all := func(job.Push) bool { return true }
 	recent := window{until: newest + slack, enough: len(places) + before, keep: all}
 	got, err := p.read(ctx, recent)
-	if err == nil && len(got) >= recent.enough && got[0].Order > oldest-slack { // only some of a long time are wanted
+	if err == nil && len(got) >= recent.enough && got[0].Order > oldest-slack { // oldest is further back
 		var older []job.Push
 		older, err = p.read(ctx, window{since: max(1, oldest-slack), until: got[0].Order, keep: all})
 		got = append(older, got...)
@@ -230,8 +235,8 @@ func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) err
 	return nil
 }
 
-// learnInside keeps the id of a push that is a part of one on a list, ascending: what is
-// one push elsewhere can be several here, or the reverse.
+// learnInside remembers the id of a push whose revision is inside a push on a list. Sources may
+// divide the same changesets into pushes differently.
 func (p *Project) learnInside(push job.Push, list []job.Push) {
 	if _, ok := p.knownID(push); ok {
 		return

@@ -14,27 +14,28 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// pageOfJobs is the most that the server gives at a time; its default is 10. No push
-// has as many jobs as mostPagesOfJobs. Pages that overlap are read mostReadings times.
+// pageOfJobs is the largest page that the server returns; its default is 10. mostPagesOfJobs is
+// more than any push has, 200,000 jobs. mostReadings is how many times all pages are read when
+// they overlap.
 const (
 	pageOfJobs      = 2000
 	mostPagesOfJobs = 100
 	mostReadings    = 3
 )
 
-// Jobs implements job.Scheduler. A push that Treeherder does not have gives
-// job.ErrNotFound: it may not have been ingested yet, or be older than what
-// Treeherder keeps, so that nothing is known about its jobs.
+// Jobs implements job.Scheduler. A push that Treeherder does not have gives job.ErrNotFound, not
+// an empty list: Treeherder may not have heard of it yet, or may have deleted it, so nothing is
+// known about its jobs.
 //
-// Requests: one for each 2000 jobs, at most 100, and again where the pages overlap;
-// and two for the first push whose id is not known, which bring the ids of the
-// hundred pushes before it.
+// It costs 1 request for each 2000 jobs, 100 at most, and the same again when the pages overlap.
+// A push whose id is not known costs 2 more, which also bring the ids of the 100 pushes before
+// it.
 func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]job.Job, error) {
 	const op = "treeherder.jobs"
 	if err := ctx.Err(); err != nil || !push.Testable() {
 		return nil, job.Wrap(op, push.String(), err)
 	}
-	if push.Repo != "" && push.Repo != p.name { // what a merge brought is another project's
+	if push.Repo != "" && push.Repo != p.name { // a push that a merge brought belongs to another project
 		return p.server.Project(push.Repo).Jobs(ctx, push, names...)
 	}
 	return within(ctx, p.server, op, push.String(), func(ctx context.Context) ([]job.Job, error) {
@@ -50,8 +51,8 @@ func (p *Project) Jobs(ctx context.Context, push job.Push, names ...string) ([]j
 	})
 }
 
-// jobsOf makes jobs of the records that have one of the names. What a record
-// says is read only for those: an unknown word elsewhere is not of interest.
+// jobsOf makes jobs of the records that have one of the names. It interprets only those records,
+// so that an unknown word in another job does no harm.
 func jobsOf(found []Record, push job.Push, names []string, label func(Record) string) ([]job.Job, error) {
 	var out []job.Job
 	var errs []error
@@ -66,7 +67,7 @@ func jobsOf(found []Record, push job.Push, names []string, label func(Record) st
 			errs = append(errs, err)
 			continue
 		}
-		if !seen[j.ID()] { // pages may overlap: there is no order
+		if !seen[j.ID()] { // pages may overlap, as the server promises no order
 			seen[j.ID()] = true
 			out = append(out, j)
 		}
@@ -74,8 +75,8 @@ func jobsOf(found []Record, push job.Push, names []string, label func(Record) st
 	return out, errors.Join(errs...)
 }
 
-// named reads the jobs of a push that can have the names. The server can look
-// for one task label, but not for a builder: where it finds none, all are read.
+// named reads the jobs of a push that may have the names. The server can filter by one task
+// label, so a single name is tried that way first; otherwise all jobs are read.
 func (p *Project) named(ctx context.Context, id int64, names []string) ([]Record, error) {
 	if len(names) == 1 && !strings.Contains(names[0], " ") { // most builder names have spaces, task labels do not
 		found, err := p.ofPush(ctx, id, "job_type_name", names[0])
@@ -103,14 +104,14 @@ type jobsWire struct {
 type jobsMetaWire struct {
 	Repository *string `json:"repository" is:""`
 	Offset     *int    `json:"offset" is:"" min:"0"`
-	Count      *int    `json:"count" is:"" min:"0"` // as it was asked for
+	Count      *int    `json:"count" is:"" min:"0"` // the count of the request, not of the results
 }
 
-// Inspect implements contract.Inspector.
+// Inspect implements contract.Inspector: it checks each job by the contract of a record.
 func (w *jobsWire) Inspect() (found []contract.Finding) {
 	names, err := columnsOf(w.Names)
 	if err != nil {
-		return nil // Prove says it
+		return nil // Prove reports it
 	}
 	for i, text := range w.Results {
 		found = append(found, inspected(jobEndpoint, fmt.Sprintf("results[%d]", i), text, names)...)
@@ -135,8 +136,8 @@ func (w *jobsWire) Prove() error {
 	return nil
 }
 
-// sameJobs: the page is of the project, and it is the one that was asked for, with
-// jobs of the pushes and the name alone.
+// sameJobs checks that a page is of the project, that it is the requested one, and that each job
+// satisfies the filters. This finds servers that ignore a filter.
 func sameJobs(asked contract.Asked, w *jobsWire) error {
 	if name := asked.Var("project"); w.Meta.Repository != nil && *w.Meta.Repository != name {
 		return contract.Differs("meta.repository", *w.Meta.Repository, name)
@@ -149,7 +150,7 @@ func sameJobs(asked contract.Asked, w *jobsWire) error {
 		return contract.Differs("meta.count", *w.Meta.Count, n)
 	}
 	if ok && int64(len(w.records)) > n {
-		return contract.Outside("results", "%d jobs, asked for at most %d", len(w.records), n)
+		return contract.Outside("results", "%d jobs, although the limit is %d", len(w.records), n)
 	}
 	push, ofPush := numberOf(asked, "push_id")
 	pushes, ofPushes := asked.Query("push_id__in"), func(int64) bool { return true }
@@ -171,7 +172,7 @@ func sameJobs(asked contract.Asked, w *jobsWire) error {
 	return nil
 }
 
-// same: the job has the name, or is the one, that was asked for.
+// same checks a job against the filters by name, id, task and run.
 func (r Record) same(asked contract.Asked, path string) error {
 	if name := asked.Query("job_type_name"); len(name) == 1 && r.TypeName != name[0] {
 		return contract.Differs(path+"job_type_name", r.TypeName, name[0])
@@ -191,7 +192,8 @@ func (r Record) same(asked contract.Asked, path string) error {
 	return nil
 }
 
-// numberOf is the number that a parameter has.
+// numberOf returns the value of a parameter that is a number; false when there is none, or
+// several.
 func numberOf(asked contract.Asked, name string) (int64, bool) {
 	v := asked.Query(name)
 	if len(v) != 1 {
@@ -201,9 +203,9 @@ func numberOf(asked contract.Asked, name string) (int64, bool) {
 	return n, err == nil
 }
 
-// records reads all pages of jobs; of says whose, for people. The server promises no
-// order, so that pages can overlap while jobs are added: what is in none is then
-// missing, and all are read again.
+// records reads all pages of jobs; of says whose they are, for errors. The server promises no
+// order, so pages may overlap when jobs are added in between. A job that comes twice means that
+// another may be on no page at all, so all pages are read again, up to mostReadings times.
 func (p *Project) records(ctx context.Context, of string, params ...string) ([]Record, error) {
 	params = slices.Insert(params, 2, "count", strconv.Itoa(pageOfJobs), "return_type", "list")
 	for range mostReadings {
@@ -216,7 +218,7 @@ func (p *Project) records(ctx context.Context, of string, params ...string) ([]R
 		job.ErrUnavailable, of, mostReadings)
 }
 
-// pages reads page after page, up to one that is not full.
+// pages reads page after page until one is not full. overlap says that a job came twice.
 func (p *Project) pages(ctx context.Context, params []string) (all []Record, overlap bool, err error) {
 	seen := map[int64]bool{}
 	for n := range mostPagesOfJobs {

@@ -13,8 +13,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// aboutWire is one repository of Treeherder's table. A project of several
-// branches has them all in Branch, with commas between them, some as patterns.
+// aboutWire is one repository in Treeherder's table. Branch may have several branches, with commas
+// between them, some as patterns.
 type aboutWire struct {
 	Name   string `json:"name" is:"required" min:"1"`
 	Branch string `json:"branch" is:"required,null"`
@@ -24,8 +24,8 @@ type aboutWire struct {
 	_ contract.Also `names:"performance_alerts_enabled expire_performance_data tc_root_url accepts_pull_requests"`
 }
 
-// table asks for Treeherder's table of repositories, until it has it; callers who
-// want it at the same time wait for one answer.
+// table returns Treeherder's table of repositories. It is read once; after a failure the next
+// call tries again. Callers that want it at the same time share one request.
 func (s *Server) table(ctx context.Context) ([]aboutWire, error) {
 	return s.tables.Do(ctx, struct{}{}, func(ctx context.Context) ([]aboutWire, bool, error) {
 		where := s.base + "/api/repository/"
@@ -47,10 +47,10 @@ func (s *Server) table(ctx context.Context) ([]aboutWire, error) {
 	})
 }
 
-// about is what Treeherder's table says of the project; nothing where it has no
-// table or does not name it. The table is a help, and its names tell most: a
-// server that does not answer it holds up nothing. One that is there and broken is an
-// error, as what it says of the project may be what is lost.
+// about is the project's entry in Treeherder's table; empty when the server has no table or the
+// table does not name the project. The table is only a help, since the names of projects mostly
+// suffice, so a server that does not answer is no error. A malformed table is one: the entry of
+// this project may be the damaged part.
 func (p *Project) about(ctx context.Context) (aboutWire, error) {
 	list, err := p.server.table(ctx)
 	if ctx.Err() != nil {
@@ -60,7 +60,7 @@ func (p *Project) about(ctx context.Context) (aboutWire, error) {
 		return aboutWire{}, err
 	}
 	if err != nil {
-		p.server.log.Info("the table of repositories could not be read", "repo", p.name, "err", err)
+		p.server.log.Info("cannot read Treeherder's table of repositories", "repo", p.name, "err", err)
 	}
 	i := slices.IndexFunc(list, func(a aboutWire) bool { return a.Name == p.name })
 	if i < 0 {
@@ -69,8 +69,8 @@ func (p *Project) about(ctx context.Context) (aboutWire, error) {
 	return list[i], nil
 }
 
-// Line implements job.LineChecker: by the project's name, and by Treeherder's table
-// of repositories, which says what is a try server.
+// Line implements job.LineChecker, by the project's name and by Treeherder's table of
+// repositories, which tells what is a try server.
 func (p *Project) Line(ctx context.Context) error {
 	const op = "treeherder.line"
 	if err := job.LineByName(p.name); err != nil {
@@ -83,11 +83,12 @@ func (p *Project) Line(ctx context.Context) error {
 	return job.Wrap(op, p.name, err)
 }
 
+// onBranch keeps the pushes of a branch. It changes the slice.
 func onBranch(pushes []job.Push, branch string) []job.Push {
 	return slices.DeleteFunc(pushes, func(q job.Push) bool { return q.Branch != branch })
 }
 
-// ofLine keeps the pushes of the branch that is meant where none is named.
+// ofLine keeps the pushes of the project's own branch; see ownBranch.
 func (p *Project) ofLine(ctx context.Context, pushes []job.Push) ([]job.Push, error) {
 	branch, err := p.ownBranch(ctx, pushes)
 	if err != nil {
@@ -96,19 +97,20 @@ func (p *Project) ofLine(ctx context.Context, pushes []job.Push) ([]job.Push, er
 	return onBranch(pushes, branch), nil
 }
 
-// plainBranch is a name of a branch that is no pattern.
+// plainBranch matches the name of a branch, but not a pattern such as "releases/.*".
 var plainBranch = regexp.MustCompile(`^[\w./-]+$`)
 
-// ownBranch is the branch that is meant where nobody names one: OnBranch's; the
-// first that Treeherder's table has for the project; main or master; or the
-// only one there is among the pushes.
+// ownBranch is the branch to use when the caller names none. It is the first of these: the
+// branch of OnBranch; the first one in Treeherder's table; main or master, if pushes are on it;
+// and the only branch of the pushes. Pushes of an hg repository have no branch, and the result
+// is "".
 func (p *Project) ownBranch(ctx context.Context, pushes []job.Push) (string, error) {
 	if p.branch != "" {
 		return p.branch, nil
 	}
 	there := branches(pushes)
 	if len(there) == 0 || len(there) == 1 && there[0] == "" {
-		return "", nil // of an hg repository, pushes have none
+		return "", nil // an hg repository
 	}
 	about, err := p.about(ctx)
 	if err != nil {
@@ -126,11 +128,11 @@ func (p *Project) ownBranch(ctx context.Context, pushes []job.Push) (string, err
 	if len(there) == 1 {
 		return there[0], nil
 	}
-	return "", fmt.Errorf("%w: %s has pushes on the branches %s: say which is meant", job.ErrInvalid, p.name,
+	return "", fmt.Errorf("%w: %s has pushes on the branches %s: name one of them", job.ErrInvalid, p.name,
 		strings.Join(there, ", "))
 }
 
-// branches are the branches of the pushes, sorted.
+// branches returns the branches of the pushes, sorted, each once.
 func branches(pushes []job.Push) []string {
 	var out []string
 	for _, q := range pushes {
@@ -155,7 +157,7 @@ func (p *Project) tip(ctx context.Context) (job.Push, error) {
 			return q, nil
 		}
 	}
-	if len(newest) == 50 { // not among the newest of all
+	if len(newest) == 50 { // there are older pushes: look for one of the branch among them
 		older, err := p.read(ctx, window{enough: 1, keep: func(q job.Push) bool { return q.Branch == branch }})
 		if err != nil {
 			return job.Push{}, err

@@ -13,14 +13,16 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Message is a message of Treeherder on Pulse: exactly one of its fields is set.
+// Message is a message of Treeherder on Pulse, as [DecodeMessage] returns it. Exactly one of its
+// fields is set.
 type Message struct {
-	Event  *job.Event // a job
-	Action *Action    // something that a person asked for
-	Set    *NewSet    // a new push
+	Event  *job.Event // about a job
+	Action *Action    // about an action of a person
+	Set    *NewSet    // about a new push
 }
 
-// The actions, as messages name them, but for AddNewJobs, which they do not name.
+// The values of Action.Action. They are the words of messages, except for AddNewJobs, for which
+// messages have no word.
 const (
 	Backfill            = "backfill"               // of a job
 	Cancel              = "cancel"                 // of a job
@@ -33,63 +35,63 @@ const (
 
 var actions = []string{Backfill, Cancel, Retrigger, CancelAll, TriggerMissingJobs, TriggerAllTalosJobs}
 
-// Action is what a person asked for on Treeherder's pages, until 2017.
+// Action is an action that a person triggered on Treeherder's pages, until 2017.
 type Action struct {
 	Action  string
 	Project string
-	// Requester is who asked, by e-mail address: it is not for everybody to see.
+	// Requester is the person's e-mail address. Do not show it in public.
 	Requester string
-	// JobGUID and JobID are the job's, of an action of a job. JobID is the ID of
-	// Jobs; 0 where the message does not have it.
+	// JobGUID and JobID name the job of an action on a job. JobID is the ID of the job in
+	// Jobs; 0 when the message does not have it.
 	JobGUID string
 	JobID   int64
-	PushID  int64    // Treeherder's, of an action on a push; else 0
-	Times   int      // how often to do it; 0 where the message does not say
-	Labels  []string // the builders or task labels of AddNewJobs; may be none
-	// DecisionTask is the push's, of AddNewJobs since September 2016.
+	PushID  int64    // Treeherder's id of the push, for an action on a push; otherwise 0
+	Times   int      // the number of runs; 0 when the message does not say
+	Labels  []string // for AddNewJobs: builders or task labels; may be empty
+	// DecisionTask is the decision task of the push, for AddNewJobs since September 2016.
 	DecisionTask string
-	Time         time.Time // zero where the message does not say, as before September 2016
+	Time         time.Time // zero when the message does not say, as before September 2016
 }
 
-// NewSet is a push that Treeherder had just heard of, in 2014 and 2015.
+// NewSet is a push that Treeherder has just heard of. There were such messages in 2014 and 2015.
 type NewSet struct {
-	Project    string // empty where the message does not say
-	Hash       string // what Treeherder called the push: made of its revisions, not one of them
-	Repository string // its URL; empty where the message does not say
+	Project    string // "" when the message does not say
+	Hash       string // Treeherder's name of the push: a hash of its revisions, and not one of them
+	Repository string // its URL; "" when the message does not say
 }
 
-// JobMessage is what the job of a message has as Raw.
+// JobMessage is what Raw returns for the job of a message.
 type JobMessage struct {
 	TaskID      string // Treeherder's guid of the job in 2015
 	RetryID     int
-	BuildSystem string // empty in 2015
+	BuildSystem string // "" in messages of 2015
 	JobKind     string
 	State       string
-	Result      string // empty where there is none yet
+	Result      string // "" while there is none
 	Symbol      string
 	GroupSymbol string
 	Reason      string
-	Coalesced   []string // the guids of jobs that became part of this one
+	Coalesced   []string // the guids of jobs that were coalesced into this one
 }
 
-// DecodeMessage decodes the body of a message of Treeherder on Pulse: of the actions
-// of people (exchange/treeherder/v1/job-actions, resultset-actions and
-// resultset-runnable-job-actions, until 2017), of jobs as others told Treeherder of
-// them (schema pulse-job.yml, of today and of 2015), and of new pushes. What is in it
-// tells what it is. A body that is none of these is job.ErrMalformed, and a word
-// that nobody documents job.ErrUnknownWord.
+// DecodeMessage decodes the body of a message of Treeherder on Pulse. There are three kinds, and
+// the members of the body tell which it is: actions of people until 2017 (exchanges
+// exchange/treeherder/v1/job-actions, resultset-actions and resultset-runnable-job-actions),
+// jobs that other services report to Treeherder (schema pulse-job.yml, of today and of 2015),
+// and new pushes. Any other body is job.ErrMalformed, and an undocumented word
+// job.ErrUnknownWord.
 //
-// The event of a job has its time of end, or else of start, or else of request; its
-// Raw is a JobMessage. Its ID is Treeherder's guid, <task id>/<retry>, and not the ID
-// that Jobs has, which messages do not tell. A result fail is TestFailed of a test,
-// and Busted of anything else; canceled is Cancelled, superseded Coalesced, and a job
-// that isRetried is Retry; the others are as the package comment says.
+// The time of a job's event is its end, or else its start, or else the time of its request. Raw
+// of the job is a [JobMessage]. Its ID is Treeherder's guid, <task id>/<retry>, not the ID of
+// Jobs, which messages do not have. The result "fail" is TestFailed for a test and Busted for
+// anything else; "canceled" is Cancelled, "superseded" Coalesced, and a job with isRetried is
+// Retry. The other words are in the package comment.
 func DecodeMessage(body []byte) (Message, error) {
 	m, err := decodeMessage(body)
 	return m, job.Wrap("treeherder.message", "", err)
 }
 
-// messageShape tells the messages apart.
+// messageShape has the members that tell the kinds of messages apart.
 type messageShape struct {
 	TaskID      jsontext.Value `json:"taskId"`
 	GUID        jsontext.Value `json:"jobGuid"`
@@ -134,7 +136,7 @@ func decodeMessage(body []byte) (Message, error) {
 	}}
 }
 
-// action is what a message of an action says.
+// action makes an Action of a message.
 func (w *actionWire) action() (*Action, error) {
 	word := w.Action
 	if w.ofLabels() {
@@ -142,7 +144,7 @@ func (w *actionWire) action() (*Action, error) {
 	} else if !slices.Contains(actions, word) {
 		return nil, job.UnknownWord(source, "action", word)
 	}
-	push, _ := strconv.ParseInt(cmp.Or(w.ResultSetID, "0"), 10, 64) // Prove has seen it
+	push, _ := strconv.ParseInt(cmp.Or(w.ResultSetID, "0"), 10, 64) // cannot fail: Prove has checked it
 	at, _ := w.time()
 	return &Action{
 		Action: word, Project: w.Project, Requester: w.Requester, JobGUID: w.JobGUID, JobID: w.JobID, PushID: push,
@@ -150,7 +152,7 @@ func (w *actionWire) action() (*Action, error) {
 	}, nil
 }
 
-// event is the job that a message tells of.
+// event makes an event of a message about a job.
 func (w *jobMessageWire) event() (*job.Event, error) {
 	status, err := w.status()
 	if err != nil {
@@ -166,7 +168,7 @@ func (w *jobMessageWire) event() (*job.Event, error) {
 	}
 	t := job.Times{Requested: w.Scheduled.UTC(), Started: w.Started.UTC(), Finished: w.Completed.UTC()}
 	if w.State != "completed" {
-		t.Finished = time.Time{} // of one that runs, the time of the message
+		t.Finished = time.Time{} // while a job runs, this is the time of the message
 	}
 	when := t.Requested
 	for _, at := range []time.Time{t.Started, t.Finished} {
@@ -184,6 +186,7 @@ func (w *jobMessageWire) event() (*job.Event, error) {
 	})}, nil
 }
 
+// status maps the words of messages to those of Treeherder's API, and those to a status.
 func (w *jobMessageWire) status() (job.Status, error) {
 	r := Record{State: w.State, Result: w.Result}
 	switch {
@@ -201,10 +204,11 @@ func (w *jobMessageWire) status() (job.Status, error) {
 	return r.status()
 }
 
-// messageResults are the other results, which messages have as Treeherder itself does;
-// of a job that is not completed it may be empty.
+// messageResults are the other results of messages, which are the same words as in Treeherder's
+// API. A job that is not completed may have none.
 var messageResults = []string{"", "success", "exception", "retry", "superseded", "unknown"}
 
+// kind maps jobKind. Tests whose name is that of a performance suite are Perf.
 func (w *jobMessageWire) kind() (job.Kind, error) {
 	switch {
 	case w.JobKind == "build":

@@ -210,10 +210,10 @@ func TestOrderOfPushes(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, says string }{
 		"oldest first":       {`"push_timestamp":1700000010`, `"push_timestamp":1699999999`, "[1].push_timestamp: 1700000000"},
 		"an id twice":        {`"id":101`, `"id":102`, "results[1].id: push 102 comes twice"},
-		"more than they are": {`"revision_count":2`, `"revision_count":1`, "results[0].revision_count: 1, with 2"},
+		"more than they are": {`"revision_count":2`, `"revision_count":1`, "results[0].revision_count: 1, but there are 2 revisions"},
 		"of two pushes":      {revision(101), revision(102), "results[1].revision"},
 		"a revision twice":   {revision(500102), revision(102), "results[0].revisions[1].revision"},
-		"none of them":       {`"revisions":[`, `"revisions":[],"more":[`, "results[0].revision_count: 2, with 0"},
+		"none of them":       {`"revisions":[`, `"revisions":[],"more":[`, "results[0].revision_count: 2, but there are 0 revisions"},
 	} {
 		body := strings.ReplaceAll(text, c.old, c.new)
 		_, err := project(t, replaced(s, "/push/", body), "autoland").Pushes(t.Context(), job.IDs(101, 102))

@@ -8,8 +8,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// The messages that Treeherder sent on Pulse until 2017 about what people did on its
-// pages, and those by which it is told of jobs.
+// The contracts of messages on Pulse: those that Treeherder sent until 2017 about what people did
+// on its pages, and those with which other services report jobs to it.
 var (
 	actionMessages = contract.New(contract.Endpoint[actionWire]{
 		Source: source, Name: "pulse.action",
@@ -24,8 +24,8 @@ var (
 	})
 )
 
-// actionWire is what somebody asked for: for a job, or for a push, or jobs by their names
-// for a push. What a message has in it says which.
+// actionWire is an action of a person: on a job, on a push, or on a push with the names of jobs to
+// add. Its members tell which; see Prove.
 type actionWire struct {
 	Version   int    `json:"version" is:"required" min:"1" max:"1"`
 	Project   string `json:"project" is:"required" min:"1"`
@@ -47,13 +47,14 @@ type actionWire struct {
 	Timestamp    string   `json:"timestamp" is:""`
 }
 
-// ofLabels reports whether jobs were asked for by their names.
+// ofLabels reports whether the action adds jobs by their names.
 func (w *actionWire) ofLabels() bool { return w.Builders != nil || w.Requested != nil }
 
-// digits is the id of a resultset, which messages have as a text.
+// digits matches the id of a resultset, which messages have as a string.
 var digits = regexp.MustCompile(`^[1-9]\d{0,14}$`)
 
-// Prove implements contract.Prover: the message is one of the three.
+// Prove implements contract.Prover: the message is of exactly one of the three kinds, and its ids
+// have the right form.
 func (w *actionWire) Prove() error {
 	switch {
 	case w.JobGUID == "" && w.ResultSetID == "":
@@ -61,9 +62,9 @@ func (w *actionWire) Prove() error {
 	case w.JobGUID != "" && w.ResultSetID != "":
 		return contract.Outside("resultset_id", "%.50q, beside a job_guid", w.ResultSetID)
 	case w.JobGUID != "" && !guid.MatchString(w.JobGUID):
-		return contract.Outside("job_guid", "%.50q is no guid", w.JobGUID)
+		return contract.Outside("job_guid", "%.50q is not a guid", w.JobGUID)
 	case w.ResultSetID != "" && !digits.MatchString(w.ResultSetID):
-		return contract.Outside("resultset_id", "%.50q is no number", w.ResultSetID)
+		return contract.Outside("resultset_id", "%.50q is not a number", w.ResultSetID)
 	case w.ofLabels() && w.ResultSetID == "":
 		return contract.Outside("resultset_id", "missing, beside the names of jobs")
 	case w.ofLabels() && w.Action != "":
@@ -77,7 +78,8 @@ func (w *actionWire) Prove() error {
 	return nil
 }
 
-// time is when it was asked for, in UTC; zero where the message does not say.
+// time is the time of the action in UTC; zero when the message does not say. A time without a
+// zone is in UTC.
 func (w *actionWire) time() (time.Time, error) {
 	if w.Timestamp == "" {
 		return time.Time{}, nil
@@ -88,12 +90,12 @@ func (w *actionWire) time() (time.Time, error) {
 	return time.Parse("2006-01-02T15:04:05.999999", w.Timestamp)
 }
 
-// jobMessageWire is a job, as Treeherder's schema pulse-job.yml has it, and as it had it
-// in 2015.
+// jobMessageWire is a job by Treeherder's schema pulse-job.yml, in its present form and in that of
+// 2015.
 type jobMessageWire struct {
 	Version int    `json:"version" is:"" min:"1" max:"1"` // since 2016
 	TaskID  string `json:"taskId" is:"" min:"1" max:"50"` // since 2016
-	GUID    string `json:"jobGuid" is:"" min:"1"`         // until then
+	GUID    string `json:"jobGuid" is:"" min:"1"`         // until 2016
 	RetryID int    `json:"retryId" is:"" min:"0"`
 	Retried bool   `json:"isRetried" is:""`
 
@@ -125,28 +127,28 @@ type jobMessageWire struct {
 	_ contract.Also `names:"tier labels owner who productName buildMachine runMachine jobInfo logs artifacts"`
 }
 
-// Prove implements contract.Prover: the job has a name of its own, one that ended says
-// how, and its push is named by a whole revision.
+// Prove implements contract.Prover: the job has exactly one of the two ids, a job that has ended
+// says how, and the push is named by a whole revision.
 func (w *jobMessageWire) Prove() error {
 	rev, err := job.ParseRevision(w.Origin.Revision)
 	switch {
 	case (w.TaskID == "") == (w.GUID == ""):
 		return contract.Outside("taskId", "expected it or jobGuid")
 	case w.GUID != "" && !guid.MatchString(w.GUID):
-		return contract.Outside("jobGuid", "%.50q is no guid", w.GUID)
+		return contract.Outside("jobGuid", "%.50q is not a guid", w.GUID)
 	case w.TaskID != "" && w.Version == 0:
 		return contract.Outside("version", "missing")
 	case err != nil || rev != w.Origin.Revision || len(rev) != 40:
 		return contract.Outside("origin.revision", "%.50q, expected 40 digits", w.Origin.Revision)
 	case w.State == "completed" && w.Result == "" && !w.Retried:
-		return contract.Outside("result", "missing, of a job that is completed")
+		return contract.Outside("result", "missing, although the job is completed")
 	case !w.Started.IsZero() && !w.Completed.IsZero() && w.Completed.Before(w.Started):
 		return contract.Outside("timeCompleted", "before timeStarted")
 	}
 	return nil
 }
 
-// resultsetMessageWire says that there is a new push.
+// resultsetMessageWire is a message about a new push.
 type resultsetMessageWire struct {
 	Version    int    `json:"version" is:"required" min:"1" max:"1"`
 	Hash       string `json:"revision_hash" is:"required" min:"1"`

@@ -13,21 +13,22 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// pageOfPushes is the most that the server gives at a time; its default is 10. No
-// range has as many pushes as mostPages.
+// pageOfPushes is the largest page that the server returns; its default is 10. mostPages is more
+// than any range has, a million pushes.
 const (
 	pageOfPushes = 1000
 	mostPages    = 1000
 )
 
-// pushWire is one push. Its revisions are newest first, and capped.
+// pushWire is one push. Its revisions are newest first, and the server returns only a number of
+// them; see capped.
 type pushWire struct {
 	ID        int64          `json:"id" is:"required" min:"1" max:"1e15"`
 	Revision  string         `json:"revision" is:"required"`
 	Author    string         `json:"author" is:""`
-	Branch    string         `json:"branch"` // of a git project
+	Branch    string         `json:"branch"` // for git projects only
 	Timestamp int64          `json:"push_timestamp" is:"required" min:"1" max:"253402300799"`
-	Count     *int           `json:"revision_count" is:"" min:"0"` // also of those that the cap took away
+	Count     *int           `json:"revision_count" is:"" min:"0"` // of all revisions, also those that were left out
 	Revisions []revisionWire `json:"revisions" is:"required"`
 
 	_ contract.Also `names:"repository_id"`
@@ -41,14 +42,14 @@ type revisionWire struct {
 	_ contract.Also `names:"result_set_id repository_id"`
 }
 
-// Prove implements contract.Prover: the push's revision is one of its revisions, where
-// all are there.
+// Prove implements contract.Prover: all revisions are hashes and come once, and if none was left
+// out, the push's own revision is among them.
 func (w *pushWire) Prove() error {
 	if !isHash(w.Revision) {
 		return notHash("revision", w.Revision)
 	}
 	if n := w.count(); n < len(w.Revisions) || n > 0 && len(w.Revisions) == 0 {
-		return contract.Outside("revision_count", "%d, with %d revisions", n, len(w.Revisions))
+		return contract.Outside("revision_count", "%d, but there are %d revisions", n, len(w.Revisions))
 	}
 	seen := map[string]bool{}
 	for i, r := range w.Revisions {
@@ -60,13 +61,13 @@ func (w *pushWire) Prove() error {
 	switch {
 	case w.count() > 0 && !w.capped() && !seen[w.Revision]:
 		return contract.Outside("revision", "%.12s is not among the push's revisions", w.Revision)
-	case w.Branch == "" && w.count() > 0 && w.Revisions[0].Revision != w.Revision: // of hg the tip is known to be first
+	case w.Branch == "" && w.count() > 0 && w.Revisions[0].Revision != w.Revision: // in hg the tip is always first
 		return contract.Differs("revisions[0].revision", w.Revisions[0].Revision, "the tip "+w.Revision)
 	}
 	return nil
 }
 
-// isHash: the server gives hashes in full.
+// isHash reports whether s is a whole hash of 40 lower-case digits; the server shortens none.
 func isHash(s string) bool { return len(s) == 40 && strings.Trim(s, "0123456789abcdef") == "" }
 
 func notHash(path, s string) error {
@@ -79,16 +80,16 @@ type pushesWire struct {
 	Results []pushWire `json:"results" is:"required"`
 }
 
-// metaWire says whose pushes an answer has, as far as the server says it.
+// metaWire describes the answer. All of it is optional.
 type metaWire struct {
 	Repository *string `json:"repository" is:""`
-	Count      *int64  `json:"count" is:"" min:"0"` // of the results, or as it was asked for
+	Count      *int64  `json:"count" is:"" min:"0"` // of the results or, on some servers, of the request
 
 	_ contract.Also `names:"filter_params fromchange tochange push_timestamp__gte push_timestamp__lte"`
 }
 
-// Prove implements contract.Prover: pushes are newest first, each once. Paging relies
-// on that.
+// Prove implements contract.Prover: pushes are newest first, each once. Paging relies on that
+// order.
 func (w *pushesWire) Prove() error {
 	ids, revisions := map[int64]bool{}, map[string]bool{}
 	for i, p := range w.Results {
@@ -99,7 +100,7 @@ func (w *pushesWire) Prove() error {
 		case revisions[p.Revision]:
 			return contract.Outside(path+"revision", "%.12s is of two pushes", p.Revision)
 		case i > 0 && p.Timestamp > w.Results[i-1].Timestamp:
-			return contract.Outside(path+"push_timestamp", "%d, and the push before it has %d: not newest first",
+			return contract.Outside(path+"push_timestamp", "%d, but the push before it has %d: not newest first",
 				p.Timestamp, w.Results[i-1].Timestamp)
 		}
 		ids[p.ID], revisions[p.Revision] = true, true
@@ -107,8 +108,8 @@ func (w *pushesWire) Prove() error {
 	return nil
 }
 
-// samePushes: the pushes are of the project, no more than were asked for, and within
-// what was asked about, also where the server ignores a parameter.
+// samePushes checks that the pushes are of the project, are not too many, and satisfy the
+// request's parameters. This finds servers that ignore a parameter.
 func samePushes(asked contract.Asked, w *pushesWire) error {
 	if name := asked.Var("project"); w.Meta.Repository != nil && *w.Meta.Repository != name {
 		return contract.Differs("meta.repository", *w.Meta.Repository, name)
@@ -144,13 +145,14 @@ func samePushes(asked contract.Asked, w *pushesWire) error {
 	return nil
 }
 
+// contains reports whether the push has a revision, among those that the answer names.
 func (w *pushWire) contains(rev string) bool {
 	return job.SameRevision(w.Revision, rev) ||
 		slices.ContainsFunc(w.Revisions, func(r revisionWire) bool { return job.SameRevision(r.Revision, rev) })
 }
 
-// push makes a push of what the server says. Its order is that of the times:
-// the server hears of some pushes late, and gives ids as it hears of them.
+// push makes a job.Push. Pushes are ordered by time, not by id: the server gives ids in the order
+// in which it hears of pushes, and it hears of some late.
 func (w *pushWire) push(repo string) job.Push {
 	out := job.Push{
 		Repo: repo, ID: w.ID, Order: w.Timestamp, Branch: w.Branch, Revision: w.Revision, User: w.Author,
@@ -163,10 +165,10 @@ func (w *pushWire) push(repo string) job.Push {
 	return out
 }
 
-// capped reports whether the push has more changesets than the answer names.
+// capped reports whether the push has more revisions than the answer names.
 func (w *pushWire) capped() bool { return w.count() > len(w.Revisions) }
 
-// count is how many revisions the push has, as far as the server says it.
+// count is how many revisions the push has: the server's count, or else those in the answer.
 func (w *pushWire) count() int {
 	if w.Count == nil {
 		return len(w.Revisions)
@@ -174,7 +176,7 @@ func (w *pushWire) count() int {
 	return *w.Count
 }
 
-// wires asks for pushes, newest first, as the server has them.
+// wires reads pushes as the server has them, newest first.
 func (p *Project) wires(ctx context.Context, count int, params ...string) ([]pushWire, error) {
 	params = append([]string{"full", "true", "count", strconv.Itoa(count)}, params...)
 	list, err := get(ctx, p, "push/", pushesEndpoint, params...)
@@ -184,8 +186,7 @@ func (p *Project) wires(ctx context.Context, count int, params ...string) ([]pus
 	return list.Results, nil
 }
 
-// pushes asks for pushes and returns them ascending. What it learns about ids is kept
-// for Jobs.
+// pushes reads pushes, returns them in ascending order, and remembers their ids for Jobs.
 func (p *Project) pushes(ctx context.Context, count int, params ...string) ([]job.Push, error) {
 	wires, err := p.wires(ctx, count, params...)
 	if err != nil {
@@ -201,10 +202,10 @@ func (p *Project) pushes(ctx context.Context, count int, params ...string) ([]jo
 	return out, nil
 }
 
-// Push implements job.Repository. Treeherder's "revision" knows tips only, so
-// that a changeset in the middle of a push takes a second request; and where
-// Options.Twins knows the revision's other hash, that is looked for too. "tip"
-// is the newest push of the project's branch.
+// Push implements job.Repository. Treeherder's parameter "revision" finds tips only, so a
+// changeset in the middle of a push costs a second request. When Treeherder does not know the
+// revision, and Options.Twins knows its other hash, Push looks for that one, too. "tip" is the
+// newest push of the project's branch.
 func (p *Project) Push(ctx context.Context, rev string) (job.Push, error) {
 	return within(ctx, p.server, "treeherder.push", p.name+" "+rev, func(ctx context.Context) (job.Push, error) {
 		return p.push(ctx, rev)
@@ -230,13 +231,14 @@ func (p *Project) push(ctx context.Context, rev string) (job.Push, error) {
 	return found, err
 }
 
+// byRevision finds the push with a revision: as its tip first, then anywhere in it.
 func (p *Project) byRevision(ctx context.Context, rev string) (job.Push, error) {
 	tips, err := p.wires(ctx, 10, "revision", rev)
 	if err != nil {
 		return job.Push{}, err
 	}
-	if len(tips) > 1 { // each tip is of one push
-		return job.Push{}, fmt.Errorf("%w: %q begins the revisions of %d pushes of %s, such as %s and %s",
+	if len(tips) > 1 { // a whole revision is the tip of one push only: this one is too short
+		return job.Push{}, fmt.Errorf("%w: %q begins the revisions of several pushes, %d of %s, such as %s and %s",
 			job.ErrInvalid, rev, len(tips), p.name, tips[0].Revision, tips[1].Revision)
 	}
 	found := tips
@@ -245,7 +247,8 @@ func (p *Project) byRevision(ctx context.Context, rev string) (job.Push, error) 
 			return job.Push{}, err
 		}
 	}
-	// The newest has it last. The server finds changesets that a capped list lacks.
+	// Several pushes may contain it: take the newest. If there is only one, it contains the
+	// revision even if its list does not: the server also finds revisions that it left out.
 	i := slices.IndexFunc(found, func(w pushWire) bool { return w.contains(rev) || len(found) == 1 })
 	if i < 0 {
 		return job.Push{}, fmt.Errorf("%w: unknown revision %q in %s", job.ErrNotFound, rev, p.name)
@@ -255,8 +258,8 @@ func (p *Project) byRevision(ctx context.Context, rev string) (job.Push, error) 
 	return q, nil
 }
 
-// byTwin looks for the revision's other hash; unknown is the error where there
-// is none.
+// byTwin looks for the push by the revision's other hash, of git for hg and the reverse. unknown is
+// the error to return when there is none.
 func (p *Project) byTwin(ctx context.Context, rev string, unknown error) (job.Push, error) {
 	if p.server.twins == nil {
 		return job.Push{}, unknown
@@ -266,7 +269,7 @@ func (p *Project) byTwin(ctx context.Context, rev string, unknown error) (job.Pu
 		return job.Push{}, unknown
 	}
 	if err != nil {
-		return job.Push{}, fmt.Errorf("%w; its other hash could not be found out: %w", unknown, err)
+		return job.Push{}, fmt.Errorf("%w; mozci could not find its other hash: %w", unknown, err)
 	}
 	for _, other := range []string{hg, git} {
 		if other == "" || job.SameRevision(other, rev) {
@@ -274,7 +277,7 @@ func (p *Project) byTwin(ctx context.Context, rev string, unknown error) (job.Pu
 		}
 		found, err := p.byRevision(ctx, other)
 		if job.SameRevision(found.Revision, other) {
-			found.Hg, found.Git = hg, git // of the tip, as it is the tip that was found
+			found.Hg, found.Git = hg, git // the hashes are those of the tip only if the tip was found
 		}
 		if !errors.Is(err, job.ErrNotFound) {
 			return found, err

@@ -10,9 +10,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Pushes implements job.Repository. Where the project lists pushes of several
-// branches, a range is of one: that of OnBranch, or else of the push that the
-// range starts from; and where no push is named, of the project's own.
+// Pushes implements job.Repository. A project may list the pushes of several branches, but a range
+// has those of one: the branch of OnBranch, or else that of the push from which the range starts,
+// or, when the range names no push, the project's own.
 func (p *Project) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	way, err := r.Check()
 	if err != nil {
@@ -33,8 +33,8 @@ func (p *Project) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) {
 	})
 }
 
-// byIDs are the pushes with these ids on one branch: that of both ends, or the
-// project's. One id is one push, wherever it is.
+// byIDs returns the pushes with ids from r.FirstID to r.LastID, both included, on one branch:
+// that of both ends when they are on the same, or else the project's.
 func (p *Project) byIDs(ctx context.Context, r job.Range) ([]job.Push, error) {
 	out, err := p.read(ctx, window{
 		params: []string{"id__gte", number(r.FirstID), "id__lte", number(r.LastID)},
@@ -52,6 +52,8 @@ func (p *Project) byIDs(ctx context.Context, r job.Range) ([]job.Push, error) {
 	return p.ofLine(ctx, out)
 }
 
+// between returns the pushes from one revision to another, both included. A result without
+// either end is malformed.
 func (p *Project) between(ctx context.Context, r job.Range) ([]job.Push, error) {
 	from, err := p.push(ctx, r.From)
 	if err != nil {
@@ -65,7 +67,7 @@ func (p *Project) between(ctx context.Context, r job.Range) ([]job.Push, error) 
 		return nil, err
 	}
 	if from.Branch != to.Branch {
-		return nil, fmt.Errorf("%w: %s is on the branch %q and %s on %q: a range is of one branch", job.ErrInvalid,
+		return nil, fmt.Errorf("%w: %s is on the branch %q and %s on %q: a range must be on one branch", job.ErrInvalid,
 			from.Short(), from.Branch, to.Short(), to.Branch)
 	}
 	out, err := p.read(ctx, window{since: from.Order, until: to.Order, keep: func(q job.Push) bool {
@@ -76,15 +78,16 @@ func (p *Project) between(ctx context.Context, r job.Range) ([]job.Push, error) 
 	}
 	for _, end := range []job.Push{from, to} {
 		if !slices.ContainsFunc(out, func(q job.Push) bool { return q.ID == end.ID }) {
-			return nil, fmt.Errorf("%w: treeherder/push: results: push %d has %s, and is not among those from %s to %s",
+			return nil, fmt.Errorf("%w: treeherder/push: results: push %d has %s, but is not among those from %s to %s",
 				job.ErrMalformed, end.ID, end.Short(), from.Short(), to.Short())
 		}
 	}
 	return out, nil
 }
 
+// byDates returns the pushes from r.Since to r.Until, both included, on the project's branch.
 func (p *Project) byDates(ctx context.Context, r job.Range) ([]job.Push, error) {
-	// A push's time is in whole seconds: the first one that is in.
+	// Times of pushes are whole seconds, so round up: since 10.2 s the first is that of 11 s.
 	first := r.Since.Add(time.Second - 1).Unix()
 	out, err := p.read(ctx, window{since: first, until: r.Until.Unix(), keep: func(job.Push) bool { return true }})
 	if err != nil {
@@ -93,8 +96,9 @@ func (p *Project) byDates(ctx context.Context, r job.Range) ([]job.Push, error) 
 	return p.ofLine(ctx, out)
 }
 
-// around finds older pushes newest first. The newer ones come newest first too,
-// however many there are, so all of them have to be asked for.
+// around returns the pushes from r.Before before the center to r.After after it. The server lists
+// newest first. That suits older pushes, of which it reads only what it needs. Of the newer ones
+// it must read all, from the newest down to the center.
 func (p *Project) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 	center, err := p.push(ctx, r.Center)
 	if err != nil {
@@ -122,13 +126,13 @@ func (p *Project) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 	return out, nil
 }
 
-// window is what to read: the pushes that are kept, of those from since to
-// until in seconds since 1970, both included, and 0 for no bound.
+// window says which pushes to read: those from since to until that keep accepts. The times are in
+// seconds since 1970, both included; 0 means no bound.
 type window struct {
-	params       []string
+	params       []string // further parameters of the request
 	since, until int64
 	keep         func(job.Push) bool
-	enough       int // that many of the newest will do; 0 is all
+	enough       int // stop when this many of the newest were found; 0 means all
 }
 
 // query are the parameters of a page.
@@ -143,8 +147,8 @@ func (w window) query() []string {
 	return q
 }
 
-// first is how many pushes to ask for at first. The server has no parameter for
-// the branch, and pushes of one second come in any order, so a few more.
+// first is the size of the first page. It is a little more than enough, since the server cannot
+// filter by branch, and returns pushes of the same second in any order.
 func (w window) first() int {
 	if w.enough == 0 || w.enough > pageOfPushes/2 {
 		return pageOfPushes
@@ -152,8 +156,9 @@ func (w window) first() int {
 	return w.enough + 50
 }
 
-// read reads page after page, newest first, each up to the time of the oldest
-// push of the page before. It returns the pushes ascending.
+// read reads page after page, newest first, and returns the pushes in ascending order. Each page
+// ends at the time of the oldest push of the page before, and so repeats the pushes of that
+// second: some of them may have been cut off.
 func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 	var out []job.Push
 	seen := map[int64]bool{}
@@ -179,7 +184,8 @@ func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 			return out, nil
 		}
 		oldest := got[0].Order
-		// Of the page's oldest second some may be missing.
+		// Count only pushes newer than the page's oldest second, of which some may be missing.
+		// The appended push stands for "none is newer", so IndexFunc always finds one.
 		whole := len(out) - slices.IndexFunc(append(slices.Clip(out), job.Push{Order: oldest + 1}),
 			func(q job.Push) bool { return q.Order > oldest })
 		if w.enough > 0 && whole >= w.enough {

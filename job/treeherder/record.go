@@ -11,8 +11,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Record is one job as Treeherder has it; job.Job.Raw of this package's jobs. Of the
-// snapshots of 2013 and 2014, it has what they say.
+// Record is one job as Treeherder has it. It is what Raw returns for jobs of this package. Records
+// from the snapshots of 2013 and 2014 lack many members.
 type Record struct {
 	ID             int64  `json:"id" is:"required" min:"1" max:"1e15"`
 	PushID         int64  `json:"push_id" is:"required" min:"1" max:"1e15"`
@@ -39,7 +39,7 @@ type Record struct {
 	//nolint:lll // a tag is one line
 	Result string `json:"result" is:"required" words:"success testfailed busted skipped exception retry unknown usercancel superseded"`
 
-	// Seconds since 1970, 0 for what has not come, up to the year 9999
+	// Times are seconds since 1970, up to the year 9999; 0 for what has not happened.
 	Submitted int64 `json:"submit_timestamp" is:"required" min:"0" max:"253402300799"`
 	Started   int64 `json:"start_timestamp" is:"required" min:"0" max:"253402300799"`
 	Ended     int64 `json:"end_timestamp" is:"required" min:"0" max:"253402300799"`
@@ -51,7 +51,7 @@ type Record struct {
 
 // status maps state and result; see the package comment.
 func (r Record) status() (job.Status, error) {
-	coalesced := r.CoalescedTo != "" && r.CoalescedTo != "None" // the server wrote the word None for none
+	coalesced := r.CoalescedTo != "" && r.CoalescedTo != "None" // "None" is Python's word for no value
 	switch r.State {
 	case "unscheduled", "pending", "running":
 		if coalesced {
@@ -85,13 +85,13 @@ func (r Record) status() (job.Status, error) {
 	return 0, job.UnknownWord("treeherder", "result", r.Result)
 }
 
-// Prove implements contract.Prover: what decides which label a job has is there.
+// Prove implements contract.Prover: the members that decide the job's label are there.
 func (r *Record) Prove() error {
 	switch {
 	case r.RefDataName != "" && r.BuildSystem == "":
 		return contract.Outside("build_system_type", "missing, beside a ref_data_name")
 	case r.BuildSystem == "buildbot" && r.RefDataName == "":
-		return contract.Outside("ref_data_name", "missing, of a job of Buildbot")
+		return contract.Outside("ref_data_name", "missing, although Buildbot ran the job")
 	}
 	return nil
 }
@@ -104,17 +104,17 @@ func (r Record) label() string {
 	return r.TypeName
 }
 
-// buildWords and testWords are what the names of jobs say of them which are no labels of
-// Taskcluster: Buildbot's builders, and Treeherder's own names of their jobs.
+// buildWords, testWords and talosWords tell the kind of jobs whose names are not labels of
+// Taskcluster: Buildbot's builders, and Treeherder's own names for them.
 var (
 	buildWords = regexp.MustCompile(`build|nightly|l10n|valgrind|non-?unified|hazard|xulrunner|_dep$|_periodic$`)
 	testWords  = regexp.MustCompile(`mochitest|reftest|xpcshell|crashtest|\btests?\b`)
 	talosWords = regexp.MustCompile(`\b(?:tp5\w*|svgr|dromaeojs|chromez|dirtypaint|xperf)\b`)
 )
 
-// kind is what the label's words suggest: nothing in a record says it.
+// kind is the kind that the words of a label suggest, since a record does not say it.
 func (r Record) kind(label string) job.Kind {
-	l := strings.ReplaceAll(strings.ToLower(label), "leak test", "debug") // those are builds
+	l := strings.ReplaceAll(strings.ToLower(label), "leak test", "debug") // a "leak test" is a debug build, not a test
 	switch kind := job.KindOfLabel(label); {
 	case kind != job.KindOther:
 		return kind
@@ -124,12 +124,13 @@ func (r Record) kind(label string) job.Kind {
 		return job.KindTest
 	case buildWords.MatchString(l):
 		return job.KindBuild
-	case strings.Contains(l, " | "): // 2014: what is no build and no Talos
+	case strings.Contains(l, " | "): // a label of a snapshot: neither a build nor talos
 		return job.KindTest
 	}
 	return job.KindOther
 }
 
+// job makes a job of a record, with the given push and label.
 func (r Record) job(p job.Push, label string) (job.Job, error) {
 	status, err := r.status()
 	if err != nil {
@@ -137,10 +138,10 @@ func (r Record) job(p job.Push, label string) (job.Job, error) {
 	}
 	times := job.Times{Requested: at(r.Submitted), Started: at(r.Started), Finished: at(r.Ended)}
 	if status.Waiting() && status != job.StatusUnknown {
-		times.Finished = time.Time{} // the server has the time of its last change here
+		times.Finished = time.Time{} // while a job runs, this is the time of its last change
 	}
 	if times.Finished.Before(times.Started) {
-		times.Started = time.Time{} // clocks of masters that disagreed, in 2013
+		times.Started = time.Time{} // in 2013, times came from masters whose clocks disagreed
 	}
 	return job.New(job.Fields{
 		ID: strconv.FormatInt(r.ID, 10), Name: label, Push: p, Kind: r.kind(label), Status: status, Times: times,
@@ -148,6 +149,7 @@ func (r Record) job(p job.Push, label string) (job.Job, error) {
 	}), nil
 }
 
+// at converts seconds since 1970; the zero time for 0.
 func at(seconds int64) time.Time {
 	if seconds <= 0 {
 		return time.Time{}

@@ -11,8 +11,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// snapshotWire is an answer of .../resultset/?count=10. In November 2013 that was the
-// array of resultsets alone, too; one resultset has no results around it.
+// snapshotWire is an answer of .../resultset/?count=10. In November 2013 there were also answers
+// that were a bare list of resultsets. The answer for a single resultset is that resultset alone.
 type snapshotWire struct {
 	Meta struct {
 		Repository string `json:"repository" is:"required" min:"1"`
@@ -23,11 +23,11 @@ type snapshotWire struct {
 	Results []resultsetWire `json:"results" is:"required"`
 }
 
-// Inspect implements contract.Inspector.
+// Inspect implements contract.Inspector: it checks each job by the contract of an old job.
 func (w *snapshotWire) Inspect() (found []contract.Finding) {
 	names, err := columnsOf(w.Names)
 	if err != nil {
-		return nil // Prove says it
+		return nil // Prove reports it
 	}
 	for i, rs := range w.Results {
 		for j, platform := range rs.Platforms {
@@ -42,8 +42,8 @@ func (w *snapshotWire) Inspect() (found []contract.Finding) {
 	return found
 }
 
-// Prove implements contract.Prover: jobs that are rows are decoded where their columns
-// are known, and no push comes twice.
+// Prove implements contract.Prover, and decodes the jobs that are rows, now that their columns are
+// known. No push may come twice.
 func (w *snapshotWire) Prove() error {
 	names, err := columnsOf(w.Names)
 	if err != nil {
@@ -57,14 +57,13 @@ func (w *snapshotWire) Prove() error {
 	return proveEach("results", w.Results)
 }
 
-// proveEach is an error where a push comes twice, or is not older than the one before
-// by its id alone.
+// proveEach returns an error when a push comes twice, by its id or its revision.
 func proveEach(path string, list []resultsetWire) error {
 	ids, revisions := map[int64]bool{}, map[string]bool{}
 	for i, rs := range list {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if ids[rs.ID] || revisions[rs.Revision] {
-			return contract.Outside(at, "push %d, %s comes twice", rs.ID, rs.Revision)
+			return contract.Outside(at, "push %d (%s) comes twice", rs.ID, rs.Revision)
 		}
 		ids[rs.ID], revisions[rs.Revision] = true, true
 	}
@@ -79,7 +78,8 @@ type resultsetWire struct {
 	Author    string         `json:"author" is:"required"`
 	Timestamp int64          `json:"push_timestamp" is:"required" min:"1" max:"253402300799"`
 	Platforms []platformWire `json:"platforms" is:"required"`
-	// How many jobs have each result, or are in each state, and their total; since 2014
+	// Counts has the number of jobs by result, or by state for jobs that have not ended, and
+	// their total. Answers have it since 2014.
 	Counts map[string]int `json:"job_counts" is:""`
 
 	_ contract.Also `names:"repository_id revision_hash revision_count revisions_uri comments"`
@@ -102,10 +102,10 @@ type groupWire struct {
 	_ contract.Also `names:"name"`
 }
 
-// oldJobWire is a job of a resultset: what it does not say, its place says.
+// oldJobWire is a job in a resultset. What it lacks follows from its place; see placed.
 type oldJobWire struct {
 	ID          int64  `json:"id" is:"" min:"1" max:"1e15"`
-	OldID       int64  `json:"job_id" is:"" min:"1" max:"1e15"` // in 2013, with all its times
+	OldID       int64  `json:"job_id" is:"" min:"1" max:"1e15"` // in 2013 instead of id, and then with all times
 	ResultSetID int64  `json:"result_set_id" is:"" min:"1"`
 	State       string `json:"state" is:"required" words:"pending running completed finished"`
 	CoalescedTo string `json:"job_coalesced_to_guid"`
@@ -135,7 +135,7 @@ type oldJobWire struct {
 	_ contract.Also `names:"machine_platform_architecture machine_platform_os build_architecture build_platform_id"`
 }
 
-// Prove implements contract.Prover.
+// Prove implements contract.Prover: the job has an id, and in the form of 2013 all its times.
 func (j *oldJobWire) Prove() error {
 	switch {
 	case j.ID == 0 && j.OldID == 0:
@@ -147,12 +147,13 @@ func (j *oldJobWire) Prove() error {
 	case j.OldID != 0 && j.Ended == nil:
 		return contract.Outside("end_timestamp", "missing")
 	case j.CoalescedTo != "" && j.CoalescedTo != "None" && !guid.MatchString(j.CoalescedTo):
-		return contract.Outside("job_coalesced_to_guid", "%.50q is no guid", j.CoalescedTo)
+		return contract.Outside("job_coalesced_to_guid", "%.50q is not a guid", j.CoalescedTo)
 	}
 	return nil
 }
 
-// guid is how Treeherder names a job: by a hash or by a UUID, with more behind it.
+// guid matches Treeherder's guid of a job: a hash or a UUID, perhaps with a run after it, such as
+// "3f1c…/0" or "9b2e…_12ab".
 var guid = regexp.MustCompile(`^[0-9a-f-]{32,40}([/_]\w+)?$`)
 
 func (j *oldJobWire) record(push int64) Record {
@@ -177,8 +178,8 @@ func orNone(seconds *int64) int64 {
 	return *seconds
 }
 
-// Prove implements contract.Prover, and decodes the jobs that are objects: rows need
-// columns, which stand beside the resultsets.
+// Prove implements contract.Prover, and decodes the jobs if they are objects. Jobs that are rows
+// need the columns, which are outside of the resultset; snapshotWire decodes those.
 func (rs *resultsetWire) Prove() error {
 	if _, err := job.ParseRevision(rs.Revision); err != nil || rs.Revision == "tip" {
 		return contract.Outside("revision", "%.50q, expected 12 to 40 digits", rs.Revision)
@@ -195,8 +196,8 @@ func (rs *resultsetWire) Prove() error {
 	return rs.read("", nil)
 }
 
-// read decodes the jobs, once, and proves that they are in their places and as many
-// as the answer says.
+// read decodes the jobs, once, and checks that they are in the right places and that their number
+// is right.
 func (rs *resultsetWire) read(path string, names columns) error {
 	if rs.records != nil {
 		return nil
@@ -219,9 +220,9 @@ func (rs *resultsetWire) read(path string, names columns) error {
 				r = placed(r, platform, group)
 				known, twice := seen[r.ID]
 				if twice && known != r {
-					return contract.Outside(at, "job %d comes twice, and not the same", r.ID)
+					return contract.Outside(at, "job %d comes twice and differs", r.ID)
 				}
-				if seen[r.ID] = r; !twice { // one may be in two groups
+				if seen[r.ID] = r; !twice { // a job may be in two groups
 					all = append(all, r)
 				}
 			}
@@ -234,7 +235,7 @@ func (rs *resultsetWire) read(path string, names columns) error {
 	return nil
 }
 
-// prove is an error where a job says that its place is another one.
+// prove returns an error when a job's own members contradict the place where it stands.
 func (rs *resultsetWire) prove(at string, r *oldJobWire, platform platformWire, group groupWire) error {
 	switch {
 	case r.ResultSetID != 0 && r.ResultSetID != rs.ID:
@@ -249,7 +250,8 @@ func (rs *resultsetWire) prove(at string, r *oldJobWire, platform platformWire, 
 	return nil
 }
 
-// count is an error where there are not as many jobs as the answer says.
+// count returns an error when the number of jobs with a result, or in a state, is not the one in
+// the answer.
 func (rs *resultsetWire) count(path string, all []Record) error {
 	if len(rs.Counts) == 0 {
 		return nil
@@ -264,17 +266,17 @@ func (rs *resultsetWire) count(path string, all []Record) error {
 	}
 	for word, n := range there {
 		if rs.Counts[word] != n {
-			return contract.Outside(path, "%d %s, and there are %d", rs.Counts[word], word, n)
+			return contract.Outside(path, "%d %s, but there are %d", rs.Counts[word], word, n)
 		}
 	}
 	return nil
 }
 
-// placed is a job with what its place says where it says nothing itself. In 2013 the
-// platform's name held the option, and the group the symbol.
+// placed fills in what a job lacks from its place. In 2013 the option was part of the platform's
+// name ("linux64 opt"), and only the group had the symbol.
 func placed(r Record, platform platformWire, group groupWire) Record {
 	if r.Platform == "" && strings.HasPrefix(platform.Name, r.BuildPlatform+" ") {
-		r.Platform = r.BuildPlatform // the name has the option after it
+		r.Platform = r.BuildPlatform // platform.Name is "<platform> <option>"
 	}
 	if r.Platform == "" {
 		r.Platform = platform.Name

@@ -10,11 +10,11 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// columns are the names of the values of jobs that are rows, as JSON strings; none
-// where jobs are objects.
+// columns are the names of the values in jobs that are rows, as JSON strings. Empty when jobs are
+// objects.
 type columns []jsontext.Value
 
-// columnsOf are the columns that an answer names in job_property_names.
+// columnsOf makes columns of the names in job_property_names, each of which must come once.
 func columnsOf(names []string) (columns, error) {
 	const member = "job_property_names"
 	seen := map[string]bool{}
@@ -33,8 +33,8 @@ func columnsOf(names []string) (columns, error) {
 	return out, nil
 }
 
-// recordOf decodes a job that is an object, or a row of values in the order of the
-// columns. Path is where it stands.
+// recordOf decodes a job that is an object, or a row of values in the order of the columns. path is
+// its place in the answer, for errors.
 func recordOf[T any](e *contract.Endpoint[T], path string, text jsontext.Value, names columns) (*T, error) {
 	text, err := asObject(path, text, names)
 	if err != nil {
@@ -51,11 +51,11 @@ func recordOf[T any](e *contract.Endpoint[T], path string, text jsontext.Value, 
 	return nil, &contract.Error{Finding: contract.Finding{Path: path, Kind: broken.Kind, Detail: broken.Detail}}
 }
 
-// inspected is everything that is found in a record at a path.
+// inspected returns all findings about a record at a path.
 func inspected(e contract.Any, path string, text jsontext.Value, names columns) []contract.Finding {
 	text, err := asObject(path, text, names)
 	if err != nil {
-		return nil // it is proven to be an object elsewhere
+		return nil // recordOf reports it
 	}
 	found := e.Check(contract.Asked{}, text)
 	for i := range found {
@@ -68,7 +68,7 @@ func inspected(e contract.Any, path string, text jsontext.Value, names columns) 
 	return found
 }
 
-// asObject is a record as an object, which may be a row of values.
+// asObject turns a record into a JSON object, if it is a row.
 func asObject(path string, text jsontext.Value, names columns) (jsontext.Value, error) {
 	switch {
 	case len(text) == 0:
@@ -85,7 +85,8 @@ func asObject(path string, text jsontext.Value, names columns) (jsontext.Value, 
 
 func isRow(text jsontext.Value) bool { return bytes.HasPrefix(text, []byte("[")) }
 
-// object is a row as an object.
+// object turns a row into an object: with the columns "id" and "state", the row [7, "running"]
+// becomes {"id":7,"state":"running"}. The numbers of values and columns must be equal.
 func (c columns) object(row jsontext.Value) (jsontext.Value, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(row))
 	if _, err := dec.ReadToken(); err != nil {
@@ -105,6 +106,6 @@ func (c columns) object(row jsontext.Value) (jsontext.Value, error) {
 	if n != len(c) || n == 0 {
 		return nil, fmt.Errorf("%d values for %d job_property_names", n, len(c))
 	}
-	out[len(out)-1] = '}' // in place of the last comma
+	out[len(out)-1] = '}' // replaces the last comma
 	return out, nil
 }

@@ -13,14 +13,13 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// FindRun implements job.RunFinder: a job of this project by Treeherder's number of it,
-// such as 303550431, or a run of a task, <task id>/<number>, or the newest one of
-// <task id>. Its Raw is a [Record], which says of which CI the run is (BuildSystem), and
-// of which task (TaskID, RetryID) or builder (RefDataName); see [Record.Run]. Treeherder
-// keeps jobs for 120 days. One that it does not have any more, one that it never had,
-// and one of another project are all job.ErrNotFound.
+// FindRun implements job.RunFinder. The ID is Treeherder's id of a job, such as 303550431, or that
+// of a Taskcluster run, <task id>/<run number>, or <task id> alone for the task's newest run. The
+// job must be in this project. Raw is a [Record], which tells the CI of the run (BuildSystem) and
+// its task (TaskID, RetryID) or builder (RefDataName); see [Record.Run].
 //
-// Requests: one for the job, and one for its push.
+// Treeherder keeps jobs for 120 days. A job that it has deleted, one that it never had, and one of
+// another project all give job.ErrNotFound. It costs 1 request for the job and 1 for its push.
 func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	const op = "treeherder.run"
 	if err := ctx.Err(); err != nil {
@@ -37,8 +36,8 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 			return nil, err
 		}
 		if len(page.records) == 0 {
-			return nil, fmt.Errorf("%w: Treeherder has no such job in %s: it is older than the 120 days that are "+
-				"kept, was not told of yet, is another project's, or never was", job.ErrNotFound, p.name)
+			return nil, fmt.Errorf("%w: Treeherder has no such job in %s: it may be older than 120 days, not reported "+
+				"yet, in another project, or it never existed", job.ErrNotFound, p.name)
 		}
 		r, err := theOne(page.records, params[0])
 		if err != nil {
@@ -52,11 +51,11 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 	})
 }
 
-// mostRuns is how many runs a task has at most: the queue has a limit of 50, and people
-// may ask for more.
+// mostRuns is more runs than any task has. The queue retries up to 50 times, and people may
+// rerun a task.
 const mostRuns = 200
 
-// named are the parameters that name a job: its id, or those of its task and run.
+// named returns the parameters that select a job: its id, or its task, or its task and run.
 func named(id string) ([]string, error) {
 	const most = 1e15
 	if n, err := strconv.ParseInt(id, 10, 64); err == nil && n > 0 && n <= most {
@@ -66,7 +65,7 @@ func named(id string) ([]string, error) {
 	n, err := strconv.Atoi(run)
 	switch {
 	case !isSlug(task) || ok && (err != nil || n < 0 || n > most):
-		return nil, fmt.Errorf("%w: %q is neither Treeherder's number of a job nor a run of a task, such as "+
+		return nil, fmt.Errorf("%w: %q is neither Treeherder's id of a job nor a run of a task, such as "+
 			"A5O76NnPRt--HRPWdpOVlA/0", job.ErrNotFound, clip.Marked(id, 60))
 	case !ok:
 		return []string{"task_id", task}, nil
@@ -74,7 +73,8 @@ func named(id string) ([]string, error) {
 	return []string{"task_id", task, "retry_id", number(int64(n))}, nil
 }
 
-// theOne is the job that was asked for: of several runs of a task the newest.
+// theOne returns the requested job: the newest run, when a task was named without a run. by is
+// the first parameter of the request. Two records of the same run are malformed.
 func theOne(found []Record, by string) (Record, error) {
 	newest := slices.MaxFunc(found, func(a, b Record) int { return cmp.Compare(a.RetryID, b.RetryID) })
 	for i, r := range found {
@@ -88,21 +88,22 @@ func theOne(found []Record, by string) (Record, error) {
 	return newest, nil
 }
 
-// byID is the push with Treeherder's own id.
+// byID finds a push by Treeherder's own id.
 func (p *Project) byID(ctx context.Context, id int64) (job.Push, error) {
 	found, err := p.pushes(ctx, 2, "id__gte", number(id), "id__lte", number(id))
 	switch {
 	case err != nil:
 		return job.Push{}, err
 	case len(found) == 0:
-		return job.Push{}, fmt.Errorf("%w: Treeherder has the job, and has no push %d in %s", job.ErrNoPush, id, p.name)
+		return job.Push{}, fmt.Errorf("%w: Treeherder has the job, but not its push %d in %s",
+			job.ErrNoPush, id, p.name)
 	}
 	return found[0], nil
 }
 
-// Run is the name of the run in its own CI, and the CI's name as mozci has it. Of
-// taskcluster it is <task id>/<number>. Of another CI, as buildbot, it is empty:
-// Treeherder does not know the run's id there.
+// Run returns the CI that ran the job, by mozci's name for it, and the run's ID there. For
+// taskcluster that is <task id>/<run number>. For any other CI, such as buildbot, it is "", since
+// Treeherder does not know the ID.
 func (r Record) Run() (ci, id string) {
 	if r.TaskID != "" {
 		return "taskcluster", fmt.Sprintf("%s/%d", r.TaskID, r.RetryID)

@@ -36,8 +36,8 @@ func TestFindRun(t *testing.T) {
 	for id, want := range map[string]string{
 		"9": first, "10": second, task: second, task + "/1": second, task + "/0": first,
 		"11":        "11 a builder busted 104 buildbot ",
-		"12":        "not found: it is of no push: Treeherder has the job, and has no push 99",
-		"13":        "no such job in autoland: it is older than the 120 days",
+		"12":        "not found: it is of no push: Treeherder has the job, but not its push 99",
+		"13":        "no such job in autoland: it may be older than 120 days",
 		task + "/2": "no such job in autoland",
 		"0":         "not found: \"0\" is neither", "-9": "is neither", "": "is neither", "9/0": "is neither",
 		task + "/": "is neither", task + "/-1": "is neither", "9999999999999999": "is neither", task[1:]: "is neither",

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// In the snapshots of 2013 and 2014 nothing names the builder, and platform,
-// option and symbols can be those of several: an ASAN build and a plain one were
-// both "linux64 opt" with "M 1". Taken for one, the runs of the one would be
-// evidence about the other. What else a job says then tells them apart.
+// In the snapshots of 2013 and 2014 jobs do not name their builder, and several builders can have
+// the same platform, option and symbols: an ASAN build and a plain one were both "linux64 opt" with
+// "M 1". With one label for both, runs of the one would count as evidence about the other. This
+// file adds to such labels other members of the job that differ.
 
-// oldLabel is the label of a job in a snapshot of 2013 or 2014, as far as
-// Treeherder's page showed it.
+// oldLabel is the label of a job in a snapshot of 2013 or 2014, made of what Treeherder's page
+// showed: "linux64 | opt | M | Mochitest | 1".
 func (r Record) oldLabel() string {
 	return strings.Join([]string{r.Platform, r.Option, r.GroupSymbol, r.TypeName, r.TypeSymbol}, " | ")
 }
 
-// scheduler is how Buildbot's schedulers of tests were called. Who is else a
-// person, or what every scheduler sends.
+// scheduler matches the names of Buildbot's schedulers of tests. Otherwise Who is a person, or a
+// text that every scheduler sends.
 var scheduler = regexp.MustCompile(`^tests-.+-(unittest|talos)$`)
 
-// traits are what differs between builders that share a label.
+// traits are the members that may differ between builders with the same label.
 var traits = []func(Record) string{
 	func(r Record) string { return r.RefDataName },
 	func(r Record) string { return r.BuildPlatform },
@@ -29,12 +29,13 @@ var traits = []func(Record) string{
 	func(r Record) string { return scheduler.FindString(r.Who) },
 }
 
-// sharing are the traits, by index, in which the jobs of a label differ.
+// sharing are the traits, as sorted indexes into traits, in which the jobs of a label differ.
 type sharing []int
 
-// labelsOf finds the labels that jobs of several builders have.
+// labelsOf finds the labels that several builders share, and the traits in which they differ. An
+// empty trait does not count as a difference.
 func labelsOf(jobs map[int64][]Record) map[string]sharing {
-	type values [4]string // one for each trait
+	type values [4]string // the first value seen of each trait
 	first := map[string]*values{}
 	out := map[string]sharing{}
 	for _, records := range jobs {
@@ -57,9 +58,9 @@ func labelsOf(jobs map[int64][]Record) map[string]sharing {
 	return out
 }
 
-// label is a job's label in this snapshot: with what tells its builder from
-// others, where several have the label. A job that does not say it is of none of
-// them.
+// label is a job's label in this snapshot. If several builders share the plain label, it ends with
+// the traits that tell them apart. A job without such a trait gets "unknown", which is a label of
+// its own.
 func (s *Snapshot) label(r Record) string {
 	l := r.oldLabel()
 	for _, i := range s.labels[l] {

@@ -15,13 +15,13 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// Snapshot is what Treeherder answered to a resultset request in 2013 or 2014:
-// some pushes with all their jobs, in the order of their times. It is a
-// job.Repository and a read-only job.Scheduler in memory, safe for concurrent use.
+// Snapshot is a saved answer of Treeherder to a resultset request in 2013 or 2014: some pushes with
+// all their jobs, in the order of their times. [ReadSnapshot] makes one. It is a job.Repository and
+// a read-only job.Scheduler in memory, and is safe for concurrent use.
 type Snapshot struct {
 	*job.List
 	jobs   map[int64][]Record // by push id
-	labels map[string]sharing // of labels that several builders have; see labelsOf
+	labels map[string]sharing // the labels that several builders share; see labelsOf
 }
 
 var (
@@ -31,12 +31,11 @@ var (
 	_ job.HistoryReader = (*Snapshot)(nil)
 )
 
-// maxSnapshot caps what is read of a file, decompressed.
+// maxSnapshot is the largest size of a file in bytes (256 MiB), counted after decompression.
 const maxSnapshot = 256 << 20
 
-// ReadSnapshot reads a saved resultset answer, compressed with gzip or not. The
-// repository's name is the one that the answer says, or else name. Errors wrap
-// job.ErrMalformed.
+// ReadSnapshot reads a saved resultset answer, compressed with gzip or not. The repository has the
+// name in the answer, or else name. Errors wrap job.ErrMalformed.
 func ReadSnapshot(r io.Reader, name string) (*Snapshot, error) {
 	s, err := readSnapshot(r, name)
 	if err != nil {
@@ -71,7 +70,8 @@ func readSnapshot(r io.Reader, name string) (*Snapshot, error) {
 	return s, nil
 }
 
-// decodeSnapshot decodes the three forms of an answer, and whose it says that it is.
+// decodeSnapshot decodes any of the three forms of an answer: a list, one resultset, or an object
+// with results. repo is the repository in the answer; only the last form has one.
 func decodeSnapshot(body []byte) (list []resultsetWire, repo string, err error) {
 	body = bytes.TrimLeft(body, " \t\r\n")
 	if bytes.HasPrefix(body, []byte("[")) {
@@ -102,8 +102,8 @@ func decodeSnapshot(body []byte) (list []resultsetWire, repo string, err error) 
 	return w.Results, w.Meta.Repository, nil
 }
 
-// complete is an error where a list, which has no columns, has jobs that are rows, or
-// has a push twice.
+// complete returns an error when a list of resultsets, which has no columns, has jobs that are rows,
+// or when it has a push twice.
 func complete(title string, list []resultsetWire) error {
 	for i := range list {
 		if list[i].records == nil {
@@ -117,6 +117,7 @@ func complete(title string, list []resultsetWire) error {
 	return nil
 }
 
+// readAll reads a file, decompressed, of at most maxSnapshot bytes.
 func readAll(r io.Reader) ([]byte, error) {
 	plain, err := gunzip.Reader(r)
 	if err != nil {
@@ -132,7 +133,7 @@ func readAll(r io.Reader) ([]byte, error) {
 	return body, nil
 }
 
-// Jobs implements job.Scheduler.
+// Jobs implements job.Scheduler. A push that is not in the snapshot gives job.ErrNotFound.
 func (s *Snapshot) Jobs(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
 	const op = "treeherder.snapshot"
 	if !p.Testable() {
@@ -146,7 +147,7 @@ func (s *Snapshot) Jobs(ctx context.Context, p job.Push, names ...string) ([]job
 	return jobs, job.Wrap(op, p.String(), err)
 }
 
-// Trigger implements job.Scheduler: it is not supported.
+// Trigger implements job.Scheduler. It always fails with errors.ErrUnsupported.
 func (s *Snapshot) Trigger(_ context.Context, req job.Request) (job.Receipt, error) {
 	return job.Receipt{}, readOnly(req)
 }

@@ -1,61 +1,67 @@
-// Package treeherder reads pushes and jobs as Treeherder recorded them. It is
-// read only: Trigger answers errors.ErrUnsupported.
+// Package treeherder reads pushes and jobs as Treeherder recorded them. It cannot trigger: Trigger
+// fails with errors.ErrUnsupported.
 //
-// Start with [New], which makes a [Server], and [Server.Project], which makes a
-// [Project]: both a job.Repository and a job.Scheduler. [ReadSnapshot] reads
-// the resultset files of 2013 and 2014 as the same two contracts, in memory.
+// Start with [New], which makes a [Server], and [Server.Project], which makes a [Project]:
+//
+//	s, err := treeherder.New(treeherder.DefaultURL, nil)
+//	p := s.Project("autoland")
+//	push, err := p.Push(ctx, "tip")
+//	jobs, err := p.Jobs(ctx, push, "test-linux2404-64/opt-xpcshell-1")
+//
+// A Project is both a job.Repository and a job.Scheduler. [Project.ActingOn] joins it with the CI
+// that runs the jobs, so that runs are read here, where they are cheap, and triggered there.
+// [ReadSnapshot] reads resultset files of 2013 and 2014 into memory, as the same two contracts.
+// All types are safe for concurrent use; errors are *job.Error.
 //
 // # Pushes
 //
-// A push that Treeherder has carries Treeherder's push id, which is not the id
-// of hg's pushlog. Jobs joins by revision, hg's or git's, so that pushes of
-// either may be asked about. Treeherder hears of some pushes late: the order of
-// pushes is that of their times, and ids only tell those of one second apart.
+// A push has Treeherder's push id, which is not the id of hg's pushlog. Jobs finds a push by its
+// revision, of hg or of git, so pushes from other sources can be passed to it. Treeherder hears of
+// some pushes late, so pushes are ordered by time; ids decide only between pushes of the same
+// second.
 //
-// A git project lists the pushes of all its branches. A range of pushes is of
-// one of them; see [Project.Pushes] and [Project.OnBranch]. Try servers and
-// pull requests have no line of pushes at all; see [Project.Line].
+// A git project lists the pushes of all its branches. A range of pushes is on one of them; see
+// [Project.Pushes] and [Project.OnBranch]. Try servers and pull requests have no line of pushes at
+// all; see [Project.Line].
 //
-// # What is believed
+// # Checks on what is read
 //
-// [Contracts] are what answers and files must have, and what is believed is about what
-// was asked: pushes and jobs of another project, push, revision, time or name are
-// job.ErrMalformed, with the place in the answer, and so is a page that is not the one
-// that was asked for. A server that ignores a filter is noticed so. A revision of 12
-// digits that two pushes begin with names none of them. Every call ends within
-// Options.Deadline, and reads at most 1,000 pages of pushes and 100 of jobs.
+// [Contracts] list what answers and files must have. They must also be about what the request was
+// about: pushes and jobs of another project, push, revision, time or name are job.ErrMalformed, and
+// so is another page than the requested one; the error names the place in the answer. This finds
+// servers that ignore a filter. When two pushes begin with the same 12 digits, those digits name
+// neither. Every call ends within Options.Deadline, and reads at most 1,000 pages of pushes and
+// 100 of jobs.
 //
-// A [Server] keeps the ids of the 10,000 pushes that were of interest last, and the
-// table of repositories; pushes and jobs are asked for each time.
+// A [Server] remembers the ids of 10,000 pushes, those used last, and the table of repositories. It
+// reads pushes and jobs each time.
 //
 // # Labels
 //
-// The label of a Taskcluster job is its job_type_name, which is the task's
-// label; of a Buildbot job, its ref_data_name, the builder. The snapshots of
-// 2013 and 2014 have neither: there a label is platform, option, group symbol,
-// job type and symbol, with " | " between them, such as
-// "osx-10-6 | debug | M | Mochitest | 1".
+// The label of a Taskcluster job is its job_type_name, which is the task's label. The label of a
+// Buildbot job is its ref_data_name, which is the builder. The snapshots of 2013 and 2014 have
+// neither: there a label is platform, option, group symbol, job type and symbol, with " | " between
+// them, such as "osx-10-6 | debug | M | Mochitest | 1".
 //
 // # Statuses
 //
-// A state of pending, running or unscheduled is that status; coalesced when
-// job_coalesced_to_guid says so, as it did until 2016. Completed (finished, in
-// 2013) is its result: success, testfailed, busted, skipped, exception, retry,
-// usercancel (cancelled), superseded (coalesced), unknown. Any other word is
-// job.ErrUnknownWord.
+// The states pending, running and unscheduled are the statuses of the same names, or coalesced if
+// job_coalesced_to_guid says so, as it did until 2016. A completed job ("finished" in 2013) has the
+// status of its result: success, testfailed, busted, skipped, exception, retry, usercancel
+// (cancelled), superseded (coalesced), unknown. Any other word is job.ErrUnknownWord.
 //
 // # Classifications
 //
-// [Project.Classification] says what a person said of a job: the job's
-// failure_classification_id, where that is 2 (fixed by commit), 3 (expected fail), 4
-// (intermittent), 5 (infra) or 8 (intermittent needs bugid), with who said it and when
-// from the job's notes. 6 and 7 are what Treeherder guessed, and so is 8 without a
-// person's note: they are not classified. An id above 8 is job.ErrUnknownWord.
+// [Project.Classification] tells how a person classified a job, with who and when from the job's
+// notes. The ids in failure_classification_id that count are 2 (fixed by commit), 3 (expected
+// fail), 4 (intermittent), 5 (infra) and 8 (intermittent needs bugid). Treeherder gives 6 and 7
+// itself, and also 8 when there is no person's note: those are not classified. An id above 8 is
+// job.ErrUnknownWord.
 //
 // # Pulse
 //
-// [DecodeMessage] reads messages about jobs, and those about what people asked for on
-// Treeherder's pages until 2017.
+// [DecodeMessage] reads messages about jobs, and about actions of people on Treeherder's pages
+// until 2017.
 package treeherder
 
 import (
@@ -79,30 +85,30 @@ import (
 // DefaultURL is Mozilla's server.
 const DefaultURL = "https://treeherder.mozilla.org"
 
-// Options configure a Server; nil is zero options.
+// Options configure a Server; nil means zero options.
 type Options struct {
-	// HTTP is the caller's client. Default: a clean pooled one.
+	// HTTP is the caller's HTTP client. Default: a clean pooled one.
 	HTTP *http.Client
-	// Twins says the hash of hg and that of git of a revision of a repository,
-	// which is one of the two, or gives job.ErrNotFound. It is asked where
-	// Treeherder does not know a revision, as it lists a repository that is kept
-	// in both by one of the two. Default: nobody knows.
+	// Twins returns both hashes, of hg and of git, of a revision that is one of the two, or
+	// job.ErrNotFound. It is called for a revision that Treeherder does not know, since of
+	// a repository that exists in hg and in git, Treeherder lists only one hash. Default:
+	// none, such a revision is not found.
 	Twins func(ctx context.Context, repo, rev string) (hg, git string, err error)
-	// Deadline bounds each call as a whole, with its pages and what is repeated of
-	// it: a server that hangs gives job.ErrUnavailable then. Default ten minutes;
-	// negative for no bound.
+	// Deadline bounds each call as a whole, with its pages and retries. A call that takes
+	// longer fails with job.ErrUnavailable. Default 10 minutes; negative means no bound.
 	Deadline time.Duration
-	// Logger gets requests that failed and are repeated. Nil discards.
+	// Logger gets a record of each request that failed and is tried again. Nil discards
+	// them.
 	Logger *slog.Logger
 }
 
-// Server is a Treeherder. It is safe for concurrent use.
+// Server is a Treeherder server; [New] makes one. It is safe for concurrent use.
 type Server struct {
 	base     string
 	deadline time.Duration
-	pages    int // of pushes that a range takes
+	pages    int // how many pages of pushes a range may read: mostPages
 	http     *rest.Client
-	once     *rest.Client // for what is asked once and is no loss
+	once     *rest.Client // without retries, for requests that mozci can do without
 	twins    func(ctx context.Context, repo, rev string) (hg, git string, err error)
 	log      *slog.Logger
 	ids      *flight.Cache[idKey, knownPush]
@@ -110,8 +116,8 @@ type Server struct {
 	tables   *flight.Cache[struct{}, []aboutWire] // the one table of repositories
 }
 
-// New returns a Server at baseURL, such as DefaultURL. It does no I/O; a
-// malformed URL is job.ErrInvalid.
+// New returns the Server at baseURL, such as DefaultURL. It makes no request. A malformed URL is
+// job.ErrInvalid.
 func New(baseURL string, opts *Options) (*Server, error) {
 	base, err := rest.CheckURL(baseURL, DefaultURL)
 	if err != nil {
@@ -133,25 +139,26 @@ func New(baseURL string, opts *Options) (*Server, error) {
 	}, nil
 }
 
-// Project returns one repository's pushes and jobs. It does no I/O.
+// Project returns the pushes and jobs of one repository, by Treeherder's name for it. It makes no
+// request.
 func (s *Server) Project(name string) *Project {
 	return &Project{server: s, name: name}
 }
 
-// OnBranch returns the project with its pushes of one branch alone: ranges and
-// "tip" are of that, and a revision of another branch is not found. An empty
-// name is the project as it was. Jobs makes no difference.
+// OnBranch returns the project restricted to the pushes of one branch: ranges and "tip" are on that
+// branch, and a revision on another branch is not found. An empty name removes the restriction.
+// Jobs is not restricted.
 func (p *Project) OnBranch(name string) *Project {
 	return &Project{server: p.server, name: p.name, branch: name}
 }
 
-// Project is one repository on Treeherder: a job.Repository and a read-only
-// job.Scheduler. It is safe for concurrent use. What is known of push ids is its
-// Server's, however many Projects of one name there are.
+// Project is one repository on Treeherder; [Server.Project] makes one. It is a job.Repository and a
+// read-only job.Scheduler, and is safe for concurrent use. Projects are cheap: what is remembered
+// belongs to the Server.
 type Project struct {
 	server *Server
 	name   string
-	branch string // see OnBranch; empty for none
+	branch string // see OnBranch; "" for no restriction
 }
 
 var (
@@ -166,17 +173,18 @@ var (
 // Name implements job.Repository.
 func (p *Project) Name() string { return p.name }
 
-// Trigger implements job.Scheduler: it is not supported.
+// Trigger implements job.Scheduler. It always fails with errors.ErrUnsupported.
 func (p *Project) Trigger(_ context.Context, req job.Request) (job.Receipt, error) {
 	return job.Receipt{}, readOnly(req)
 }
 
 func readOnly(req job.Request) error {
 	return job.Wrap("treeherder.trigger", req.Label,
-		fmt.Errorf("treeherder is read only, runs are asked for in the CI itself: %w", errors.ErrUnsupported))
+		fmt.Errorf("treeherder is read only, trigger runs in the CI itself: %w", errors.ErrUnsupported))
 }
 
-// within runs an operation of a caller within the server's deadline.
+// within runs an operation within the server's deadline, and wraps its error. When the deadline
+// ends it, the error is job.ErrUnavailable.
 func within[T any](
 	ctx context.Context, s *Server, op, key string, f func(context.Context) (T, error),
 ) (T, error) {
@@ -190,7 +198,8 @@ func within[T any](
 	return out, job.Wrap(op, key, err)
 }
 
-// get fetches and proves an answer of the project's API; params are names and values.
+// get fetches an answer of the project's API and checks it against its contract. params are name,
+// value, name, value.
 func get[T any](
 	ctx context.Context, p *Project, what string, e *contract.Endpoint[T], params ...string,
 ) (*T, error) {
@@ -206,7 +215,7 @@ func get[T any](
 	return fetch(ctx, p.server.http, "treeherder."+strings.Trim(what, "/"), where, e)
 }
 
-// fetch fetches and proves an answer.
+// fetch fetches an answer and checks it against its contract. Errors name the URL, without secrets.
 func fetch[T any](
 	ctx context.Context, c *rest.Client, op, where string, e *contract.Endpoint[T],
 ) (*T, error) {

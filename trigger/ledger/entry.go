@@ -10,26 +10,26 @@ import (
 
 // Entry is one request in a ledger.
 type Entry struct {
-	Key     string // names the work: one request at a time has it
-	Attempt int    // how often it was asked for under this key, this one included; the first is 1
+	Key     string // names the work: at most one request at a time has this key
+	Attempt int    // how often it was made under this key, with this one; the first is 1
 	Push    job.Push
 	Label   string
-	Count   int    // runs that were asked for or, once the CI took only some, that it took
-	Seen    int    // runs that were visible or asked for before
-	Who     string // the owner: for whom it was asked
+	Count   int    // runs requested, or taken, if the CI took only some
+	Seen    int    // runs that were visible or requested before
+	Who     string // the owner: on whose behalf
 	Purpose string // which plan or search it is for
 
-	// Asked is when, by the ledger's clock, and Age how long ago that was when the
-	// entry was read. Compare ages: the caller's clock may be another.
+	// Asked is when the request was intended, by the ledger's clock, and Age how long ago
+	// that was when the entry was read. Compare ages: the caller's clock may differ.
 	Asked time.Time
 	Age   time.Duration
 
 	State   State
-	Receipt job.Receipt // its Note says why nothing came, where that is so
+	Receipt job.Receipt // its Note says why no runs came, if none did
 
-	// Holder names the one caller that is asking, and Lease is for how long it may
-	// be: to Intend and Settle from now on, from a ledger what is left of it, 0
-	// when it is over.
+	// Holder names the one caller that is making the request, and Lease is how long it
+	// may take: for Intend and Settle from now on; in an entry from a ledger what is
+	// left, 0 when it is over.
 	Holder string
 	Lease  time.Duration
 }
@@ -39,7 +39,7 @@ type State string
 
 // The states of an entry; see the package comment for how they follow each other.
 const (
-	Intended  State = "intended"  // about to be asked for; after a crash nobody knows
+	Intended  State = "intended"  // about to be requested; after a crash it is unclear whether it was
 	Unsure    State = "unknown"   // the CI's answer was lost
 	Accepted  State = "accepted"  // the CI took it; its runs were not seen yet
 	Visible   State = "visible"   // its runs were seen
@@ -55,27 +55,27 @@ func States() []State {
 	return []State{Intended, Unsure, Accepted, Visible, Ended, Refused, Failed, Vanished, Withdrawn}
 }
 
-// Again reports whether nothing more comes of the request, so that it may be
-// made again. What a person has withdrawn is left alone.
+// Again reports whether no more runs will come of the request, so it may be made again.
+// What a person has withdrawn is left alone.
 func (s State) Again() bool { return s == Refused || s == Failed || s == Vanished }
 
 // Made reports whether the CI took the request, whatever came of it later.
 func (s State) Made() bool { return s == Accepted || s == Visible || s == Ended }
 
-// Open reports whether it is not known yet whether the CI took the request.
+// Open reports whether it is still unclear whether the CI took the request.
 func (s State) Open() bool { return s == Intended || s == Unsure }
 
-// How long what was asked for counts although nobody sees it.
+// How long requested runs count although they are not visible.
 const (
-	// AcceptedExpires is for what the CI took: a CI that makes runs in the
+	// AcceptedExpires is for requests that the CI took: a CI that makes runs in the
 	// background does so within minutes, or not at all.
 	AcceptedExpires = time.Hour
-	// UnsureExpires is for what may never have reached the CI.
+	// UnsureExpires is for requests that may never have reached the CI.
 	UnsureExpires = 10 * time.Minute
 )
 
-// Left is for how long the entry's runs may still come although nobody sees them;
-// negative when that is over.
+// Left returns how long runs of the entry that are not visible may still come; negative
+// when that time is over.
 func (e Entry) Left() time.Duration {
 	if e.State == Accepted {
 		return AcceptedExpires - e.Age
@@ -83,14 +83,18 @@ func (e Entry) Left() time.Duration {
 	return UnsureExpires - e.Age
 }
 
-// Expired reports whether the runs of an entry that nobody sees are not to be
-// waited for any longer.
+// Expired reports whether runs of the entry that are not visible should no longer be
+// waited for.
 func (e Entry) Expired() bool { return e.Left() < 0 }
 
-// Outstanding is how many runs the entries have asked for that are not among
-// the visible ones. Each entry expects that there will be Seen plus Count runs;
-// runs that others asked for meanwhile fill an expectation too, so this never
-// counts too little to prevent asking twice for long: expectations expire.
+// Outstanding returns how many requested runs are not among the visible ones. Each entry
+// expects Seen plus Count runs to exist, and the largest expectation counts: after "3
+// more after 2" and "1 more after 4", 5 runs are expected, and with 4 visible 1 is
+// outstanding.
+//
+// Runs that others triggered in the meantime fill an expectation too; the number is then
+// too low until the requested runs are visible as well. A request whose runs never come
+// counts until it expires.
 func Outstanding(entries []Entry, visible int) int {
 	expected := 0
 	for _, e := range entries {
@@ -101,14 +105,14 @@ func Outstanding(entries []Entry, visible int) int {
 	return max(0, expected-visible)
 }
 
-// inOrder sorts entries by when they were asked for.
+// inOrder sorts entries by when they were requested.
 func inOrder(entries []Entry) {
 	slices.SortFunc(entries, func(a, b Entry) int {
 		return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.Key, b.Key))
 	})
 }
 
-// Query selects entries of a ledger: those that fit every field which is set.
+// Query selects entries of a ledger: those that match every field that is set.
 type Query struct {
 	Key     string
 	Labels  []string   // one of them
@@ -116,10 +120,10 @@ type Query struct {
 	Pushes  []job.Push // one of them: by revision, or by ID where a push has none
 	Who     string
 	Purpose string
-	Within  time.Duration // asked at most this long ago; 0 for whenever
+	Within  time.Duration // requested at most this long ago; 0 for any time
 }
 
-// ForPush selects what was asked for of a label on a push.
+// ForPush selects the requests for a label on a push.
 func ForPush(p job.Push, label string) Query {
 	return Query{Labels: []string{label}, Repo: p.Repo, Pushes: []job.Push{p}}
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Follow finds out how far the requests of one label on one push got, and writes
-// down what it learns. runs are those of the label that the CI shows there now. It
-// returns the entries as they are then.
+// Follow finds out how far the requests for one label on one push got, and writes down
+// what it learns. runs are the runs of the label that the CI lists there now. It returns
+// the entries as they are then.
 //
-// Of a request that the CI took, the CI is asked what became of it, where it can
-// tell (job.OutcomeFinder) and its runs are not among the visible ones. Of one that
-// nobody makes any more and whose answer was lost, the CI is asked by its key, where keys
-// reach it (job.KeyCarrier): it was taken, or has failed. The errors are the ledger's
-// alone: a CI that cannot be asked now has told nothing new.
+// When the runs of an accepted request are not visible, it asks the CI what became of the
+// request, if the CI can tell (job.OutcomeFinder). When an answer was lost and no process
+// is making the request any more, it looks up the request by its key, if keys reach the
+// CI (job.KeyCarrier): it was taken, or it has failed. Errors are those of the ledger
+// only: a CI that does not answer has told nothing new.
 func Follow(ctx context.Context, l Ledger, ci job.Scheduler, entries []Entry, runs []job.Job) ([]Entry, error) {
 	waiting := map[string]bool{} // by ID: a CI that lists a run twice must not look like two runs
 	for _, j := range runs {
@@ -26,12 +26,13 @@ func Follow(ctx context.Context, l Ledger, ci job.Scheduler, entries []Entry, ru
 	return each(ctx, l, entries, func(e *Entry) { e.follow(ctx, ci, waiting) })
 }
 
-// Recheck is Follow for who has not read the runs: it learns no more than what the
-// CI tells of its own jobs that were to make them.
+// Recheck is Follow for callers that have not read the runs. It learns only what the CI
+// says about its own jobs that make the runs.
 func Recheck(ctx context.Context, l Ledger, ci job.Scheduler, entries []Entry) ([]Entry, error) {
 	return each(ctx, l, entries, func(e *Entry) { e.recheck(ctx, ci) })
 }
 
+// each lets learn update each entry, and settles those whose state has changed.
 func each(ctx context.Context, l Ledger, entries []Entry, learn func(*Entry)) ([]Entry, error) {
 	out := slices.Clone(entries)
 	for i := range out {
@@ -42,7 +43,7 @@ func each(ctx context.Context, l Ledger, entries []Entry, learn func(*Entry)) ([
 			continue
 		}
 		err := l.Settle(ctx, *e)
-		// it is another's by now: look again next time
+		// another process has it by now, so look again next time
 		if errors.Is(err, ErrSuperseded) || errors.Is(err, job.ErrNotFound) {
 			*e = before
 			continue
@@ -54,7 +55,8 @@ func each(ctx context.Context, l Ledger, entries []Entry, learn func(*Entry)) ([
 	return out, nil
 }
 
-// follow is the entry's next state, by its runs and by what the CI tells.
+// follow sets the entry's next state, by its runs and by what the CI tells. waiting has
+// all visible runs of the label.
 func (e *Entry) follow(ctx context.Context, ci job.Scheduler, waiting map[string]bool) {
 	if e.State.Open() && e.Lease <= 0 {
 		e.lookUp(ctx, ci)
@@ -75,8 +77,9 @@ func (e *Entry) follow(ctx context.Context, ci job.Scheduler, waiting map[string
 	}
 }
 
-// lookUp is the next state of a request whose answer was lost, by its key. What reached
-// the CI in part is not decided here: who asks again under the key gets the rest.
+// lookUp sets the next state of a request whose answer was lost, by its key. A request
+// that reached the CI in part is not decided here: whoever repeats it under the key gets
+// the rest.
 func (e *Entry) lookUp(ctx context.Context, ci job.Scheduler) {
 	ids, err := job.Carried(ctx, ci, job.Request{Key: e.Key, Label: e.Label, Push: e.Push, Count: e.Count})
 	switch {
@@ -88,8 +91,8 @@ func (e *Entry) lookUp(ctx context.Context, ci job.Scheduler) {
 	}
 }
 
-// recheck is the entry's next state by what the CI tells alone. made says that the
-// CI has made the runs, although they may not be listed yet.
+// recheck sets the entry's next state by what the CI tells about the job that makes its
+// runs. made says that the CI has made the runs, although they may not be listed yet.
 func (e *Entry) recheck(ctx context.Context, ci job.Scheduler) (made bool) {
 	if e.State != Accepted || e.Receipt.By == "" {
 		return false
@@ -98,11 +101,11 @@ func (e *Entry) recheck(ctx context.Context, ci job.Scheduler) (made bool) {
 	switch {
 	case errors.Is(err, job.ErrNotFound):
 		e.State = Failed
-		e.Receipt.Note = fmt.Sprintf("the CI does not know %s any more, which was to make them", e.Receipt.By)
+		e.Receipt.Note = fmt.Sprintf("the CI no longer knows %s, which should have made the runs", e.Receipt.By)
 	case err != nil:
 	case len(out.IDs) >= e.Count:
 		return true
-	case !out.Done || out.Why == "": // more can come, or nobody knows
+	case !out.Done || out.Why == "": // more runs can come, or the CI does not say
 	case out.Cancelled:
 		e.State, e.Receipt.Note = Withdrawn, out.Why
 	default:
@@ -111,9 +114,9 @@ func (e *Entry) recheck(ctx context.Context, ci job.Scheduler) (made bool) {
 	return false
 }
 
-// there reports whether the entry's runs are visible: those that the receipt
-// names, or as many as were expected. What lists the runs may be another service
-// than the one that made them, with other IDs.
+// there reports whether the entry's runs are visible: those that the receipt names, or as
+// many as were expected. Runs may be listed by another service than the one that made
+// them, with other IDs.
 func (e *Entry) there(waiting map[string]bool) bool {
 	return e.named(waiting) || len(waiting) >= e.Seen+e.Count
 }
@@ -124,8 +127,8 @@ func (e *Entry) named(waiting map[string]bool) bool {
 		!slices.ContainsFunc(e.Receipt.IDs, func(id string) bool { _, ok := waiting[id]; return !ok })
 }
 
-// over reports whether none of the entry's runs is waiting any more; where it is
-// not known which are its own, none of all.
+// over reports whether all of the entry's runs have ended. When it is not known which
+// runs are its own, all runs of the label must have.
 func (e *Entry) over(waiting map[string]bool) bool {
 	if e.named(waiting) {
 		return !slices.ContainsFunc(e.Receipt.IDs, func(id string) bool { return waiting[id] })

@@ -260,7 +260,7 @@ var lives = map[string]struct {
 	},
 	"nobody knows the action": {
 		receipt: by, ci: made{err: job.ErrNotFound}, want: ledger.Failed,
-		note: "does not know action any more",
+		note: "no longer knows action",
 	},
 	"the CI does not answer": {receipt: by, ci: made{err: job.ErrUnavailable}, want: ledger.Accepted},
 	"failed, and its runs appear": {

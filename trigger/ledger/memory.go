@@ -10,12 +10,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// NewMemory returns a Ledger that lives as long as the process.
+// NewMemory returns an empty Ledger that lives as long as the process.
 func NewMemory() *Memory {
 	return &Memory{entries: map[string]*kept{}, of: map[subject]map[string]*kept{}, on: map[subject]map[string]*kept{}}
 }
 
-// Memory is a Ledger in memory; NewMemory makes one.
+// Memory is a Ledger in memory. NewMemory makes one. It is safe for concurrent use.
+// Without the indices of and on, each query would go over every entry.
 type Memory struct {
 	mu      sync.Mutex
 	entries map[string]*kept             // by key
@@ -23,19 +24,19 @@ type Memory struct {
 	on      map[subject]map[string]*kept // the same by repository, label and push, then by key
 }
 
-// subject is what queries are mostly about.
+// subject is what most queries are about. It is the key of an index.
 type subject struct {
 	repo, label string
-	short       string // of the push's revision, as an index of a database has it
+	short       string // the first digits of the push's revision; see short
 }
 
-// kept is an entry, and until when its lease lasts.
+// kept is an entry, and when its lease ends.
 type kept struct {
 	Entry
 	until time.Time
 }
 
-// now is the entry as it is at this moment.
+// now returns the entry with its age and lease as they are at this moment.
 func (k *kept) now() Entry {
 	e := k.Entry
 	e.Age, e.Lease = time.Since(e.Asked), max(0, time.Until(k.until))
@@ -55,6 +56,8 @@ func (m *Memory) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bo
 	if k, ok := m.entries[e.Key]; ok {
 		prior := k.now()
 		same := instead != nil && prior.Attempt == instead.Attempt && prior.State == instead.State
+		// same: the caller knows the entry as it is, and means to replace it. held:
+		// another process may be making the request right now.
 		held := prior.State.Open() && prior.Lease > 0 && prior.Holder != e.Holder
 		if held || !same && !prior.State.Again() {
 			return prior, false, nil
@@ -69,7 +72,7 @@ func (m *Memory) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bo
 	return k.now(), true, nil
 }
 
-// index files an entry under what it is about.
+// index adds an entry to the indices.
 func (m *Memory) index(k *kept) {
 	of, on := k.subjects()
 	if m.of[of] == nil {
@@ -81,10 +84,12 @@ func (m *Memory) index(k *kept) {
 	m.of[of][k.Key], m.on[on][k.Key] = k, k
 }
 
+// subjects returns the keys of an entry in the indices of and on.
 func (k *kept) subjects() (of, on subject) {
 	return subject{repo: k.Push.Repo, label: k.Label}, subject{k.Push.Repo, k.Label, short(k.Push.Revision)}
 }
 
+// forget removes an entry, and index keys that have no entry left.
 func (m *Memory) forget(k *kept) {
 	delete(m.entries, k.Key)
 	of, on := k.subjects()
@@ -154,7 +159,8 @@ func (m *Memory) Entries(ctx context.Context, q Query) ([]Entry, error) {
 	return out, nil
 }
 
-// subjects are what a query with a repository and labels is about, each once.
+// subjects returns the index keys for a query with a repository and labels, each once:
+// those of the index on if it names pushes, else of the index of.
 func (q Query) subjects() []subject {
 	all := map[subject]bool{}
 	for _, l := range q.Labels {

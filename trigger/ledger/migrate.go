@@ -12,9 +12,10 @@ import (
 // ErrNewer says that a newer version of this library wrote the ledger.
 var ErrNewer = database.ErrNewer
 
-// migrations bring the tables from version i to i+1. Times are microseconds
-// since 1970, receipts' ids a JSON list. A ledger of a newer version than the last
-// is refused; an older one is brought up to date.
+// migrations[i] brings the tables from version i to version i+1. A ledger of an older
+// version is brought up to date; one of a newer version than the last is refused
+// (ErrNewer). Times are microseconds since 1970; the ids of a receipt are a JSON list. A
+// released step must never change.
 var migrations = []string{
 	`CREATE TABLE mozci_ledger (
 		key TEXT PRIMARY KEY, repo TEXT NOT NULL, push_id BIGINT NOT NULL, revision TEXT NOT NULL, label TEXT NOT NULL,
@@ -39,7 +40,7 @@ var migrations = []string{
 	CREATE INDEX mozci_ledger_purpose ON mozci_ledger (purpose, asked)`,
 }
 
-// open makes the tables, or checks them, once.
+// open creates or checks the tables, once.
 func (l *SQL) open(ctx context.Context) error {
 	err := l.tables.Open(ctx)
 	if errors.Is(err, database.ErrDialect) {

@@ -13,7 +13,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Dialect is a sort of SQL database.
+// Dialect is a kind of SQL database.
 type Dialect = database.Dialect
 
 // The dialects that a ledger can speak.
@@ -22,20 +22,20 @@ const (
 	PostgreSQL = database.PostgreSQL // 9.5 or newer
 )
 
-// NewSQL returns a Ledger in a database that the caller has opened, with the
-// driver of its choice, and closes. It does no I/O: the tables, whose names
-// begin with mozci_, are made or checked by the first call, so that a ledger
-// that cannot be used fails before anything is asked for.
+// NewSQL returns a Ledger in a database that the caller has opened, with a driver of its
+// choice, and will close. It does no I/O: the first call creates or checks the tables,
+// whose names begin with mozci_. A ledger that cannot be used thus fails before anything
+// is triggered.
 //
-// Processes may share one database. With SQLite the caller should set a busy
-// timeout, and WAL mode where several processes write.
+// Several processes may share one database. With SQLite the caller should set a busy
+// timeout, and WAL mode if several processes write.
 func NewSQL(db *sql.DB, d Dialect) *SQL {
 	return &SQL{tables: database.Tables{
 		DB: db, Dialect: d, Store: "the ledger", Name: "mozci_ledger", Steps: migrations,
 	}}
 }
 
-// SQL is a Ledger in a database; NewSQL makes one.
+// SQL is a Ledger in a database. NewSQL makes one. It is safe for concurrent use.
 type SQL struct{ tables database.Tables }
 
 func (l *SQL) db() *sql.DB { return l.tables.DB }
@@ -44,14 +44,14 @@ func (l *SQL) now() string { return l.tables.Dialect.Now() }
 
 func (l *SQL) bind(query string) string { return l.tables.Dialect.Bind(query) }
 
-// short is what an index finds a revision by: its first digits, by which
+// short returns the key of a revision in an index: its first 12 digits, by which
 // revisions of any length are compared.
 func short(revision string) string {
 	const digits = 12
 	return strings.ToLower(revision[:min(len(revision), digits)])
 }
 
-// quoted is a list of states for SQL.
+// quoted returns the states for which is holds as an SQL list: "('refused', 'failed')".
 func quoted(is func(State) bool) string {
 	var out []string
 	for _, s := range States() {
@@ -62,7 +62,10 @@ func quoted(is func(State) bool) string {
 	return "(" + strings.Join(out, ", ") + ")"
 }
 
-// Intend implements Ledger: one statement, which one of several callers wins.
+// Intend implements Ledger. It is a single statement, so of several callers the database
+// lets one win. The condition of the update says the same as Memory.Intend: the state may
+// be repeated or is what instead says, and no one else's lease holds it. Without a row to
+// return, the entry is another's, and is read.
 func (l *SQL) Intend(ctx context.Context, e Entry, instead *Entry) (Entry, bool, error) {
 	const op = "ledger.intend"
 	if err := l.open(ctx); err != nil {
@@ -164,8 +167,8 @@ func (l *SQL) Entries(ctx context.Context, q Query) (out []Entry, err error) {
 	return out, rows.Err()
 }
 
-// where is what an index can find of a query, and a little more; Query.Fits tells
-// the rest.
+// where returns the part of a query that an index can answer. It may find a little too
+// much, such as revisions with the same first digits; Query.Fits decides.
 func (l *SQL) where(q Query) (string, []any) {
 	var parts []string
 	var args []any
@@ -209,7 +212,7 @@ func (l *SQL) Prune(ctx context.Context, keep time.Duration) (int, error) {
 	if err := l.open(ctx); err != nil {
 		return 0, job.Wrap(op, "", err)
 	}
-	// In small steps: other processes wait while one deletes.
+	// In small steps, because other processes wait while one deletes.
 	const step = 500
 	query := l.bind(`DELETE FROM mozci_ledger WHERE key IN (SELECT key FROM mozci_ledger WHERE asked < ` + l.now() +
 		` - ? LIMIT ?)`)
@@ -226,10 +229,12 @@ func (l *SQL) Prune(ctx context.Context, keep time.Duration) (int, error) {
 	}
 }
 
-// columns are what scan reads, and after them the database's clock.
+// columns are what scan reads, followed by the clock of the database.
 const columns = `key, attempt, repo, push_id, revision, git, hg, label, count, seen, who, purpose, asked, state, ids,
 	receipt, made_by, link, note, holder, leased`
 
+// scan reads an entry from a row with columns and the clock, both in microseconds since
+// 1970.
 func scan(row interface{ Scan(...any) error }) (Entry, error) {
 	var e Entry
 	var asked, leased, now int64
@@ -241,11 +246,13 @@ func scan(row interface{ Scan(...any) error }) (Entry, error) {
 		return e, err
 	}
 	e.Asked, e.Age = time.UnixMicro(asked).UTC(), time.Duration(now-asked)*time.Microsecond
+	// The clock comes with the row, so that ages and leases are the database's.
 	e.Lease = max(0, time.Duration(leased-now)*time.Microsecond)
 	e.State, r.State = State(state), job.ReceiptState(receipt)
 	if err := json.Unmarshal([]byte(ids), &r.IDs); err != nil {
 		return e, fmt.Errorf("%w: entry %s has the ids %q", job.ErrMalformed, e.Key, ids)
 	}
+	// [] in the table is nil in the entry, as NewMemory has it.
 	if len(r.IDs) == 0 {
 		r.IDs = nil
 	}

@@ -12,31 +12,32 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// Change is something that happened to what is watched.
+// Change is something that happened to an expectation.
 type Change struct {
 	Time   time.Time // by the store's clock
 	Key    string    // of the expectation
 	Label  string
 	Push   job.Push
-	ID     string         // of the run; empty where it is about none
-	Count  int            // runs: 1 for the change of one, and how many were triggered
-	Status job.Status     // of the run; 0 where it is about none
-	Took   time.Duration  // how long the run took; 0 while it has not ended
-	Action trigger.Action // empty where nothing was triggered
+	ID     string         // of the run; empty if it is about no run
+	Count  int            // 1 for the change of a run, else how many runs were triggered
+	Status job.Status     // of the run; 0 if it is about no run
+	Took   time.Duration  // how long the run took; 0 until it has ended
+	Action trigger.Action // empty if nothing was triggered
 	Why    string
-	// Results are those of the expectation after the change.
+	// Results are those of the expectation after the change, and Want how many runs with
+	// a result it wants by then.
 	Results Counts
 	Want    int
-	// Outcome is how the expectation ended; empty where it did not.
+	// Outcome is how the expectation ended; empty while it is open.
 	Outcome Outcome
-	// Ended is the expectation as it ended; nil where it did not.
+	// Ended is the expectation as it ended; nil while it is open.
 	Ended *Expectation
 }
 
-// Notifier hears of expectations that ended.
+// Notifier is told about expectations that ended.
 type Notifier interface {
-	// Notify tells somebody that an expectation ended. One that failed is tried
-	// again, so that it may come twice: Expectation.Key names it.
+	// Notify reports that an expectation ended. A call that failed is repeated, so the
+	// same end may come twice: Expectation.Key identifies it.
 	Notify(ctx context.Context, e Expectation) error
 }
 
@@ -46,7 +47,7 @@ type NotifyFunc func(ctx context.Context, e Expectation) error
 // Notify implements Notifier.
 func (f NotifyFunc) Notify(ctx context.Context, e Expectation) error { return f(ctx, e) }
 
-// LogNotifier writes what ended to a log.
+// LogNotifier returns a Notifier that writes to a log.
 func LogNotifier(log *slog.Logger) Notifier {
 	return NotifyFunc(func(ctx context.Context, e Expectation) error {
 		log.InfoContext(ctx, "watched to the end", "label", e.Label, "repo", e.Push.Repo, "push", e.Push.ID,
@@ -55,11 +56,12 @@ func LogNotifier(log *slog.Logger) Notifier {
 	})
 }
 
-// changes are the runs of an expectation whose status is not the one that was told last.
+// changes returns a change for each run whose status differs from the one reported last,
+// and remembers the new ones.
 func (m *Monitor) changes(e *Expectation, f Facts) []Change {
 	if e.Progress.Told == nil {
 		e.Progress.Told = map[string]job.Status{}
-		if e.UntilHit || e.Parent != "" { // what had ended before is no news
+		if e.UntilHit || e.Parent != "" { // runs that had ended before are no news
 			for _, j := range f.Jobs {
 				if !j.Status().Waiting() {
 					e.Progress.Told[j.ID()] = j.Status()
@@ -70,11 +72,14 @@ func (m *Monitor) changes(e *Expectation, f Facts) []Change {
 	told := e.Progress.Told
 	var fresh []job.Job
 	here := map[string]bool{}
-	so := e.Progress.Results // before the changes, and then after each
+	so := e.Progress.Results // the results before the changes, and then after each one
 	for _, j := range slices.SortedFunc(slices.Values(f.Jobs), inOrder) {
 		here[j.ID()] = true
 		if told[j.ID()] != j.Status() {
 			fresh = append(fresh, j)
+			// Results already has this run's new result. It is taken out here, and put
+			// back in below when its change is reported, so that each change shows the
+			// counts as they were right after it.
 			so = so.plus(j, -1)
 		}
 	}
@@ -93,7 +98,7 @@ func (m *Monitor) changes(e *Expectation, f Facts) []Change {
 		}
 		out = append(out, c)
 	}
-	for id := range told { // bounded by the runs that are there
+	for id := range told { // keeps Told as small as the list of runs
 		if !here[id] {
 			delete(told, id)
 		}
@@ -101,7 +106,8 @@ func (m *Monitor) changes(e *Expectation, f Facts) []Change {
 	return out
 }
 
-// plus is the counts with a run more, or less.
+// plus returns the counts with the result of a run added n times: 1 to add it, -1 to take
+// it away.
 func (c Counts) plus(j job.Job, n int) Counts {
 	switch s := j.Status(); {
 	case s.Failed():
@@ -113,12 +119,12 @@ func (c Counts) plus(j job.Job, n int) Counts {
 	return c
 }
 
-// inOrder sorts runs by when they last changed, as far as is known.
+// inOrder compares runs by when they last changed, as far as that is known.
 func inOrder(a, b job.Job) int {
 	return cmp.Or(ended(a).Compare(ended(b)), cmp.Compare(a.ID(), b.ID()))
 }
 
-// change is one about an expectation.
+// change returns a change of an expectation, without what happened.
 func (m *Monitor) change(e Expectation, now time.Time) Change {
 	want := max(e.Count, e.Progress.Want)
 	if b := e.Progress.Base; b != nil {
@@ -129,7 +135,7 @@ func (m *Monitor) change(e Expectation, now time.Time) Change {
 	}
 }
 
-// meaning is what a status means, in the words that people use.
+// meaning says what a status means, in words for people.
 func meaning(s job.Status) string {
 	switch s {
 	case job.StatusUnscheduled:

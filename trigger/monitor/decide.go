@@ -11,35 +11,37 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// Facts are what is known of an expectation when it is looked at.
+// Facts are what is known about an expectation when it is looked at.
 type Facts struct {
 	trigger.Facts
 	// Now is the store's clock.
 	Now time.Time
-	// Queue is how many runs wait where the label's would, where the CI tells and a
-	// run has waited for long; nil otherwise.
+	// Queue is the queue of the label's runs, when a run has waited there for long and
+	// the CI can tell; nil otherwise.
 	Queue *job.QueueDepth
-	// History is how often the label failed before the push; zero for unknown.
+	// History is how often the label failed before the push; zero if that is not known.
 	History Counts
-	// Quiet says that nothing can happen in the CI any more by itself.
+	// Quiet says that nothing more will happen in the CI by itself.
 	Quiet bool
 }
 
-// Decision is what to do about an expectation now: end it, trigger runs, or look again
-// later.
+// Decision is what to do about an expectation now: end it (Outcome), trigger runs (Want),
+// or look again later.
 type Decision struct {
 	Outcome Outcome // empty while it stays open
 	State   State
-	// Want, if not 0, is how many runs with a result there should be: those that are
-	// missing are triggered, because of Reason.
+	// Want, if not 0, is how many runs with a result there should be in all. The missing
+	// ones are triggered, because of Reason.
 	Want   int
 	Reason Reason
-	// Void is how many runs that say nothing are there beside those that Want counts.
+	// Void is how many existing runs say nothing although they count towards trigger's
+	// total. They are added to Want when runs are triggered.
 	Void int
-	// Hung is a run that has waited for long in an empty queue; nil for none.
+	// Hung is a run that has waited for long in a queue that is empty otherwise; nil for
+	// none.
 	Hung job.Job
 	Why  string
-	// Again is after how long to look again at the latest; 0 for the usual time.
+	// Again is the maximum time until the next look; 0 for the usual time.
 	Again time.Duration
 }
 
@@ -55,8 +57,8 @@ const (
 	ForHit       Reason = "until_hit" // the next batch
 )
 
-// Decide says what to do about an expectation. It is pure: the same facts give the same
-// decision.
+// Decide returns what to do about an expectation. It is pure: the same facts give the
+// same decision. The deadline applies to everything that would stay open.
 func Decide(e Expectation, f Facts, p Policy) Decision {
 	d := decider{e: e, f: f, p: p.withDefaults(), by: f.Runs.By}
 	out := d.decide()
@@ -68,6 +70,7 @@ func Decide(e Expectation, f Facts, p Policy) Decision {
 	return out
 }
 
+// decider holds the input of Decide. by counts the runs by status.
 type decider struct {
 	e  Expectation
 	f  Facts
@@ -75,6 +78,9 @@ type decider struct {
 	by [job.StatusCoalesced + 1]int
 }
 
+// decide goes from what is certain to what is missing: a failure where one is enough,
+// runs under way, results, a person's cancellation, and only then whether to trigger
+// more. Runs under way come before results because they may still change the outcome.
 func (d decider) decide() Decision {
 	r := d.f.Runs
 	if d.e.UntilHit {
@@ -104,7 +110,7 @@ func (d decider) decide() Decision {
 	return d.missing()
 }
 
-// waits is about runs that are on their way.
+// waits decides where runs are on their way.
 func (d decider) waits() Decision {
 	r := d.f.Runs
 	if r.Running == 0 {
@@ -124,6 +130,8 @@ func (d decider) waits() Decision {
 	if hung == nil {
 		return out
 	}
+	// Two limits: PendingLimit ends the expectation; Pending only reports, and only if
+	// the CI says that the queue is empty.
 	waited := d.since(since)
 	switch {
 	case d.p.PendingLimit > 0 && waited >= d.p.PendingLimit:
@@ -133,12 +141,12 @@ func (d decider) waits() Decision {
 	case d.p.Pending > 0 && waited >= d.p.Pending && d.f.Queue != nil && d.f.Queue.Pending == 0:
 		out.Hung = hung
 		out.Why = fmt.Sprintf("queued for %s although the CI says that nothing waits in its queue: no machine may "+
-			"ever take it; cancel and trigger it again, or ask the CI's people", words(waited))
+			"ever take it; cancel and trigger it again, or ask those who run the CI", words(waited))
 	}
 	return out
 }
 
-// hung is the pending run that waits the longest, where none runs.
+// hung returns the pending run that has waited longest, and since when.
 func (d decider) hung() (oldest job.Job, since time.Time) {
 	for _, j := range d.f.Jobs {
 		t := j.Times().Requested
@@ -149,7 +157,9 @@ func (d decider) hung() (oldest job.Job, since time.Time) {
 	return oldest, since
 }
 
-// settles reports whether the newest run may still be followed by another one.
+// settles reports whether the CI may still follow the newest run with another one by
+// itself, and the decision to wait for that. A retried run is given Policy.Start, any
+// other that did not pass Policy.Settle.
 func (d decider) settles() (Decision, bool) {
 	if d.f.Quiet {
 		return Decision{}, false
@@ -175,8 +185,9 @@ func (d decider) settles() (Decision, bool) {
 	}, left > 0
 }
 
-// since is how long ago something happened, by the CI's clock, or by the store's when
-// nothing was seen to change for longer: clocks differ.
+// since returns how long ago something happened: by the CI's times or, if that is longer,
+// since the monitor last saw a change, by the store's clock. The two clocks may differ,
+// and a CI's clock that is ahead would make the monitor wait forever.
 func (d decider) since(t time.Time) time.Duration {
 	ago := d.f.Now.Sub(t)
 	if seen := d.e.Progress.Changed; !seen.IsZero() {
@@ -185,7 +196,7 @@ func (d decider) since(t time.Time) time.Duration {
 	return ago
 }
 
-// ended is when a run ended, or when it last changed as far as is known.
+// ended returns when a run ended, or the last time that is known of it.
 func ended(j job.Job) time.Time {
 	t := j.Times()
 	for _, at := range []time.Time{t.Finished, t.Started} {
@@ -196,7 +207,7 @@ func ended(j job.Job) time.Time {
 	return t.Requested
 }
 
-// failed is an expectation some of whose runs failed, at its end.
+// failed ends an expectation with at least one failed run.
 func (d decider) failed(why string) Decision {
 	r := d.f.Runs
 	out := Decision{Outcome: Permanent, Why: fmt.Sprintf("failed %s", ofRuns(r.Bad, r.Bad+r.Good))}
@@ -209,10 +220,11 @@ func (d decider) failed(why string) Decision {
 	return out
 }
 
-// failing is an expectation all of whose runs failed so far.
+// failing decides where all runs with a result have failed so far: whether to retrigger.
 func (d decider) failing() Decision {
 	r := d.f.Runs
 	more, before := d.retriggers()
+	// 1 for the failure that is there.
 	want := max(d.e.Count, 1+more)
 	switch {
 	case r.Bad >= want:
@@ -227,6 +239,8 @@ func (d decider) failing() Decision {
 	case d.infra():
 		return Decision{Outcome: Infra, Why: fmt.Sprintf("failed %s; then infrastructure ended %s in a row",
 			ofRuns(r.Bad, r.Bad), runs(d.exceptions()))}
+	// Retriggered runs may themselves be coalesced or ended by infrastructure. This many
+	// without a result are enough.
 	case d.e.Progress.Retriggered >= want-1+d.p.Exceptions+d.p.Schedules:
 		return d.failed("the other runs that were triggered have no result")
 	}
@@ -237,7 +251,10 @@ func (d decider) failing() Decision {
 	}
 }
 
-// retriggers is how many runs a failure asks for, and how often the label failed before.
+// retriggers returns how many more runs a failure needs, and how often the label failed
+// before, in words. With a history, that is how many runs it takes to see such a failure
+// again: if the label failed in 10 of 100 runs before, about 30, cut to MostRetriggers.
+// Passes among them show that it is intermittent.
 func (d decider) retriggers() (n int, before string) {
 	h := d.f.History
 	rate, err := analysis.Frequency(h.Failures, h.Runs, d.p.Confidence, analysis.Wilson)
@@ -248,11 +265,11 @@ func (d decider) retriggers() (n int, before string) {
 		fmt.Sprintf("it failed %s before, so ", ofRuns(h.Failures, h.Runs))
 }
 
-// missing is an expectation without a failure that has too few results, and nothing is
-// on its way.
+// missing decides where nothing failed, too few runs have a result, and none is on its
+// way.
 func (d decider) missing() Decision {
 	r := d.f.Runs
-	silent := r.Unclear - d.by[job.StatusException] // ran, and not what was looked for
+	silent := r.Unclear - d.by[job.StatusException] // ran, but without the test, say
 	switch {
 	case d.infra():
 		return Decision{Outcome: Infra, Why: fmt.Sprintf("infrastructure ended %s in a row", runs(d.exceptions()))}
@@ -263,6 +280,8 @@ func (d decider) missing() Decision {
 			times(d.p.Schedules))}
 	case d.by[job.StatusCoalesced] > 0:
 		return d.trigger(ForCoalesced, "its run was coalesced into one of another push", NoRun)
+	// Enough runs ended, but some did not have the test: more of the same would not
+	// either.
 	case silent > 0 && silent+r.Good >= d.e.Count:
 		return Decision{Outcome: NoRun, Why: fmt.Sprintf("%s ended without saying anything about it", runs(silent))}
 	case d.by[job.StatusSkipped] > 0:
@@ -276,7 +295,8 @@ func (d decider) missing() Decision {
 	return d.nothing()
 }
 
-// trigger asks for what is missing, or says how it ends where nothing may be triggered.
+// trigger returns the decision to trigger what is missing, or how the expectation ends
+// where that is not possible.
 func (d decider) trigger(r Reason, why string, otherwise Outcome) Decision {
 	if gone := d.buildGone(); gone != "" {
 		return Decision{Outcome: Blocked, Why: why + "; " + gone}
@@ -287,19 +307,23 @@ func (d decider) trigger(r Reason, why string, otherwise Outcome) Decision {
 	return Decision{State: Watching, Want: max(d.e.Count, d.e.Progress.Want), Reason: r, Why: why}
 }
 
-// infra reports whether infrastructure ended as many runs in a row as it may.
+// infra reports whether infrastructure ended too many runs in a row.
 func (d decider) infra() bool {
 	return d.tooMany(d.exceptions())
 }
 
-// tooMany reports whether infrastructure has ended enough runs in a row.
+// tooMany reports whether a number of runs in a row that infrastructure ended is too
+// large.
 func (d decider) tooMany(exceptions int) bool {
 	return d.p.Exceptions >= 0 && exceptions > 0 && exceptions >= d.p.Exceptions
 }
 
-// exceptions is how many of the newest runs infrastructure ended, one after another.
+// exceptions returns how many of the newest runs in a row infrastructure ended.
 func (d decider) exceptions() int { return exceptions(d.f.Jobs) }
 
+// exceptions counts back from the newest run. A retried run counts only when it is the
+// newest, since otherwise another run took its place; skipped and coalesced runs are
+// passed over; any other run ends the count.
 func exceptions(jobs []job.Job) int {
 	n := 0
 	for i, j := range newestFirst(jobs) {
@@ -307,7 +331,7 @@ func exceptions(jobs []job.Job) int {
 		case job.StatusException:
 			n++
 		case job.StatusRetry:
-			if i == 0 { // nothing took its place
+			if i == 0 { // no run took its place
 				n++
 			}
 		case job.StatusSkipped, job.StatusCoalesced:
@@ -318,11 +342,12 @@ func exceptions(jobs []job.Job) int {
 	return n
 }
 
+// newestFirst sorts runs by when they ended, the newest first.
 func newestFirst(jobs []job.Job) []job.Job {
 	return slices.SortedStableFunc(slices.Values(jobs), func(a, b job.Job) int { return ended(b).Compare(ended(a)) })
 }
 
-// nothing is an expectation of a label that has no run at all.
+// nothing decides where the label has no run at all.
 func (d decider) nothing() Decision {
 	if why := d.buildGone(); why != "" {
 		return Decision{Outcome: Blocked, Why: why}
@@ -355,6 +380,7 @@ func (d decider) nothing() Decision {
 		return Decision{Outcome: NoRun, Why: "nothing runs it: it was never scheduled"}
 	case missing || len(d.f.Builds) == 0:
 		return waiting
+	// The CI had its time to start the label by itself.
 	case d.f.Quiet, d.p.Start >= 0 && !done.IsZero() && d.since(done) >= d.p.Start:
 		return d.trigger(ForBuild, "its build is done, and nothing ran", NoRun)
 	}
@@ -365,7 +391,8 @@ func (d decider) nothing() Decision {
 	return waiting
 }
 
-// buildGone says why the builds that the label needs will not come; empty where they may.
+// buildGone says why a build that the label needs will never be there; empty while it may
+// come.
 func (d decider) buildGone() string {
 	for _, b := range d.f.Builds {
 		switch b.State {
@@ -382,8 +409,8 @@ func (d decider) buildGone() string {
 	return ""
 }
 
-// buildEndless says why a build that has no files is not worth another run: the last ones
-// brought none, and the next would not either.
+// buildEndless says why a build without files is not worth another run; empty if it is.
+// Its last runs brought none, and the next would not either.
 func (d decider) buildEndless(b trigger.BuildFacts) string {
 	if n := exceptions(b.Jobs); d.tooMany(n) {
 		return fmt.Sprintf("infrastructure ended its build %s %s in a row", b.Label, times(n))
@@ -401,7 +428,8 @@ func (d decider) buildEndless(b trigger.BuildFacts) string {
 	return ""
 }
 
-// untilHit runs the label until it fails.
+// untilHit decides for an expectation that runs the label until it fails. Results that
+// were there before (Base) do not count.
 func (d decider) untilHit() Decision {
 	r, base := d.f.Runs, Counts{}
 	if d.e.Progress.Base != nil {
@@ -426,7 +454,7 @@ func (d decider) untilHit() Decision {
 	case d.e.Progress.Triggered > 0 && d.infra():
 		return Decision{Outcome: Infra, Why: fmt.Sprintf("infrastructure ended %s in a row", runs(d.exceptions()))}
 	}
-	left := d.e.Max - max(done, d.e.Progress.Triggered) // those without a result were paid for too
+	left := d.e.Max - max(done, d.e.Progress.Triggered) // runs without a result used up the maximum too
 	if left <= 0 {
 		return Decision{Outcome: Limit, Why: fmt.Sprintf("it passed %s, and no more may be triggered", times(done))}
 	}
@@ -438,11 +466,12 @@ func (d decider) untilHit() Decision {
 	return Decision{State: Watching, Want: r.Good + r.Bad + next, Void: d.void(), Reason: ForHit, Why: why}
 }
 
-// void is how many runs ended without saying anything, and would count as if they had:
-// see trigger.Decide.
+// void returns how many runs ended without saying anything, but count towards the total
+// in trigger.Decide.
 func (d decider) void() int { return max(0, d.f.Runs.Counted-d.f.Runs.Good-d.f.Runs.Bad) }
 
-// usual is how long a run of the label takes: the median of those that ended.
+// usual returns how long a run of the label takes: the median of those that ended, 0 when
+// none has times.
 func (d decider) usual() time.Duration {
 	var all []time.Duration
 	for _, j := range d.f.Jobs {

@@ -11,7 +11,8 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// options are those with which the expectation is read and triggered.
+// options returns the options with which trigger reads an expectation and triggers its
+// runs. Exceptions is -1, no limit, because Policy.Exceptions limits them.
 func (m *Monitor) options(e Expectation) *trigger.Options {
 	o := &trigger.Options{Ledger: m.opts.Ledger, Budgets: m.opts.Budgets, Exceptions: new(-1)}
 	if m.opts.Judge != nil {
@@ -23,8 +24,8 @@ func (m *Monitor) options(e Expectation) *trigger.Options {
 	return o
 }
 
-// usable judges runs that are wanted for their files: one whose files are gone says
-// nothing, such as the build in whose place another one was triggered.
+// usable judges runs that are wanted for their files. A run whose files are gone says
+// nothing: another one may have been triggered to replace it.
 func (m *Monitor) usable(judge analysis.Judge) analysis.Judge {
 	if judge == nil {
 		judge = analysis.ByStatus
@@ -47,9 +48,9 @@ func (m *Monitor) usable(judge analysis.Judge) analysis.Judge {
 	}
 }
 
-// look reads what is known of an expectation. Nothing ends, and nothing is triggered, by
-// what was seen before: where that would be, the CI is read. told is how far the runs are
-// that were under way; nil where nobody knows.
+// look reads the facts about an expectation. It may reuse the last ones if told, the
+// statuses of the runs under way, shows no change; told is nil where they are not known.
+// Facts that would end the expectation or trigger something are always read afresh.
 func (m *Monitor) look(ctx context.Context, c *Claimed, told map[string]job.Status) (Facts, error) {
 	f, reused, err := m.see(ctx, c, told)
 	if err != nil || !reused {
@@ -62,7 +63,7 @@ func (m *Monitor) look(ctx context.Context, c *Claimed, told map[string]job.Stat
 	return f, err
 }
 
-// see is what is known of an expectation, and whether that was seen before.
+// see returns the facts about an expectation, and whether they are reused.
 func (m *Monitor) see(
 	ctx context.Context, c *Claimed, told map[string]job.Status,
 ) (f Facts, reused bool, err error) {
@@ -74,12 +75,13 @@ func (m *Monitor) see(
 	f = Facts{Now: now, Quiet: m.quiet}
 	f.Facts, reused, err = m.facts(ctx, c, now, told)
 	var unknown *job.UnknownLabelError
-	if errors.As(err, &unknown) { // it may still be added to the push
+	if errors.As(err, &unknown) { // the label may still be added to the push
 		err = nil
 	}
 	if err != nil {
 		return f, reused, err
 	}
+	// At the first look, everything that exists was there before.
 	if e.UntilHit && e.Progress.Base == nil {
 		e.Progress.Base = &Counts{Failures: f.Runs.Bad, Runs: f.Runs.Good + f.Runs.Bad}
 	}
@@ -94,7 +96,7 @@ func (m *Monitor) see(
 	return f, reused, m.queue(ctx, *e, &f)
 }
 
-// history asks how often the label failed before, once, when it has failed.
+// history looks up how often the label failed before, once, at the first failure.
 func (m *Monitor) history(ctx context.Context, e *Expectation, f *Facts) error {
 	if f.Runs.Bad > 0 && f.Runs.Good == 0 && e.Progress.History == nil && m.opts.History != nil && !e.UntilHit &&
 		!e.FailFast {
@@ -110,7 +112,7 @@ func (m *Monitor) history(ctx context.Context, e *Expectation, f *Facts) error {
 	return nil
 }
 
-// queue asks how deep the queue is in which a run waits for long.
+// queue reads the depth of the queue in which a run has waited for long.
 func (m *Monitor) queue(ctx context.Context, e Expectation, f *Facts) error {
 	d := decider{e: e, f: *f, p: m.opts.Policy}
 	j, since := d.hung()
@@ -127,8 +129,8 @@ func (m *Monitor) queue(ctx context.Context, e Expectation, f *Facts) error {
 	return nil
 }
 
-// moot looks whether another push has made the question pointless: one that backed the
-// push out or, where the policy says so, a newer one on which a label passed that fails here.
+// moot checks whether another push has settled the question: one that backed the push out
+// or, if the policy says so, a newer one on which the label passed that fails here.
 func (m *Monitor) moot(ctx context.Context, e *Expectation, f Facts) (by *job.Push, why string, err error) {
 	if m.repos == nil {
 		return nil, "", nil
@@ -151,10 +153,11 @@ func (m *Monitor) moot(ctx context.Context, e *Expectation, f Facts) (by *job.Pu
 	return m.newerGreen(ctx, repo, *e)
 }
 
-// newerGreen is a newer push on which the label passed.
+// newerGreen returns a newer push on which the label passed, with the reason in words;
+// nil if there is none.
 func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expectation) (*job.Push, string, error) {
 	err := job.Line(ctx, repo)
-	if errors.Is(err, job.ErrNoLine) { // there is no newer push
+	if errors.Is(err, job.ErrNoLine) { // pushes here do not follow each other
 		return nil, "", nil
 	}
 	if err != nil {
@@ -164,6 +167,7 @@ func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expecta
 	if err != nil {
 		return nil, "", err
 	}
+	// Around includes the push itself.
 	newer = slices.DeleteFunc(newer, func(p job.Push) bool { return p.Compare(e.Push) <= 0 })
 	history := analysis.NewHistory(m.ci, newer)
 	for _, p := range newer {
@@ -182,8 +186,8 @@ func (m *Monitor) newerGreen(ctx context.Context, repo job.Repository, e Expecta
 	return nil, "", nil
 }
 
-// stale reports whether it is time to look again whether the question is moot: after a
-// while, and when a new push was heard of since.
+// stale reports whether to check again if the question is moot: after Policy.Safety, and
+// when the repository has a new push since the last check.
 func (m *Monitor) stale(e Expectation, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

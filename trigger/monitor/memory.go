@@ -12,16 +12,19 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Memory is a Store that lives as long as the process; NewMemory makes one.
+// Memory is a Store that lives as long as the process. NewMemory makes one. It is safe
+// for concurrent use.
 type Memory struct {
 	now func() time.Time
 
 	mu   sync.Mutex
 	rows map[string]*row
-	last int
+	last int // the order of the row that was added last
 }
 
-// row is an expectation as it is stored.
+// row is an expectation as it is stored. body is its JSON, so that callers cannot change
+// it; the fields repeat what Claim, Wake and Prune look for. due is when it is to be
+// looked at; woken counts the calls of Wake; leased is when the lease of holder ends.
 type row struct {
 	order     int
 	body      []byte
@@ -36,8 +39,8 @@ type row struct {
 	leased    time.Time
 }
 
-// NewMemory returns a Store in memory with a clock, such as jobtest.CI's Now; nil for the
-// real one.
+// NewMemory returns a Store in memory with a clock, such as jobtest.CI's Now. Nil means
+// the real clock.
 func NewMemory(now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now
@@ -45,7 +48,7 @@ func NewMemory(now func() time.Time) *Memory {
 	return &Memory{now: now, rows: map[string]*row{}}
 }
 
-// lock locks the store for a caller whose context is not done.
+// lock locks the store, unless the caller's context is done.
 func (m *Memory) lock(ctx context.Context, op, key string) (unlock func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap(op, key, err)
@@ -66,12 +69,13 @@ func (m *Memory) Add(ctx context.Context, e Expectation) (bool, error) {
 	return added, job.Wrap(op, e.Key, err)
 }
 
+// add adds an expectation. The caller holds the lock.
 func (m *Memory) add(e Expectation) (bool, error) {
 	r, err := m.row(e)
 	return err == nil && m.insert(e.Key, r), err
 }
 
-// row is what is stored of a new expectation.
+// row makes the row of a new expectation, due at once.
 func (m *Memory) row(e Expectation) (*row, error) {
 	now := m.now().UTC()
 	e.Progress.Added = now
@@ -79,6 +83,7 @@ func (m *Memory) row(e Expectation) (*row, error) {
 	return r, r.put(e)
 }
 
+// insert adds a row, unless its key exists.
 func (m *Memory) insert(key string, r *row) bool {
 	if m.rows[key] != nil {
 		return false
@@ -89,7 +94,7 @@ func (m *Memory) insert(key string, r *row) bool {
 	return true
 }
 
-// put writes an expectation into its row, or nothing.
+// put writes an expectation into its row. On an error the row stays as it was.
 func (r *row) put(e Expectation) error {
 	body, err := encoded(e)
 	if err == nil {
@@ -98,15 +103,17 @@ func (r *row) put(e Expectation) error {
 	return err
 }
 
+// expectation returns a copy of the stored expectation.
 func (r *row) expectation() (e Expectation, err error) {
 	err = json.Unmarshal(r.body, &e)
 	return e, err
 }
 
-// wanted reports whether the row could be claimed once it is due.
+// wanted reports whether the row can be claimed once it is due: it is open, or its end
+// was not announced.
 func (r *row) wanted() bool { return r.outcome == "" || !r.announced }
 
-// from is when the row can be claimed.
+// from returns when the row can be claimed: once it is due and any lease is over.
 func (r *row) from() time.Time {
 	if r.leased.After(r.due) {
 		return r.leased
@@ -114,7 +121,8 @@ func (r *row) from() time.Time {
 	return r.due
 }
 
-// of are the rows with these keys, or all, that could be claimed; the longest due first.
+// of returns the wanted rows with these keys, or all without keys, in the order in which
+// they can be claimed.
 func (m *Memory) of(only []string) []*row {
 	var out []*row
 	for key, r := range m.rows {
@@ -154,7 +162,7 @@ func (m *Memory) Claim(
 	return out, nil
 }
 
-// held is the row of a claimed expectation, or ErrLost.
+// held returns the row of a claimed expectation, or ErrLost if another holder has it.
 func (m *Memory) held(c Claimed) (*row, error) {
 	r := m.rows[c.Key]
 	switch {
@@ -193,7 +201,7 @@ func (m *Memory) Save(ctx context.Context, c Claimed, again time.Duration, add .
 	if err != nil {
 		return job.Wrap(op, c.Key, err)
 	}
-	added := make([]*row, len(add)) // all or nothing is written
+	added := make([]*row, len(add)) // made first, so that all or nothing is written
 	for i, e := range add {
 		if added[i], err = m.row(e); err != nil {
 			return job.Wrap(op, e.Key, err)
@@ -205,6 +213,8 @@ func (m *Memory) Save(ctx context.Context, c Claimed, again time.Duration, add .
 	r.due = m.now()
 	if c.Open() {
 		r.holder, r.leased = "", time.Time{}
+		// Woken since it was claimed: due at once, because the event may be about
+		// something that this look missed.
 		if r.woken == c.Woken {
 			r.due = r.due.Add(again)
 		}
@@ -248,8 +258,8 @@ func (m *Memory) Wake(ctx context.Context, p job.Push, label string) (n int, err
 	return n, nil
 }
 
-// about reports whether an event of a push is about the push of an expectation: by any
-// of its hashes, in whatever repository; by the repository where no revision is named.
+// about reports whether an event of a push is about the push of an expectation: by any of
+// its hashes, whatever the repository; by the repository if the event has no revision.
 func about(own, told job.Push) bool {
 	if told.Revision == "" {
 		return told.Repo == "" || told.Repo == own.Repo

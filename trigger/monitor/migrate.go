@@ -5,14 +5,14 @@ import "github.com/mozci/mozci/internal/database"
 // ErrNewer says that a newer version of this library made the tables.
 var ErrNewer = database.ErrNewer
 
-// migrations bring the tables from version i to i+1. Times are microseconds since 1970
-// by the database's clock. num is the order in which expectations were added. Of the
-// push there are its hashes, in lower case where they are long enough to be compared by
-// their beginnings. body is the expectation in JSON.
+// migrations[i] brings the tables from version i to version i+1. Times are microseconds
+// since 1970, by the clock of the database. num is the order in which expectations were
+// added. Hashes of the push are in lower case if they are long enough to be compared by
+// their beginnings. body is the expectation in JSON. A released step must never change.
 //
-// The indexes hold what the hot statements look for: Claim and Next, what can be claimed
-// when; Wake, which is called for every event of a CI and mostly finds nothing, the open
-// expectations of a push or a label.
+// The indexes serve the frequent statements: Claim and Next need what can be claimed
+// when; Wake, which is called for every event of a CI and mostly finds nothing, needs the
+// open expectations of a push or a label.
 var migrations = []string{
 	`CREATE TABLE mozci_monitor (
 		key TEXT PRIMARY KEY, num BIGINT NOT NULL, repo TEXT NOT NULL,
@@ -31,6 +31,7 @@ var migrations = []string{
 const (
 	// ready is when a row can be claimed.
 	ready = `(CASE WHEN leased > due THEN leased ELSE due END)`
-	// wanted is true of a row that can be claimed once it is ready.
+	// wanted is true for a row that can be claimed once it is ready: it is open, or its
+	// end was not announced.
 	wanted = `(outcome = '' OR announced = 0)`
 )

@@ -14,18 +14,18 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Waiter is a CI that has a clock of its own which moves when it is waited on, such as
-// jobtest.CI: nothing really waits then.
+// Waiter is a CI with its own clock, which moves when someone waits, such as jobtest.CI.
+// Nothing really sleeps then.
 type Waiter interface {
-	// Wait moves time on by d at most, to the next change. It reports whether there was
-	// one, and whether anything can change any more.
+	// Wait moves time forward to the next change, by at most d. It reports whether there
+	// was a change, and whether anything more can change.
 	Wait(ctx context.Context, d time.Duration) (changed, more bool, err error)
 }
 
 // Run looks after the expectations of the store until ctx is done or, with
-// Options.UntilDone, none is open any more. What goes wrong with the store or the CI is
-// logged and tried again: the error is the context's, or that of a store that can never
-// work, such as one of a newer version.
+// Options.UntilDone, until none is open. Failures of the store or the CI are logged and
+// tried again. Run returns the error of the context, or of a store that can never work,
+// such as one with tables of a newer version.
 func (m *Monitor) Run(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -33,7 +33,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer stop()
 	w, virtual := job.As[Waiter](m.ci)
 	if virtual {
-		m.opts.Width = 1 // it has all the time in the world, and tells the same story each time
+		m.opts.Width = 1 // one at a time, so that each run of the program tells the same story
 		if err := m.pass(ctx, w, 0); err != nil {
 			return err
 		}
@@ -60,6 +60,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		}
 		failed = 0
 		if !some {
+			// Nothing is open, but another process may add something.
 			after = m.opts.Policy.Safety
 		}
 		if virtual {
@@ -72,8 +73,8 @@ func (m *Monitor) Run(ctx context.Context) error {
 	}
 }
 
-// pass lets the time of a CI pass that has a clock of its own. All that is open is
-// looked at after a change, and once when nothing can come any more.
+// pass lets time pass in a CI with its own clock. All open expectations are looked at
+// after each change, and once more when nothing further can happen.
 func (m *Monitor) pass(ctx context.Context, w Waiter, d time.Duration) error {
 	changed, more, err := w.Wait(ctx, d)
 	if err == nil && (changed || !more && !m.quiet) {
@@ -83,13 +84,14 @@ func (m *Monitor) pass(ctx context.Context, w Waiter, d time.Duration) error {
 	return err
 }
 
-// backoff is how long to wait after so many failures in a row.
+// backoff returns how long to wait after a number of failures in a row, 1 or more: 1 s, 2
+// s, 4 s, up to a minute. The exponent is capped so that the shift cannot overflow.
 func backoff(failed int) time.Duration {
 	const first, most = time.Second, time.Minute
 	return min(first<<min(failed-1, 10), most)
 }
 
-// sleep waits until something is due, or somebody wakes the monitor.
+// sleep waits until something is due, or the monitor is woken.
 func (m *Monitor) sleep(ctx context.Context, d time.Duration) {
 	// Another monitor may add or wake something in a shared store.
 	t := time.NewTimer(min(d, m.opts.Policy.Poll))
@@ -101,7 +103,7 @@ func (m *Monitor) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// listen makes what events are about due, as long as the CI tells of them.
+// listen makes due what events are about, as long as the CI has events.
 func (m *Monitor) listen(ctx context.Context) {
 	for failed := 0; ctx.Err() == nil; {
 		var last error
@@ -118,16 +120,18 @@ func (m *Monitor) listen(ctx context.Context) {
 		}
 		failed++
 		wait := backoff(failed)
-		m.log.WarnContext(ctx, "no events, looking every so often instead", "wait", wait, "err", last)
+		m.log.WarnContext(ctx, "no events, polling instead", "wait", wait, "err", last)
 		if pause.For(ctx, wait) != nil {
 			return
 		}
+		// What happened while there were no events was missed.
 		m.heard(ctx, job.Event{Missed: true})
 	}
 }
 
-// heard makes what an event is about due. A new push may be a backout: whether the pushes
-// of its repository are moot is looked at with the next look at them.
+// heard makes due what an event is about. A new push may be a backout, so the next look
+// at each expectation in its repository checks whether it is moot. An event must not be
+// lost to an error of the store, so heard tries until it succeeds.
 func (m *Monitor) heard(ctx context.Context, e job.Event) {
 	if e.Job == nil && !e.Missed {
 		if e.Push != nil {
@@ -159,8 +163,9 @@ func (m *Monitor) heard(ctx context.Context, e job.Event) {
 	}
 }
 
-// concerned is the label that an event is about; empty for every one of the push, whose
-// build it may be. A push has thousands of tests, and each look reads the CI.
+// concerned returns the label that an event is about; empty for all labels of the push,
+// when the run may be their build. A push has thousands of tests, and each look reads the
+// CI, so a test wakes its own label only.
 func concerned(j job.Job) string {
 	if k := j.Kind(); k == job.KindTest || k == job.KindPerf {
 		return j.Name()
@@ -168,18 +173,19 @@ func concerned(j job.Job) string {
 	return ""
 }
 
-// pushed notes that a repository has a new push.
+// pushed records that a repository has a new push.
 func (m *Monitor) pushed(ctx context.Context, repo string) {
 	now, err := m.store.Now(ctx)
 	if err != nil {
-		return // it is looked at before anything is triggered, and after a while
+		return // backouts are checked before anything is triggered, and after Safety, in any case
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pushes[repo] = now
 }
 
-// round looks at all expectations that are due, and says after how long the next one is.
+// round looks at all expectations that are due, and returns how long until the next one
+// is; some is false when none is left.
 func (m *Monitor) round(ctx context.Context) (after time.Duration, some bool, err error) {
 	for {
 		claimed, err := m.store.Claim(ctx, m.holder, m.opts.Lease, m.opts.Width, m.keys()...)
@@ -203,14 +209,15 @@ func (m *Monitor) round(ctx context.Context) (after time.Duration, some bool, er
 	return m.store.Next(ctx, m.keys()...)
 }
 
-// keys are those that this monitor looks after: those of Options.Only and of what was
-// added for them; none for all.
+// keys returns the keys that this monitor looks after: those of Options.Only, and of the
+// builds added for them; none means all.
 func (m *Monitor) keys() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.only)
 }
 
+// adopt adds expectations to those of Options.Only, if that is used.
 func (m *Monitor) adopt(added []Expectation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -222,7 +229,8 @@ func (m *Monitor) adopt(added []Expectation) {
 	}
 }
 
-// one looks at one expectation, which is leased to this monitor.
+// one looks at one expectation, and renews its lease meanwhile. If another monitor has
+// taken it over, what this one found is dropped.
 func (m *Monitor) one(ctx context.Context, c Claimed, told map[string]job.Status) error {
 	held, release := lease.Hold(ctx, m.opts.Lease, func(ctx context.Context) bool {
 		return errors.Is(m.store.Renew(ctx, c, m.opts.Lease), ErrLost)
@@ -241,7 +249,9 @@ func (m *Monitor) one(ctx context.Context, c Claimed, told map[string]job.Status
 	return err
 }
 
-// handle looks at an expectation, does what is to be done, writes it down and tells of it.
+// handle looks at an expectation, does what is needed, saves the result and reports it.
+// It saves before it reports: after a crash in between, the next holder announces the
+// end.
 func (m *Monitor) handle(ctx context.Context, c Claimed, told map[string]job.Status) error {
 	if !c.Open() {
 		return m.announce(ctx, c)
@@ -260,8 +270,9 @@ func (m *Monitor) handle(ctx context.Context, c Claimed, told map[string]job.Sta
 			return ctx.Err()
 		}
 		if f.Now.IsZero() {
-			return err // the store's
+			return err // an error of the store, since its clock was not read
 		}
+		// The CI's error: the expectation is saved with it, and looked at again later.
 		d = m.unread(e, err, f.Now)
 	} else {
 		e.Progress.Unread, e.Progress.LastError = 0, ""
@@ -285,8 +296,8 @@ func (m *Monitor) handle(ctx context.Context, c Claimed, told map[string]job.Sta
 	return nil
 }
 
-// decide decides, and acts. A decision that would go on is moot where another push made
-// the question pointless.
+// decide decides, and triggers what the decision wants. An expectation that would stay
+// open is checked for backouts before anything is triggered.
 func (m *Monitor) decide(ctx context.Context, e *Expectation, f Facts) (Decision, acted, error) {
 	d := Decide(*e, f, m.opts.Policy)
 	if d.Outcome != "" {
@@ -315,19 +326,23 @@ func (m *Monitor) decide(ctx context.Context, e *Expectation, f Facts) (Decision
 	if d.Want == 0 {
 		return d, done, nil
 	}
-	m.forget(e.Key) // what is triggered is to be seen
+	m.forget(e.Key) // the next look must see what is triggered now
+	// If this process dies during act, the ledger knows what was triggered; the next
+	// holder does not repeat it.
 	asked, err := m.act(ctx, e, d, f.Now)
 	done.changes, done.added = append(done.changes, asked.changes...), asked.added
 	if err == nil && asked.refused != "" && len(asked.changes) == 0 {
 		d = Decision{Outcome: asked.outcome, Why: d.Why + "; " + asked.refused}
-		if d.Outcome == NoRun && e.Progress.Results.Runs > 0 { // it did run
+		if d.Outcome == NoRun && e.Progress.Results.Runs > 0 { // it did run before
 			d.Outcome = Limit
 		}
 	}
 	return d, done, err
 }
 
-// unread is what to do when the CI could not be read or did not answer.
+// unread decides what to do when the CI could not be read or did not answer: try again
+// after 10 s, 20 s, 40 s and so on up to Policy.Safety, and give up after Policy.Blind
+// failures.
 func (m *Monitor) unread(e *Expectation, err error, now time.Time) Decision {
 	const first = 10 * time.Second
 	e.Progress.LastError = err.Error()
@@ -348,13 +363,13 @@ func (m *Monitor) unread(e *Expectation, err error, now time.Time) Decision {
 	return Decision{State: e.Progress.State, Again: min(first<<min(e.Progress.Unread-1, 10), m.opts.Policy.Safety)}
 }
 
-// again is after how long an expectation is looked at without an event.
+// again returns how long until the next look at an expectation without an event.
 func (m *Monitor) again(d Decision) time.Duration {
 	usual := m.opts.Policy.Poll
 	if _, ok := job.As[job.Watcher](m.ci); ok {
 		usual = m.opts.Policy.Safety
 	}
-	if d.Want > 0 { // what was triggered shows soon
+	if d.Want > 0 { // triggered runs appear soon
 		usual = m.opts.Policy.Poll
 	}
 	if d.Again > 0 {
@@ -363,7 +378,7 @@ func (m *Monitor) again(d Decision) time.Duration {
 	return usual
 }
 
-// say tells of changes, one at a time.
+// say reports changes to OnChange, one call at a time.
 func (m *Monitor) say(changes []Change) {
 	if m.opts.OnChange == nil || len(changes) == 0 {
 		return
@@ -373,7 +388,8 @@ func (m *Monitor) say(changes []Change) {
 	m.opts.OnChange(changes)
 }
 
-// announce tells that an expectation ended, once.
+// announce reports that an expectation ended, and records that. When the Notifier fails,
+// the expectation stays claimed, and the next holder announces it after the lease.
 func (m *Monitor) announce(ctx context.Context, c Claimed) error {
 	e := c.Expectation
 	if m.opts.Notifier != nil {
@@ -394,8 +410,8 @@ func (m *Monitor) announce(ctx context.Context, c Claimed) error {
 	return m.store.Announced(late, c)
 }
 
-// lastly is for what is written down although ctx is done: what was triggered or announced
-// must not be forgotten.
+// lastly returns a context for what must be written even when ctx is done: what was
+// triggered or announced must not be forgotten.
 func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
 	const most = 10 * time.Second
 	return context.WithTimeout(context.WithoutCancel(ctx), most)

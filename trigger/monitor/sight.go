@@ -10,28 +10,30 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// sight is what a look at an expectation told.
+// sight is what the last look at an expectation showed.
 type sight struct {
 	facts trigger.Facts
 	at    time.Time             // by the store's clock
-	runs  map[string]job.Status // of those under way, by ID
-	woken int64                 // how often somebody had woken the expectation
+	runs  map[string]job.Status // of the runs under way, by ID; nil if an ID is not known
+	woken int64                 // how often the expectation had been woken by then
 }
 
-// Where the CI has no events, an expectation is looked at each minute, and mostly nothing
-// has changed since. Where it is a job.StatusReader, one request for the runs of all
-// expectations that are due tells which changed. Of the others, what was read last holds:
-// for Policy.Safety at most, since others may have triggered runs of which no ID is known.
+// Without events, an expectation is looked at every minute, and mostly nothing has
+// changed. Where the CI is a job.StatusReader, one request about the runs of all
+// expectations that are due shows which of them changed. For the others the facts of the
+// last look still hold, for Policy.Safety at most: others may have triggered runs whose
+// IDs are not known here.
 
-// ask asks how far the runs of the claimed expectations are; nil where the CI cannot tell.
+// ask reads the statuses of the runs of the claimed expectations; nil where the CI cannot
+// tell.
 func (m *Monitor) ask(ctx context.Context, claimed []Claimed) map[string]job.Status {
-	if _, events := job.As[job.Watcher](m.ci); events { // an event is about something new
+	if _, events := job.As[job.Watcher](m.ci); events { // an event means that something changed: read it
 		return nil
 	}
 	m.mu.Lock()
 	var ids []string
 	for _, c := range claimed {
-		if m.seen[c.Key].woken != c.Woken { // another monitor heard of something
+		if m.seen[c.Key].woken != c.Woken { // another monitor got an event
 			delete(m.seen, c.Key)
 		}
 		for id := range m.seen[c.Key].runs {
@@ -43,17 +45,17 @@ func (m *Monitor) ask(ctx context.Context, claimed []Claimed) map[string]job.Sta
 		return nil
 	}
 	slices.Sort(ids)
-	ctx, stop := context.WithTimeout(ctx, m.opts.Lease/3) // the leases run, and nobody renews them yet
+	ctx, stop := context.WithTimeout(ctx, m.opts.Lease/3) // the leases run, and nothing renews them yet
 	defer stop()
 	now, err := job.StatusesOf(ctx, m.ci, slices.Compact(ids)...)
-	if err != nil { // it cannot tell, or not now: each is read
+	if err != nil { // the CI cannot tell, or not now: each expectation is read
 		return nil
 	}
 	return now
 }
 
-// facts are those of the last look, where nothing has changed since as told has it, or else
-// of a new one.
+// facts returns the facts of the last look if told shows that nothing has changed since,
+// and otherwise those of a new look.
 func (m *Monitor) facts(
 	ctx context.Context, c *Claimed, now time.Time, told map[string]job.Status,
 ) (f trigger.Facts, reused bool, err error) {
@@ -78,14 +80,15 @@ func (m *Monitor) facts(
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	maps.DeleteFunc(m.seen, func(_ string, s sight) bool { // another monitor may have it by now
+	maps.DeleteFunc(m.seen, func(_ string, s sight) bool { // drop old ones: other monitors may have those by now
 		return now.Sub(s.at) > m.opts.Policy.Safety
 	})
 	m.seen[e.Key] = s
 	return f, false, nil
 }
 
-// still reports whether all runs are as they were seen.
+// still reports whether all runs have the status that the last look showed. It is false
+// without known runs.
 func (s sight) still(now map[string]job.Status) bool {
 	for id, status := range s.runs {
 		if got, ok := now[id]; !ok || got != status {

@@ -16,7 +16,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Dialect is a sort of SQL database.
+// Dialect is a kind of SQL database.
 type Dialect = database.Dialect
 
 // The dialects that a store can speak.
@@ -25,22 +25,22 @@ const (
 	PostgreSQL = database.PostgreSQL // 9.5 or newer
 )
 
-// NewSQL returns a Store in a database that the caller has opened, with the driver of
-// its choice, and closes. It does no I/O: the tables, whose names begin with
-// mozci_monitor, are made or checked by the first call.
+// NewSQL returns a Store in a database that the caller has opened, with a driver of its
+// choice, and will close. It does no I/O: the first call creates or checks the tables,
+// whose names begin with mozci_monitor.
 //
-// Processes may share one database: Claim gives each expectation to one of them, and on
-// PostgreSQL none waits there for another. With SQLite the caller should set a busy
-// timeout, and WAL mode where several processes write.
+// Several processes may share one database. Claim gives each expectation to one of them;
+// on PostgreSQL they do not wait for each other there. With SQLite the caller should set
+// a busy timeout, and WAL mode if several processes write.
 //
-// Where the database does not answer, errors wrap job.ErrUnavailable.
+// When the database does not answer, errors wrap job.ErrUnavailable.
 func NewSQL(db *sql.DB, d Dialect) *SQL {
 	return &SQL{tables: database.Tables{
 		DB: db, Dialect: d, Store: "the store of expectations", Name: "mozci_monitor", Steps: migrations,
 	}}
 }
 
-// SQL is a Store in a database; NewSQL makes one.
+// SQL is a Store in a database. NewSQL makes one. It is safe for concurrent use.
 type SQL struct{ tables database.Tables }
 
 // executor runs statements: the database, or one transaction in it.
@@ -55,7 +55,7 @@ func (s *SQL) now() string { return s.tables.Dialect.Now() }
 
 func (s *SQL) bind(query string) string { return s.tables.Dialect.Bind(query) }
 
-// in opens the tables, runs f, and returns its error as the Store's.
+// in opens the tables, runs f, and returns its error in the form of the Store's errors.
 func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 	err := s.tables.Open(ctx)
 	if err == nil {
@@ -64,14 +64,14 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 	return failure(ctx, op, key, err)
 }
 
-// failure is an error as the Store returns it: what the database itself says, or does
-// not say, is job.ErrUnavailable.
+// failure returns an error as the Store returns it: an error of the database itself is
+// job.ErrUnavailable.
 func failure(ctx context.Context, op, key string, err error) error {
 	return job.Wrap(op, key, database.Explain(ctx, err, job.ErrInvalid, job.ErrUnavailable,
 		ErrLost, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
-// encoded is the expectation as it is stored.
+// encoded returns the expectation as it is stored.
 func encoded(e Expectation) (string, error) {
 	b, err := json.Marshal(e)
 	if err != nil {
@@ -80,8 +80,8 @@ func encoded(e Expectation) (string, error) {
 	return string(b), nil
 }
 
-// hash is a revision as it is stored: one that is compared by its beginning is compared
-// without regard to case; see job.SameRevision.
+// hash returns a revision as it is stored. Revisions that are long enough to be compared
+// by their beginnings are compared without regard to case; see job.SameRevision.
 func hash(revision string) string {
 	if len(revision) < digits {
 		return revision
@@ -89,7 +89,7 @@ func hash(revision string) string {
 	return strings.ToLower(revision)
 }
 
-// digits is the length of the shortest beginning that names a revision.
+// digits is the minimum length of an abbreviated revision.
 const digits = 12
 
 // Add implements Store.
@@ -102,15 +102,16 @@ func (s *SQL) Add(ctx context.Context, e Expectation) (added bool, err error) {
 	return added, err
 }
 
-// insert writes a new expectation, with this number, which is SQL. A known one stays.
+// insert writes a new expectation; num, an SQL expression, is its number. An existing one
+// stays as it is.
 func (s *SQL) insert(ctx context.Context, x executor, e Expectation, num string) (bool, error) {
-	e.Progress.Added = time.Time{} // the column's counts
+	e.Progress.Added = time.Time{} // the column has it
 	body, err := encoded(e)
 	if err != nil {
 		return false, err
 	}
 	p := e.Push
-	if p.Revision == "" { // then it has no hashes either
+	if p.Revision == "" { // without a revision, other hashes do not count either
 		p.Hg, p.Git = "", ""
 	}
 	res, err := x.ExecContext(ctx, s.bind(`INSERT INTO mozci_monitor
@@ -126,8 +127,8 @@ func (s *SQL) insert(ctx context.Context, x executor, e Expectation, num string)
 	return n > 0, err
 }
 
-// among is the condition that a row has one of the keys, which are one argument: a
-// list in JSON, so that their number is not limited.
+// among returns the condition that a row has one of the keys, or none without keys. The
+// keys are a single argument, a list in JSON, so their number is not limited.
 func (s *SQL) among(keys []string) (string, []any, error) {
 	if len(keys) == 0 {
 		return "", nil, nil
@@ -140,8 +141,8 @@ func (s *SQL) among(keys []string) (string, []any, error) {
 	return ` AND key IN (` + elements + `)`, []any{string(list)}, err
 }
 
-// locked is how a SELECT locks the rows that are about to be changed, where others could
-// lock them too.
+// locked returns the clause by which a SELECT locks the rows that will be changed, on
+// databases where others could lock them too.
 func (s *SQL) locked(how string) string {
 	if s.tables.Dialect == PostgreSQL {
 		return " FOR UPDATE" + how
@@ -149,7 +150,7 @@ func (s *SQL) locked(how string) string {
 	return ""
 }
 
-// Claim implements Store: one statement, of which several can be under way.
+// Claim implements Store, in one statement. Several can run at once.
 func (s *SQL) Claim(
 	ctx context.Context, holder string, lease time.Duration, n int, only ...string,
 ) (out []Claimed, err error) {
@@ -161,6 +162,8 @@ func (s *SQL) Claim(
 		if err != nil {
 			return err
 		}
+		// In the order of the question marks: the keys, if any, the limit, the holder,
+		// the lease
 		args = append(append(args, n), holder, lease.Microseconds())
 		rows, err := s.read(ctx, s.claiming(which), args...)
 		slices.SortFunc(rows, func(a, b stored) int {
@@ -177,8 +180,9 @@ func (s *SQL) Claim(
 	return out, nil
 }
 
-// claiming is the statement of Claim, with a condition of which rows. due becomes when
-// the row could be claimed, for the order; the lease is longer.
+// claiming returns the statement of Claim, with a condition of which rows. It sets due to
+// when the row could be claimed, because that is the order of the result; the new lease
+// would hide it.
 func (s *SQL) claiming(which string) string {
 	return `WITH picked AS (
 			SELECT key FROM mozci_monitor WHERE ` + wanted + ` AND ` + ready + ` <= (SELECT ` + s.now() + `)` + which + `
@@ -188,7 +192,7 @@ func (s *SQL) claiming(which string) string {
 		RETURNING ` + columns
 }
 
-// columns are what read reads.
+// columns are the columns that read scans.
 const columns = `body, added, woken, due, num`
 
 // stored is a row as it is read.
@@ -220,7 +224,8 @@ func (s *SQL) read(ctx context.Context, query string, args ...any) (out []stored
 	return out, rows.Err()
 }
 
-// change changes the row of a claimed expectation, if it is still its holder's.
+// change changes the row of a claimed expectation, if its holder still has it. If no row
+// changed, it finds out whether the row is gone or another's.
 func (s *SQL) change(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
 	res, err := x.ExecContext(ctx, s.bind(`UPDATE mozci_monitor SET `+set+` WHERE key = ? AND holder = ?`),
 		append(args, c.Key, c.Holder)...)
@@ -258,6 +263,7 @@ func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration, add ...E
 		set := `body = ?, outcome = ?, ended = ?, due = ` + s.now()
 		args := []any{body, string(c.Progress.Outcome), c.Progress.Ended.UnixMicro()}
 		if c.Open() {
+			// Like Memory.Save: woken since it was claimed means due at once.
 			set += ` + CASE WHEN woken = ? THEN CAST(? AS BIGINT) ELSE 0 END, holder = '', leased = 0`
 			args = append(args, c.Woken, again.Microseconds())
 		}
@@ -269,10 +275,12 @@ func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration, add ...E
 }
 
 // changeAndInsert changes the row of a claimed expectation and writes new ones, all or
-// nothing. Transactions must not wait for each other in a circle: a new row waits for
-// whoever writes or changes one of the same key. So the new ones come first, while no
-// row is held that Wake could wait for, and in the order of their keys; their numbers
-// are in the order in which they were given.
+// nothing.
+//
+// Transactions must not wait for each other in a circle. A new row waits for whoever
+// writes or changes one with the same key. So the new rows come first, while no row is
+// locked that Wake could wait for, and in the order of their keys. Their numbers follow
+// the order in which they were given.
 func (s *SQL) changeAndInsert(ctx context.Context, c Claimed, set string, args []any, add []Expectation) error {
 	var last int64
 	if err := s.db().QueryRowContext(ctx, `SELECT COALESCE(MAX(num), 0) FROM mozci_monitor`).Scan(&last); err != nil {

@@ -28,15 +28,16 @@ func (s *SQL) Wake(ctx context.Context, p job.Push, label string) (n int, err er
 	return n, err
 }
 
-// waking is the statement of Wake, with a condition of which rows. They are locked in one
-// order, so that two who wake the same ones do not wait for each other in a circle.
+// waking returns the statement of Wake, with a condition of which rows. Rows are locked
+// in one order, so that two calls that wake the same ones do not wait for each other in a
+// circle.
 func (s *SQL) waking(which string) string {
 	return `WITH picked AS (
 			SELECT key FROM mozci_monitor WHERE outcome = ''` + which + ` ORDER BY num, key` + s.locked("") + `)
 		UPDATE mozci_monitor SET due = ` + s.now() + `, woken = woken + 1 WHERE key IN (SELECT key FROM picked)`
 }
 
-// onPush is the condition that an expectation is about a push; see about.
+// onPush returns the condition that an expectation is about a push; see about.
 func onPush(told job.Push) (string, []any) {
 	switch {
 	case told.Revision == "" && told.Repo == "":
@@ -49,7 +50,8 @@ func onPush(told job.Push) (string, []any) {
 	for _, h := range told.Hashes() {
 		h = hash(h)
 		for _, own := range []string{"revision", "hg", "git"} {
-			// An index finds it by the first digits; then one begins with the other.
+			// The index finds rows by the first 12 digits. Then one hash must be a
+			// beginning of the other: each is cut to the length of the other one.
 			parts = append(parts, `SELECT key FROM mozci_monitor WHERE outcome = '' AND substr(`+own+`, 1, 12) = ? AND
 				substr(`+own+`, 1, ?) = substr(CAST(? AS TEXT), 1, length(`+own+`))`)
 			args = append(args, h[:min(len(h), digits)], len(h), h)
@@ -76,7 +78,7 @@ func (s *SQL) Next(ctx context.Context, only ...string) (after time.Duration, so
 	return after, some, err
 }
 
-// nexting is the statement of Next, with a condition of which rows.
+// nexting returns the statement of Next, with a condition of which rows.
 func (s *SQL) nexting(which string) string {
 	return `SELECT ` + ready + ` - ` + s.now() + ` FROM mozci_monitor WHERE ` + wanted + which +
 		` ORDER BY ` + ready + ` LIMIT 1`
@@ -114,7 +116,7 @@ func (s *SQL) Now(ctx context.Context) (now time.Time, err error) {
 
 // Prune implements Store.
 func (s *SQL) Prune(ctx context.Context, keep time.Duration) (n int, err error) {
-	const step = 500 // others wait while one deletes
+	const step = 500 // rows at a time, since others wait while one deletes
 	err = s.in(ctx, "monitor.prune", "", func() error {
 		query := s.bind(`WITH picked AS (
 				SELECT key FROM mozci_monitor WHERE NOT ` + wanted + ` AND ` + s.now() + ` - ended > ?

@@ -8,48 +8,50 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Store keeps expectations. Implementations are safe for concurrent use, and by several
-// processes where they outlive one. The kit is monitortest.CheckStore.
+// Store keeps expectations. Implementations are safe for concurrent use, and for use by
+// several processes if they outlive one. The kit is monitortest.CheckStore.
 //
-// Laws: errors are of type *job.Error. A context that is done gives its error and
-// writes nothing. What a method has returned is written. Times are by the store's own
-// clock. What a method returns is the caller's.
+// Laws: errors are of type *job.Error. A context that is done gives its error and writes
+// nothing. What a method has returned is written. Times are by the store's own clock.
+// Returned values belong to the caller.
 type Store interface {
 	// Add writes a new expectation, due at once, with Progress.Added set to the store's
-	// clock. It reports false, and changes nothing, where the key is known.
+	// clock. If the key exists, it changes nothing and reports false.
 	Add(ctx context.Context, e Expectation) (added bool, err error)
-	// Claim leases up to n expectations to the holder that are due, that nobody holds,
-	// the holder neither, and that are open or not Announced; those first that could be
-	// claimed the longest. Of only, if not empty, are the keys.
+	// Claim leases to the holder up to n expectations that are due, that no one holds
+	// (not even this holder), and that are open or not yet Announced. Those that could be
+	// claimed longest come first. If only is not empty, it has the keys to choose from.
 	Claim(ctx context.Context, holder string, lease time.Duration, n int, only ...string) ([]Claimed, error)
-	// Renew makes the lease last for so long from now on. ErrLost as for Save.
+	// Renew makes the lease last for the given time from now on. ErrLost as for Save.
 	Renew(ctx context.Context, c Claimed, lease time.Duration) error
-	// Save writes what became of a claimed expectation, its Progress, and gives it back:
-	// it is due again after so long, or at once where it was woken since it was
-	// claimed. One that has ended stays the holder's until it is Announced, or the lease is
-	// over: the end should be announced once. Expectations that are added with it are
-	// written in the same step, as by Add. ErrLost, with nothing written, where the
-	// lease was over and another holder has claimed it since, or it was given back;
-	// job.ErrNotFound where there is no such expectation.
+	// Save writes the Progress of a claimed expectation and gives it back: it is due
+	// again after the given time, or at once if it was woken since it was claimed. One
+	// that has ended stays with its holder until it is Announced or the lease is over, so
+	// that its end is announced once. New expectations in add are written in the same
+	// step, as by Add.
+	//
+	// ErrLost, with nothing written, if the lease was over and another holder has claimed
+	// it since, or if it was given back. job.ErrNotFound if there is no such expectation.
 	Save(ctx context.Context, c Claimed, again time.Duration, add ...Expectation) error
-	// Announced says that the end of a claimed expectation was announced, so that it is
-	// not claimed any more. ErrLost as for Save.
+	// Announced records that the end of a claimed expectation was announced, so that it
+	// is never claimed again. ErrLost as for Save.
 	Announced(ctx context.Context, c Claimed) error
 	// Wake makes open expectations due now, and returns how many: those of a label on a
-	// push, by any of its hashes (job.SameRevision); of every push of a repository for
-	// a Push without a revision, of every push for a zero one, of every label for an
-	// empty one. What is held is due when it is given back.
+	// push, by any of its hashes (job.SameRevision). A Push without a revision means
+	// every push of its repository, a zero Push every push, an empty label every label.
+	// An expectation that is held is due when it is given back.
 	Wake(ctx context.Context, p job.Push, label string) (n int, err error)
-	// Next is after how long the next expectation that could be claimed is due: 0 for
-	// now, and false where there is none. Those that others hold count, from the end
-	// of their leases.
+	// Next returns how long until the next expectation can be claimed: 0 for now; some is
+	// false if there is none. Those that others hold count too, from the end of their
+	// leases.
 	Next(ctx context.Context, only ...string) (after time.Duration, some bool, err error)
-	// Expectations returns those with the keys, or all without any, in the order in
-	// which they were added.
+	// Expectations returns the expectations with the keys, or all without keys, in the
+	// order in which they were added.
 	Expectations(ctx context.Context, keys ...string) ([]Expectation, error)
-	// Now is the store's clock.
+	// Now returns the time by the store's clock.
 	Now(ctx context.Context) (time.Time, error)
-	// Prune forgets what ended, and was announced, longer ago than keep.
+	// Prune forgets expectations that ended more than keep ago and were announced, and
+	// returns how many.
 	Prune(ctx context.Context, keep time.Duration) (int, error)
 }
 
@@ -61,4 +63,4 @@ type Claimed struct {
 }
 
 // ErrLost says that another monitor has claimed the expectation since.
-var ErrLost = errors.New("another monitor has taken it over")
+var ErrLost = errors.New("another monitor has taken over the expectation")

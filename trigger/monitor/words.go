@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// runs is a number of runs in words.
+// runs is a number of runs in words: "1 run", "3 runs".
 func runs(n int) string {
 	if n == 1 {
 		return "1 run"
@@ -13,7 +13,7 @@ func runs(n int) string {
 	return fmt.Sprintf("%d runs", n)
 }
 
-// moreRuns is a number of further runs in words.
+// moreRuns is a number of further runs in words: "1 more run".
 func moreRuns(n int) string {
 	if n == 1 {
 		return "1 more run"
@@ -21,10 +21,10 @@ func moreRuns(n int) string {
 	return fmt.Sprintf("%d more runs", n)
 }
 
-// ofRuns is k of n runs in words.
+// ofRuns is k of n runs in words: "2 of 3 runs".
 func ofRuns(k, n int) string { return fmt.Sprintf("%d of %s", k, runs(n)) }
 
-// times is how often, in words.
+// times is how often, in words: "once", "3 times".
 func times(n int) string {
 	if n == 1 {
 		return "once"
@@ -32,7 +32,8 @@ func times(n int) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// words is a duration for people: to the minute from an hour on.
+// words is a duration for people: "45 s", "12 min" or, to the minute from an hour on, "2
+// h 5 min".
 func words(d time.Duration) string {
 	switch {
 	case d >= time.Hour:

@@ -9,17 +9,18 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Choice chooses labels of a catalog by what they are called and what they are made of.
-// What is set must all hold; the zero Choice chooses every label that can run. Of Types,
-// Platforms, Suites, Chunks, Matches and Queries one is enough each.
+// Choice chooses labels of a catalog by their names and their parts. All conditions that
+// are set must hold; the zero Choice chooses every label that can run. Within each of
+// Types, Platforms, Suites, Chunks, Matches and Queries, one match is enough: Types {opt,
+// debug} and Suites {xpcshell} choose xpcshell on either type.
 type Choice struct {
-	Includes []string // each is part of the label; case does not matter
-	Excludes []string // none is part of the label
+	Includes []string // each must be part of the label; case does not matter
+	Excludes []string // none may be part of the label
 
 	Types     []string // build types: "opt"
-	Platforms []string // of the build, or what a test runs on: "linux64", "linux2404-64-qr"
-	Suites    []string // "xpcshell", or with its chunk "xpcshell-4"
-	Chunks    []int    // 0 for what is in one piece
+	Platforms []string // of the build, or the one a test runs on: "linux64", "linux2404-64-qr"
+	Suites    []string // "xpcshell", or with a chunk "xpcshell-4"
+	Chunks    []int    // 0 for suites that are not split into chunks
 
 	Matches []*regexp.Regexp // of the label, anywhere in it
 	Queries []Query
@@ -30,14 +31,14 @@ type Choice struct {
 type Chosen struct {
 	// Labels are sorted, each once.
 	Labels []string `json:"labels"`
-	// NotUnderstood are the words that nothing in the catalog has, and those of the try
-	// syntax that mean nothing, each once, with what they were taken for, as in
-	// platform "linux63". What else was asked for is chosen.
+	// NotUnderstood are the words that match nothing in the catalog, and those of the try
+	// syntax that mean nothing, each once, with what they were taken for: platform
+	// "linux63". The other words still choose.
 	NotUnderstood []string `json:"not_understood"`
 }
 
-// Choose returns the labels that the choice means. Entries that are Barred are not chosen.
-// The lists are empty, not nil, where there is nothing.
+// Choose returns the labels that the choice means. Barred entries are never chosen. The
+// lists are empty, not nil, when there is nothing.
 func (c Choice) Choose(catalog []job.Runnable) Chosen {
 	out := Chosen{Labels: []string{}}
 	var byTry map[string]bool
@@ -59,10 +60,10 @@ func (c Choice) Choose(catalog []job.Runnable) Chosen {
 	return out
 }
 
-// Filter returns the labels that the choice means, as trigger.Choice takes it.
+// Filter returns the labels that the choice means; it is a trigger.Choice's Filter.
 func (c Choice) Filter(catalog []job.Runnable) []string { return c.Choose(catalog).Labels }
 
-// holds reports whether all but the try syntax chooses the entry.
+// holds reports whether everything but the try syntax chooses the entry.
 func (c Choice) holds(e *job.Runnable) bool {
 	some := func(words []string, is func(*job.Runnable, string) bool) bool {
 		return len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return is(e, w) })
@@ -76,10 +77,12 @@ func (c Choice) holds(e *job.Runnable) bool {
 		(len(c.Queries) == 0 || slices.ContainsFunc(c.Queries, chooses))
 }
 
+// hasType, isOn and runs report whether a word matches one part of an entry.
 func hasType(e *job.Runnable, w string) bool { return e.BuildType == w }
 func isOn(e *job.Runnable, w string) bool    { return e.Platform == w || e.TestPlatform == w }
 func runs(e *job.Runnable, w string) bool    { return e.Suite == w || e.Name() == w }
 
+// named reports whether Includes and Excludes let a label through.
 func (c Choice) named(label string) bool {
 	if len(c.Includes) == 0 && len(c.Excludes) == 0 {
 		return true
@@ -94,7 +97,8 @@ func (c Choice) named(label string) bool {
 	return !slices.ContainsFunc(c.Excludes, has)
 }
 
-// unknown are the words that no entry of the catalog has, whatever it is that is chosen.
+// unknown returns the words that no entry of the catalog has, Barred entries included: a
+// word for something that cannot run now is still understood.
 func (c Choice) unknown(catalog []job.Runnable) []string {
 	var out []string
 	check := func(as string, words []string, is func(*job.Runnable, string) bool) {

@@ -9,24 +9,24 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The selectors that [TryTaskConfig] names: what a person chose with.
+// The selectors that [TryTaskConfig] takes: how a person chose the labels.
 const (
-	SelectorFuzzy  = "fuzzy"  // a [Query], or what else a [Choice] holds
+	SelectorFuzzy  = "fuzzy"  // a [Query], or anything else in a [Choice]
 	SelectorSyntax = "syntax" // a [Try]
 )
 
-// TryTaskConfig is the file try_task_config.json, version 2, that asks Firefox's decision
-// task for the labels: `mach try` commits it, and Lando takes it. Labels are sorted and
-// come once; what they need, such as builds, the decision task adds itself. A selector is
-// [SelectorFuzzy] or [SelectorSyntax]; another one, and an empty label, are job.ErrInvalid.
-// Any labels are written, also those of a CI that does not read the file.
+// TryTaskConfig returns the file try_task_config.json, version 2, which asks Firefox's
+// decision task for the labels. `mach try` commits such a file, and Lando takes it.
+// Labels are sorted, each once; the decision task itself adds what they need, such as
+// builds. selector is [SelectorFuzzy] or [SelectorSyntax]; anything else, and an empty
+// label, gives job.ErrInvalid. The labels are not checked against a catalog.
 func TryTaskConfig(labels []string, selector string) ([]byte, error) {
 	fail := func(format string, args ...any) ([]byte, error) {
 		err := fmt.Errorf("%w: "+format, append([]any{job.ErrInvalid}, args...)...)
 		return nil, job.Wrap("trychooser.config", "", err)
 	}
 	if selector != SelectorFuzzy && selector != SelectorSyntax {
-		return fail("%q is not a selector: expected %s or %s", selector, SelectorFuzzy, SelectorSyntax)
+		return fail("selector %q, expected %s or %s", selector, SelectorFuzzy, SelectorSyntax)
 	}
 	tasks := append([]string{}, labels...)
 	slices.Sort(tasks)
@@ -39,7 +39,7 @@ func TryTaskConfig(labels []string, selector string) ([]byte, error) {
 		Tasks []string          `json:"tasks"`
 	}
 	type parameters struct {
-		Optimize bool   `json:"optimize_target_tasks"` // they were asked for: run them all
+		Optimize bool   `json:"optimize_target_tasks"` // false: run all of them, whatever the change
 		Config   config `json:"try_task_config"`
 	}
 	var out bytes.Buffer

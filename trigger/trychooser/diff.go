@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// Diff is what differs between two graphs, each list sorted and never nil.
+// Diff is the difference between two graphs. Each list is sorted, and never nil.
 type Diff struct {
 	New     []Entry   `json:"new"`
 	Gone    []Entry   `json:"gone"`
-	Renamed []Renamed `json:"renamed"` // under another label, or of another type or platform
+	Renamed []Renamed `json:"renamed"` // with another label, build type or platform
 }
 
 // Entry is one line of a graph.
 type Entry struct {
 	Type     string  `json:"type"`
 	Platform string  `json:"platform"`
-	Build    *string `json:"build"` // the build that a test needs; of a build, itself; nil where it is not known
-	Label    string  `json:"label"` // without a build, a test's suite and chunk
+	Build    *string `json:"build"` // the build that a test needs; for a build, itself; nil if not known
+	Label    string  `json:"label"` // for a test without a known build, its suite and chunk
 }
 
-// Renamed is one thing under two names.
+// Renamed is one build or test under two names.
 type Renamed struct {
 	From Entry `json:"from"`
 	To   Entry `json:"to"`
@@ -31,17 +31,19 @@ type Renamed struct {
 // Empty reports whether nothing differs.
 func (d Diff) Empty() bool { return len(d.New)+len(d.Gone)+len(d.Renamed) == 0 }
 
-// Compare says what is in one graph and not in the other, and what of that has only got
+// Compare returns what is in one graph and not in the other, and which of that only has
 // another name.
 //
-// A build has another name where it stands elsewhere under the same label, where it has
-// nearly the same tests, or where one part of its label was replaced. A test has another
-// name where one part of its label was replaced, below the same build. Which part
-// may stand for which is decided by all labels together: the old part is nowhere to be
-// found any more, or the new one was not there before; and where few labels bear it
-// out, the two resemble each other. Numbers are never replaced: another chunk is another
-// test, and no chunk of a suite that stays got another name. The tests of a renamed build
-// are not told of, unless they differ too.
+// A build was renamed if it is elsewhere under the same label, if another build has
+// nearly the same tests, or if one part of its label was replaced. A test was renamed if
+// one part of its label was replaced, below the same build.
+//
+// All labels together decide which part may have replaced which. The old part must have
+// disappeared, or the new one must not have existed before. If only a few labels support
+// a replacement, the two parts must also resemble each other: linux1804-64 and
+// linux2404-64 do. Numbers are never replaced alone: another chunk is another test, and
+// chunks of a suite that stays were not renamed. Tests of a renamed build are not listed,
+// unless they differ too.
 func Compare(old, now Graph) Diff {
 	c := &comparing{was: old, is: now, moved: map[spot]spot{}}
 	c.builds()
@@ -61,7 +63,7 @@ func Compare(old, now Graph) Diff {
 	return d
 }
 
-// spot is an Entry that can be compared: build is empty where it is not known.
+// spot is an Entry as a map key. build is empty if it is not known.
 type spot struct{ buildType, platform, build, label string }
 
 func (s spot) compare(t spot) int {
@@ -71,6 +73,7 @@ func (s spot) compare(t spot) int {
 	)
 }
 
+// entry returns the spot as an Entry.
 func (s spot) entry() Entry {
 	e := Entry{Type: s.buildType, Platform: s.platform, Label: s.label}
 	if s.build != "" {
@@ -79,19 +82,21 @@ func (s spot) entry() Entry {
 	return e
 }
 
+// spotPair is something before and after a rename.
 type spotPair struct{ from, to spot }
 
 func (p spotPair) compare(q spotPair) int { return cmp.Or(p.from.compare(q.from), p.to.compare(q.to)) }
 
-// comparing is a Compare under way.
+// comparing is one call of Compare. gone and fresh shrink as renames are found; what
+// remains is really gone, or new.
 type comparing struct {
 	was, is     Graph
 	gone, fresh map[spot]bool
-	moved       map[spot]spot // builds that are in both, from where to where
+	moved       map[spot]spot // builds that are in both graphs: from where to where
 	renamed     []spotPair
 }
 
-// spots are the builds of a graph.
+// spots returns the builds of a graph.
 func (g Graph) spots() map[spot]bool {
 	out := map[spot]bool{}
 	for buildType, platforms := range g {
@@ -104,7 +109,7 @@ func (g Graph) spots() map[spot]bool {
 	return out
 }
 
-// only is what is in a and not in b.
+// only returns what is in a and not in b.
 func only(a, b map[spot]bool) map[spot]bool {
 	out := map[spot]bool{}
 	for s := range a {
@@ -115,7 +120,9 @@ func only(a, b map[spot]bool) map[spot]bool {
 	return out
 }
 
-// builds compares the builds: it fills gone, fresh and moved.
+// builds compares the builds, and fills gone, fresh and moved. It tries the surest
+// evidence first: the same label elsewhere, then the same tests, then a replaced part of
+// the label.
 func (c *comparing) builds() {
 	was, is := c.was.spots(), c.is.spots()
 	c.gone, c.fresh = only(was, is), only(is, was)
@@ -145,22 +152,25 @@ func (c *comparing) builds() {
 	c.replaced(types)
 }
 
-// rename notes that something has another name.
+// rename records that something has another name.
 func (c *comparing) rename(from, to spot) {
 	delete(c.gone, from)
 	delete(c.fresh, to)
 	c.renamed = append(c.renamed, spotPair{from, to})
+	// Of a build, the build is itself; its tests are then compared below its new name.
 	if from.build == from.label {
 		c.moved[from] = to
 	}
 }
 
 const (
-	fewTests  = 3   // so many tests tell nothing about a build
-	alikeness = 0.8 // of all tests of two builds, those that both have
+	fewTests  = 3   // this many tests, or fewer, do not identify a build
+	alikeness = 0.8 // the share of the tests of two builds that both must have
 )
 
-// alike pairs builds by their tests.
+// alike pairs builds of one type by their tests, the most similar first. The similarity
+// is the Jaccard index: the tests that both have, divided by the tests that either has. 9
+// shared tests of 10 and 11 give 9/12 = 0.75.
 func (c *comparing) alike() {
 	type score struct {
 		spotPair
@@ -201,7 +211,8 @@ func (c *comparing) alike() {
 	}
 }
 
-// testNames are the suites and chunks of the tests below a build.
+// testNames returns the suites and chunks of the tests below a build, which stay the same
+// when the build is renamed.
 func (g Graph) testNames(build spot) map[string]bool {
 	p := g[build.buildType][build.platform]
 	names, out := setOf(p.Tests), map[string]bool{}
@@ -211,8 +222,9 @@ func (g Graph) testNames(build spot) map[string]bool {
 	return out
 }
 
-// nameIn is the longest end of a label that is one of the names; the label itself where
-// none is.
+// nameIn returns the longest end of a label that is one of the names; the label itself if
+// none is. The end must begin after a separator: in test-linux64/opt-xpcshell-1 it finds
+// xpcshell-1.
 func nameIn(label string, names map[string]bool) string {
 	if names[label] {
 		return label
@@ -225,8 +237,8 @@ func nameIn(label string, names map[string]bool) string {
 	return label
 }
 
-// tests compares the tests below each build that is in both graphs, and notes those of
-// the others.
+// tests compares the tests below each build that is in both graphs, and adds all tests of
+// the other builds to gone and fresh.
 func (c *comparing) tests() {
 	groups := map[string]*labels{}
 	arrived := map[spot]bool{}
@@ -251,7 +263,7 @@ func (c *comparing) tests() {
 	c.replaced(groups)
 }
 
-// below are the tests of a build, by their labels.
+// below returns the tests of a build, by their labels.
 func (g Graph) below(build spot) map[string]spot {
 	out := map[string]spot{}
 	for _, l := range g[build.buildType][build.platform].Builds[build.label] {
@@ -260,7 +272,7 @@ func (g Graph) below(build spot) map[string]spot {
 	return out
 }
 
-// note adds the tests that are not among others.
+// note adds the tests whose labels are not among others to a set.
 func note(to map[spot]bool, tests, others map[string]spot) {
 	for l, s := range tests {
 		if _, there := others[l]; !there {
@@ -269,10 +281,11 @@ func note(to map[spot]bool, tests, others map[string]spot) {
 	}
 }
 
-// names compares the tests of which only suite and chunk are known.
+// names compares the tests of which only suite and chunk are known. A test on a platform
+// whose builds were renamed is looked for on the new platform.
 func (c *comparing) names() {
 	was, is := c.was.namesAlone(), c.is.namesAlone()
-	platforms := map[place]place{} // of several that the builds of one went to, the last
+	platforms := map[place]place{} // if the builds of a platform went to several, the last one counts
 	for _, from := range slices.SortedFunc(maps.Keys(c.moved), spot.compare) {
 		to := c.moved[from]
 		platforms[place{from.buildType, from.platform}] = place{to.buildType, to.platform}
@@ -294,7 +307,7 @@ func (c *comparing) names() {
 	}
 }
 
-// namesAlone are the tests that are below no build.
+// namesAlone returns the tests that are below no build.
 func (g Graph) namesAlone() map[spot]bool {
 	out := map[spot]bool{}
 	for buildType, platforms := range g {
@@ -316,6 +329,7 @@ func (g Graph) namesAlone() map[spot]bool {
 	return out
 }
 
+// setOf returns the words of a list as a set.
 func setOf(list []string) map[string]bool {
 	out := make(map[string]bool, len(list))
 	for _, l := range list {

@@ -27,20 +27,21 @@ type Graph map[string]map[string]Platform
 
 // Platform is what can run on one platform, for one build type.
 type Platform struct {
-	Tests  []string            // suite and chunk of each test, whatever it runs on; sorted, each once
-	Builds map[string][]string // the labels of the builds; of each, those of its tests, sorted
+	Tests  []string            // suite and chunk of each test, on whatever it runs; sorted, each once
+	Builds map[string][]string // by the label of each build: the labels of its tests, sorted
 }
 
-// Other stands in for the type, or the platform, of what has none.
+// Other is the build type, or the platform, of entries that have none.
 const Other = "other"
 
-// NewGraph makes a graph of the builds and tests of a catalog. The type and platform are
-// those of the build. A test is under each build that it needs. Of one that does not say
-// what it needs, as those of runnable-jobs.json, the test platform's name says which build
-// it is, where there is that build; otherwise, and where its builds are not in the
-// catalog, it is only in the tests of its platform. What is neither build nor test, what
-// is built or tested for no platform, as toolchains and checks of the source are, and what
-// cannot be asked for, is left out.
+// NewGraph makes a graph of the builds and tests of a catalog. Build type and platform
+// are those of the build, and a test is listed under each build that it needs.
+//
+// An entry that does not say what it needs, like those of runnable-jobs.json, goes under
+// the build that the name of its test platform tells, if that build exists. Without one,
+// or if its builds are not in the catalog, it is only in the Tests of its platform. Left
+// out are entries that are neither builds nor tests, those built or tested for no
+// platform, such as toolchains and checks of the source, and Barred ones.
 func NewGraph(catalog []job.Runnable) Graph {
 	places := map[place]*filling{}
 	at := func(p job.Parts) *filling {
@@ -88,14 +89,16 @@ func NewGraph(catalog []job.Runnable) Graph {
 	return g
 }
 
-// ofNoPlatform are the beginnings of labels that Taskcluster has for what is built or tested
-// for no platform.
+// ofNoPlatform are the beginnings of Taskcluster's labels for what is built or tested for
+// no platform.
 var ofNoPlatform = []string{"fetch-", "toolchain-", "source-test-", "source-check-"}
 
+// apart reports whether a label is built or tested for no platform.
 func apart(label string) bool {
 	return slices.ContainsFunc(ofNoPlatform, func(begin string) bool { return strings.HasPrefix(label, begin) })
 }
 
+// place is where a platform stands in a graph.
 type place struct{ buildType, platform string }
 
 // filling is a Platform that is being made: sets of names.
@@ -104,6 +107,7 @@ type filling struct {
 	builds map[string]map[string]bool
 }
 
+// done returns the platform with its sets as sorted lists.
 func (f *filling) done() Platform {
 	p := Platform{Tests: sorted(f.tests), Builds: make(map[string][]string, len(f.builds))}
 	for b, tests := range f.builds {
@@ -112,18 +116,19 @@ func (f *filling) done() Platform {
 	return p
 }
 
-// sorted is never nil: a list is a list in JSON, also an empty one.
+// sorted returns a set as a sorted list. It is never nil, because an empty list must be
+// [] in JSON, not null.
 func sorted(set map[string]bool) []string {
 	return append([]string{}, slices.Sorted(maps.Keys(set))...)
 }
 
-// testsMember is where a platform's tests stand in JSON, among its builds.
+// testsMember is the name in JSON of a platform's tests, beside the labels of its builds.
 const testsMember = "tests"
 
-// MarshalJSON writes the tests among the builds, as graphs.json has them.
+// MarshalJSON writes the tests as one more member beside the builds, like graphs.json.
 func (p Platform) MarshalJSON() ([]byte, error) {
 	if _, ok := p.Builds[testsMember]; ok {
-		return nil, fmt.Errorf("%w: a build is called %q, which is where a graph has the tests", job.ErrInvalid,
+		return nil, fmt.Errorf("%w: a build cannot be named %q, the name of the list of tests", job.ErrInvalid,
 			testsMember)
 	}
 	out := make(map[string][]string, len(p.Builds)+1)
@@ -134,7 +139,7 @@ func (p Platform) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON is the inverse of MarshalJSON.
+// UnmarshalJSON reads what MarshalJSON wrote.
 func (p *Platform) UnmarshalJSON(text []byte) error {
 	var members map[string][]string
 	if err := v2.Unmarshal(text, &members); err != nil {
@@ -152,16 +157,17 @@ func (p *Platform) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// mostGraph is how large a graph may be. Mozilla's of 2016 had 160 kB, of one repository.
+// mostGraph is the maximum size of a graph in bytes. Mozilla's of 2016, for one
+// repository, had 160 kB.
 const mostGraph = 16 << 20
 
-// kindWords are JSON's words for what a value is.
+// kindWords names the kinds of JSON values for people.
 var kindWords = map[jsontext.Kind]string{
 	'{': "an object", '[': "an array", '"': "a string", '0': "a number", 't': "true", 'f': "false", 'n': "null",
 }
 
-// ReadGraph reads a graph in the shape of graphs.json. What has another shape, or is
-// larger than 16 MiB, gives [job.ErrMalformed], with the place of what is wrong.
+// ReadGraph reads a graph in the shape of graphs.json. Anything else, and input larger
+// than 16 MiB, gives [job.ErrMalformed] with the place of the mistake.
 func ReadGraph(r io.Reader) (Graph, error) {
 	const op = "trychooser.graph"
 	text, err := io.ReadAll(io.LimitReader(r, mostGraph+1))
@@ -174,17 +180,17 @@ func ReadGraph(r io.Reader) (Graph, error) {
 	var g Graph
 	err = v2.Unmarshal(text, &g)
 	var wrong *v2.SemanticError
-	if errors.As(err, &wrong) { // its own words differ from run to run
+	if errors.As(err, &wrong) { // its own text differs from run to run
 		at := strconv.Quote(string(wrong.JSONPointer))
 		if err = fmt.Errorf("%s at %s does not belong there", kindWords[wrong.JSONKind], at); wrong.Err != nil {
 			err = fmt.Errorf("at %s: %w", at, wrong.Err)
 		}
 	}
 	if err == nil && len(g) == 0 {
-		err = errors.New("it has no build types")
+		err = errors.New("no build types")
 	}
 	if err != nil {
-		return nil, job.Wrap(op, "", fmt.Errorf("%w: this is no graph of what can run: %w", job.ErrMalformed, err))
+		return nil, job.Wrap(op, "", fmt.Errorf("%w: not a graph like graphs.json: %w", job.ErrMalformed, err))
 	}
 	return g, nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// MaxQuery is how long a query may be, in bytes.
+// MaxQuery is the maximum length of a query in bytes.
 const MaxQuery = 4 << 10
 
 // Query chooses labels by fzf's extended search syntax, as `mach try fuzzy -q` takes it.
@@ -33,14 +33,14 @@ const MaxQuery = 4 << 10
 // fzf also takes é for e in a word without accents. Labels have none, and mozci does not.
 type Query struct {
 	text string
-	sets [][]term // all must hold; of each, one term
+	sets [][]term // every set must hold; of each set, one term
 }
 
 // Empty reports whether the query has no term, and so matches everything.
 func (q Query) Empty() bool { return len(q.sets) == 0 }
 
-// ParseQuery reads a query. There is no wrong query, but one over [MaxQuery] is refused
-// with job.ErrInvalid.
+// ParseQuery reads a query. Every text is a query; only one longer than [MaxQuery] is
+// refused, with job.ErrInvalid.
 func ParseQuery(text string) (Query, error) {
 	if len(text) > MaxQuery {
 		return Query{}, job.Wrap("trychooser.query", "", fmt.Errorf(
@@ -49,7 +49,7 @@ func ParseQuery(text string) (Query, error) {
 	return Query{text: text, sets: parseSets(text)}, nil
 }
 
-// String is the query as it was written.
+// String returns the query as it was written.
 func (q Query) String() string { return q.text }
 
 // Match reports whether the query chooses the label.
@@ -67,8 +67,9 @@ sets:
 	return true
 }
 
-// parseSets splits a query into what must hold. The space that a backslash keeps in a word
-// is a tab in the meantime, so a tab in a query is a space too, as in fzf.
+// parseSets splits a query into the sets that must hold: "a | b c" is {a b} {c}. A space
+// that a backslash keeps within a word is a tab in the meantime. A tab in the query
+// therefore means a space too, as in fzf.
 func parseSets(text string) [][]term {
 	text = strings.TrimLeft(text, " ")
 	for strings.HasSuffix(text, " ") && !strings.HasSuffix(text, `\ `) {
@@ -81,7 +82,7 @@ func parseSets(text string) [][]term {
 	for word := range strings.SplitSeq(text, " ") {
 		word = strings.ReplaceAll(word, "\t", " ")
 		switch {
-		case word == "": // of two spaces
+		case word == "": // between two spaces
 			continue
 		case word == "|" && len(set) > 0 && !afterBar:
 			joins, afterBar = true, true
@@ -103,7 +104,10 @@ func parseSets(text string) [][]term {
 	return sets
 }
 
-// parseTerm reads a word with its marks; false when nothing but marks is there.
+// parseTerm reads a word with its marks; ok is false when it consists of marks only. The
+// marks at the beginning are ! and then ' or ^, the mark at the end is $ or the second '.
+// After ! a word is exact by default, and a ' there makes it fuzzy, the reverse of the
+// meaning without !.
 func parseTerm(word string) (term, bool) {
 	t := term{text: word, cased: word != strings.ToLower(word)}
 	if rest, ok := strings.CutPrefix(t.text, "!"); ok {

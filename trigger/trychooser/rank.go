@@ -6,13 +6,14 @@ import (
 	fuzzyrank "github.com/sahilm/fuzzy"
 )
 
-// maxRanked is how many words of a query count for the order: a person types fewer.
+// maxRanked is how many words of a query count for the order. People type fewer; more
+// would only cost time.
 const maxRanked = 8
 
-// Rank returns those of the labels that the query chooses, the best match first, for
-// people who pick from a list: letters that are together, and those at the beginning of a
-// word, count more, and letters besides them less. Equal ones stay in the order that they
-// came in, as do all when the query only says what to leave out. Labels is not changed.
+// Rank returns the labels that the query chooses, the best match first, for people who
+// pick from a list. Letters that are next to each other and those at the beginning of a
+// word raise a label, other letters lower it. Equal labels keep their order, and so do
+// all labels if the query only says what to leave out. labels itself is not changed.
 func Rank(q Query, labels []string) []string {
 	matched := make([]string, 0, len(labels))
 	for _, l := range labels {
@@ -42,8 +43,8 @@ func Rank(q Query, labels []string) []string {
 	return out
 }
 
-// best is for each label the points of that term of the set which fits it best, 0 where
-// only those hold that leave something out.
+// best returns for each label the points of the term in the set that fits it best, and 0
+// if only terms with ! hold. Points only compare labels for the same query.
 func best(set []term, labels []string) []int {
 	points, scored := make([]int, len(labels)), make([]bool, len(labels))
 	for i := range set[:min(len(set), maxRanked)] {

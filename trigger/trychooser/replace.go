@@ -10,13 +10,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// labels are those among which one may have become another: of one build, or the builds
-// of one type. Names are the tests' suites and chunks, which labels may end with.
+// labels is a group in which a label may have replaced another one: the tests of one
+// build, or the builds of one type. names are the suites and chunks of the tests, with
+// which labels may end.
 type labels struct {
 	was, is map[string]spot
 	names   map[string]bool
 }
 
+// groupOf returns the group with a key, and makes it if needed.
 func groupOf(groups map[string]*labels, key string) *labels {
 	if groups[key] == nil {
 		groups[key] = &labels{map[string]spot{}, map[string]spot{}, map[string]bool{}}
@@ -27,26 +29,28 @@ func groupOf(groups map[string]*labels, key string) *labels {
 // separators stand between the parts of a label.
 const separators = "-/ _."
 
-// rule is a part of labels that was replaced; each is one or more words, or nothing. Suite
-// says that it is in the name of a suite, and not before it, where the machine is named.
+// rule is a replacement of one part of labels by another: each part is one or more words,
+// or nothing. suite says that the part is in the name of a suite, and not before it,
+// where the machine is named.
 type rule struct {
 	old, now string
 	suite    bool
 }
 
 const (
-	mostWords = 4  // of the part that was replaced
-	manyPairs = 3  // so many labels are evidence by themselves
-	mostAlike = 16 // labels that differ in one part: of more, nobody can say which became which
-	leastHead = 4  // letters that two parts begin with when they resemble each other
+	mostWords = 4  // the maximum length of a replaced part, in words
+	manyPairs = 3  // this many labels are enough evidence on their own
+	mostAlike = 16 // if more labels than this differ in the same part, it is unclear which replaced which
+	leastHead = 4  // the minimum number of letters at which two parts that begin alike resemble each other
 )
 
-// frame is a label without the part that may have been replaced, and without the separators
-// beside it.
+// frame is a label without the part that may have been replaced, and without the
+// separators beside that part.
 type frame struct{ before, after string }
 
-// frames calls f with each frame of a label, and with what stands in it: some words, or
-// nothing.
+// frames calls f with each frame of a label and the part that was cut out: one to
+// mostWords words, or nothing. For a-b it calls f with {"" "a-b"} and "", {"" "b"} and
+// "a", {"" ""} and "a-b", {"a" "b"} and "", {"a" ""} and "b", and {"a-b" ""} and "".
 func frames(label string, f func(at frame, part string)) {
 	type span struct{ begin, end int }
 	var words []span
@@ -60,7 +64,7 @@ func frames(label string, f func(at frame, part string)) {
 		}
 		i += n + 1
 	}
-	before := "" // of the word
+	before := "" // the label up to the word before
 	for i, w := range words {
 		f(frame{before, label[w.begin:]}, "")
 		for j := i; j < len(words) && j < i+mostWords; j++ {
@@ -75,8 +79,9 @@ func frames(label string, f func(at frame, part string)) {
 	f(frame{before, ""}, "")
 }
 
-// candidates calls found with each label that is gone and each new one that differ in one
-// part only.
+// candidates calls found with each pair of a label that is gone and a new one that differ
+// in one part only. Two labels do if they have a frame in common, so it looks up the
+// frames of the new labels among those of the old ones, instead of comparing all pairs.
 func (c *comparing) candidates(g *labels, found func(r rule, p spotPair)) {
 	type filled struct {
 		spot
@@ -110,8 +115,8 @@ func (c *comparing) candidates(g *labels, found func(r rule, p spotPair)) {
 	}
 }
 
-// sound reports whether a replacement says something: the parts have no word in common at
-// an end, and are not another chunk.
+// sound reports whether a replacement means anything: the parts have no word in common at
+// either end (else a smaller part was replaced), and do not only differ in the chunk.
 func (r rule) sound(at frame) bool {
 	a, b := words(r.old), words(r.now)
 	switch {
@@ -125,15 +130,16 @@ func (r rule) sound(at frame) bool {
 	return (len(a) == 0 || !number(a[len(a)-1])) && (len(b) == 0 || !number(b[len(b)-1]))
 }
 
+// words splits a part at the separators.
 func words(part string) []string {
 	return strings.FieldsFunc(part, func(c rune) bool { return strings.ContainsRune(separators, c) })
 }
 
-// number reports whether a part is one, or nothing.
+// number reports whether a part consists of digits only, or is empty.
 func number(part string) bool { return strings.Trim(part, "0123456789") == "" }
 
-// replaced pairs labels by the parts that were replaced in them, the rules with most pairs
-// first.
+// replaced pairs labels by the parts that were replaced in them. Rules with the most
+// pairs come first, since a label can be renamed only once.
 func (c *comparing) replaced(groups map[string]*labels) {
 	pairs := map[rule][]spotPair{}
 	for _, g := range groups {
@@ -167,20 +173,22 @@ func (c *comparing) replaced(groups map[string]*labels) {
 	}
 }
 
-// holds reports whether a rule may be believed: stays says that the old part is still to be
-// found, before that the new one was before, and pairs is how many labels it explains.
+// holds reports whether a rule can be believed. stays says that the old part still
+// occurs, before that the new part occurred earlier, and pairs is how many labels the
+// rule explains.
 func (r rule) holds(stays, before bool, pairs int) bool {
 	switch {
 	case stays && before, r.old == "" && before, r.now == "" && stays:
 		return false
-	case pairs >= manyPairs && !r.suite: // a suite that goes and one that comes look the same
+	case pairs >= manyPairs && !r.suite: // in suites, one that went and one that came look just like this
 		return true
 	}
 	return r.resembles() && (!stays && !before || pairs >= manyPairs)
 }
 
-// resembles reports whether the parts have something in common by themselves: one begins
-// with the other, or they differ in digits, as versions do.
+// resembles reports whether the two parts resemble each other: one begins with the other
+// (android and androidx), or they differ in digits only, like versions (linux1804 and
+// linux2404).
 func (r rule) resembles() bool {
 	a, b := r.old, r.now
 	if len(a) > len(b) {
@@ -197,14 +205,14 @@ func (r rule) resembles() bool {
 	return a == "" || len(a) >= leastHead && strings.HasPrefix(b, a) || noDigits(a) == noDigits(b)
 }
 
-// baseOf is a label without its chunk.
+// baseOf returns a label without its chunk.
 func baseOf(label string) string {
 	base, _ := job.SplitChunk(label)
 	return base
 }
 
-// bases are labels without their chunks. Of a suite that is still there, or was there
-// before, no chunk got another name.
+// bases returns labels without their chunks. If a suite exists before and after, none of
+// its chunks was renamed.
 func bases(labels map[string]spot) map[string]bool {
 	out := make(map[string]bool, len(labels))
 	for l := range labels {
@@ -213,7 +221,7 @@ func bases(labels map[string]spot) map[string]bool {
 	return out
 }
 
-// parts are all that may be replaced in labels.
+// parts returns all parts that may be replaced in the labels of the groups.
 func parts(groups map[string]*labels, of func(*labels) map[string]spot) map[string]bool {
 	out := map[string]bool{}
 	for _, g := range groups {

@@ -12,19 +12,20 @@ import (
 // Ran is a label that runs some tests.
 type Ran struct {
 	Label     string   `json:"label"`
-	Platform  string   `json:"platform"` // what it runs on, or what is built where that is not known
+	Platform  string   `json:"platform"` // where it runs; if that is not known, what is built
 	Type      string   `json:"type"`
-	Manifests []string `json:"manifests"` // those of its manifests that have the tests
-	Tests     []string `json:"tests"`     // the tests, where the lists of the manifests are known
+	Manifests []string `json:"manifests"` // its manifests that have the tests
+	Tests     []string `json:"tests"`     // the tests, if the lists of the manifests are known
 }
 
-// Runs are the labels of a catalog that run a test, or the tests of a folder, by platform,
-// type and label. The path is one below the top of the source, or a name of web platform
-// tests: dom/canvas/test/test_a.html, /css/css-grid, testing/web-platform/tests/css.
+// Runs returns the labels of a catalog that run a test, or the tests of a folder, sorted
+// by platform, type and label. The path is relative to the top of the source, or a name
+// of web platform tests: dom/canvas/test/test_a.html, /css/css-grid,
+// testing/web-platform/tests/css.
 //
-// ByManifest are the tests of each manifest, as [job.TestsByManifest] gives them. Of manifests
-// that are not in it, those count that lie in the folder, or in the nearest folder above
-// the test that has any of its sort: see [joblog.Manifests].
+// byManifest has the tests of each manifest, as [job.TestsByManifest] returns them. A
+// manifest that is not in it counts if it is in the folder, or in the nearest folder
+// above the test that has any manifest of its kind: see [joblog.Manifests].
 func Runs(catalog []job.Runnable, byManifest map[string][]string, path string) []Ran {
 	w := wanted{path: canonical(strings.TrimPrefix(path, "./"))}
 	if w.path == "" {
@@ -70,14 +71,14 @@ func Runs(catalog []job.Runnable, byManifest map[string][]string, path string) [
 	return out
 }
 
-// wanted is a path that is looked for in manifests.
+// wanted is a path to look for in manifests.
 type wanted struct {
 	path       string
 	byManifest map[string][]string // by canonical names
-	near       map[string]bool     // manifests that can have the test, by where they lie
+	near       map[string]bool     // manifests that may have the test, by where they are
 }
 
-// folder reports whether anything is known to lie below the path.
+// folder reports whether any manifest or test is known to be below the path.
 func (w *wanted) folder(catalog []job.Runnable) bool {
 	below := func(name string) bool { name = canonical(name); return name != w.path && within(name, w.path) }
 	for m, tests := range w.byManifest {
@@ -88,12 +89,13 @@ func (w *wanted) folder(catalog []job.Runnable) bool {
 	return slices.ContainsFunc(catalog, func(e job.Runnable) bool { return slices.ContainsFunc(e.Manifests, below) })
 }
 
-// holding is what a manifest has of a path.
+// holding is what a manifest has of the wanted path.
 type holding struct {
 	has   bool
 	tests []string
 }
 
+// look returns what a manifest has of the wanted path.
 func (w *wanted) look(manifest string) *holding {
 	in := within(manifest, w.path) // all of it
 	tests, known := w.byManifest[manifest]
@@ -109,12 +111,12 @@ func (w *wanted) look(manifest string) *holding {
 	return &out
 }
 
-// generated are the ends of the scripts from which web platform tests of several names are
-// made: a.any.js is a.any.html, a.any.worker.html and others.
+// generated are the ends of scripts from which web platform tests with several names are
+// made: a.any.js becomes a.any.html, a.any.worker.html and others.
 var generated = []string{".any.js", ".window.js", ".worker.js"}
 
-// is reports whether a test is wanted: by its name, by that without its variant, or by the
-// script that it is made from.
+// is reports whether a test is wanted: by its name, by its name without the variant
+// (a.html of a.html?b), or by the script that it is made from.
 func (w *wanted) is(test string) bool {
 	name, _, _ := strings.Cut(test, "?")
 	if test == w.path || within(name, w.path) {
@@ -128,11 +130,12 @@ func (w *wanted) is(test string) bool {
 	return false
 }
 
-// canonical is a manifest or a test without the root that its list gives it; of a manifest
-// that another one includes, the included one.
+// canonical returns a manifest or a test without the root that its list adds. If another
+// manifest includes it, that is the included one.
 func canonical(name string) string { return strings.Trim(joblog.CanonicalTest(name), "/") }
 
-// within reports whether a name is a path, or lies below it.
+// within reports whether a name is the path, or is below it: dom/a is within dom, and
+// domino is not.
 func within(name, path string) bool {
 	rest, ok := strings.CutPrefix(name, path)
 	return ok && (rest == "" || rest[0] == '/')

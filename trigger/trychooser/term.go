@@ -6,19 +6,19 @@ import (
 	"unicode/utf8"
 )
 
-// how says where in a label a term must be.
+// how says how a label must contain a term.
 type how int
 
 const (
-	fuzzy   how = iota // its letters in their order
+	fuzzy   how = iota // its letters in this order, with anything between them
 	exact              // anywhere
-	bounded            // anywhere, no letter or digit beside it
+	bounded            // anywhere, with no letter or digit next to it
 	prefix
 	suffix
 	whole
 )
 
-// term is one word of a query. Its text is not empty, and in small letters unless cased.
+// term is one word of a query. Its text is not empty, and in lower case unless cased.
 type term struct {
 	text  string
 	how   how
@@ -26,9 +26,12 @@ type term struct {
 	cased bool
 }
 
-// match reports whether the term chooses the label, of which letters says what it has.
+// match reports whether the term chooses the label; has is lettersOf(label).
 func (t *term) match(label string, has letters) bool { return t.holds(label, has) != t.not }
 
+// holds reports whether the label contains the term. Comparing bytes is several times
+// faster than decoding characters, and almost all labels are ASCII, so the cases with
+// bytes come first.
 func (t *term) holds(label string, has letters) bool {
 	same := has == small || has == ascii && t.cased // bytes are equal or they are not
 	switch {
@@ -57,7 +60,8 @@ func (t *term) holds(label string, has letters) bool {
 	}
 }
 
-// trimmed is the label without the spaces at its ends, where the term has none there.
+// trimmed returns the label without the spaces at its ends, unless the term begins or
+// ends with a space itself.
 func (t *term) trimmed(label string, left, right bool) string {
 	if first, _ := utf8.DecodeRuneInString(t.text); left && !unicode.IsSpace(first) {
 		label = strings.TrimLeftFunc(label, unicode.IsSpace)
@@ -68,7 +72,8 @@ func (t *term) trimmed(label string, left, right bool) string {
 	return label
 }
 
-// letter is the character at the place of s, small unless the term is cased, and its width.
+// letter returns the character at an index of s, in lower case unless the term is cased,
+// and its width in bytes.
 func (t *term) letter(s string, at int) (rune, int) {
 	if c := s[at]; c < utf8.RuneSelf {
 		if !t.cased && 'A' <= c && c <= 'Z' {
@@ -83,6 +88,8 @@ func (t *term) letter(s string, at int) (rune, int) {
 	return r, width
 }
 
+// scattered reports whether the characters of the term occur in this order. Taking each
+// at its first place is enough: it leaves most room for the rest.
 func (t *term) scattered(label string) bool {
 	want, width := utf8.DecodeRuneInString(t.text)
 	rest := t.text[width:]
@@ -101,7 +108,8 @@ func (t *term) scattered(label string) bool {
 	return false
 }
 
-// begins is how many bytes of s the term takes at its beginning, or -1.
+// begins returns how many bytes the term takes at the beginning of s, or -1 if s does not
+// begin with it.
 func (t *term) begins(s string) int {
 	at := 0
 	for _, want := range t.text {
@@ -117,8 +125,8 @@ func (t *term) begins(s string) int {
 	return at
 }
 
-// ends reports whether s ends with the term. Letters of one case may be wider than those of
-// the other, so that the place where it would begin is found letter by letter.
+// ends reports whether s ends with the term. A letter in one case may have more bytes
+// than in the other, so the place where the term would begin is found letter by letter.
 func (t *term) ends(s string) bool {
 	for text := t.text; text != ""; {
 		want, width := utf8.DecodeLastRuneInString(text)
@@ -138,6 +146,8 @@ func (t *term) ends(s string) bool {
 	return true
 }
 
+// inside reports whether the term occurs anywhere; for bounded, with no letter or digit
+// next to it.
 func (t *term) inside(label string) bool {
 	for at := 0; at < len(label); {
 		n := t.begins(label[at:])
@@ -150,23 +160,25 @@ func (t *term) inside(label string) bool {
 	return false
 }
 
-// free reports whether no letter or digit is beside what is between the places of s. The
-// underscore is none, as in fzf.
+// free reports whether no letter or digit is next to s[from:to]. The underscore counts as
+// neither, as in fzf.
 func free(s string, from, to int) bool {
 	before, _ := utf8.DecodeLastRuneInString(s[:from])
 	after, _ := utf8.DecodeRuneInString(s[to:])
 	return (from == 0 || !inWord(before)) && (to == len(s) || !inWord(after))
 }
 
-// letters says what a label has, so that its bytes can be compared.
+// letters says which characters a label has, and so how it can be compared.
 type letters int
 
 const (
-	foreign letters = iota // letters outside of ASCII
-	ascii                  // capital letters
-	small                  // ASCII without capital letters, as most labels
+	foreign letters = iota // characters outside of ASCII
+	ascii                  // ASCII with capital letters
+	small                  // ASCII without capital letters, like most labels
 )
 
+// lettersOf looks at each byte once. Bytes of characters outside of ASCII have their
+// highest bit set, so the bytes joined by "or" have it if any of them does.
 func lettersOf(label string) letters {
 	var all, capitals byte
 	for i := range len(label) {
@@ -185,6 +197,7 @@ func lettersOf(label string) letters {
 	return small
 }
 
+// scatteredSame is scattered for labels whose bytes need no change of case.
 func (t *term) scatteredSame(label string) bool {
 	for i := range len(t.text) {
 		at := strings.IndexByte(label, t.text[i])
@@ -196,7 +209,7 @@ func (t *term) scatteredSame(label string) bool {
 	return true
 }
 
-// low is a byte of ASCII, small unless the term is cased.
+// low returns a byte of ASCII, in lower case unless the term is cased.
 func (t *term) low(c byte) byte {
 	if !t.cased && 'A' <= c && c <= 'Z' {
 		c += 'a' - 'A'
@@ -204,6 +217,7 @@ func (t *term) low(c byte) byte {
 	return c
 }
 
+// scatteredBytes is scattered for ASCII.
 func (t *term) scatteredBytes(label string) bool {
 	next := 0
 	for i := range len(label) {
@@ -216,6 +230,7 @@ func (t *term) scatteredBytes(label string) bool {
 	return false
 }
 
+// insideBytes is inside for ASCII.
 func (t *term) insideBytes(label string) bool {
 	first := t.text[0]
 places:

@@ -8,14 +8,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The bounds of [ParseTry], in bytes: of the whole text, which may be a commit message, and
-// of the line in it.
+// The limits of [ParseTry] in bytes: for the whole text, which may be a commit message,
+// and for the line in it.
 const (
 	MaxMessage = 1 << 20
 	MaxTryLine = 4 << 10
 )
 
-// maxRebuild is how many runs of a test the old try chooser let people ask for.
+// maxRebuild is the maximum number of runs of a test in the old try chooser.
 const maxRebuild = 20
 
 // Try is the old try syntax, as in
@@ -37,22 +37,22 @@ const maxRebuild = 20
 // no build type. Without a value -p, -u, -t and -r mean all. Of an option that comes twice
 // the last one counts; each -j does.
 //
-// The fields hold what a Try asks for that does not choose anything. mozci reads them, and
+// The fields hold the options that choose nothing. mozci reads them, and
 // leaves them to the caller: Choose returns each label once, whatever Rebuild is.
 type Try struct {
-	Rebuild       int // --rebuild N: runs of each test, 1 to 20; 1 when not said
+	Rebuild       int // --rebuild N: runs of each test, 1 to 20; 1 without the option
 	RebuildTalos  int // --rebuild-talos N
 	RebuildRaptor int // --rebuild-raptor N
 
 	Env             []string // --setenv NAME=VALUE, or --env: each as it was written
-	Tag             string   // --tag: only tests with it; the jobs of a push do not depend on it
+	Tag             string   // --tag: only tests with this tag; it does not change the jobs
 	Emails          string   // "all" for -e, "failure" for -f, "none" for -n
 	Interactive     bool     // -i
 	Profile         bool     // --gecko-profile
 	NoRetry         bool     // --no-retry
 	Artifact        bool     // --artifact; false again with --no-artifact
 	IncludeNightly  bool     // --include-nightly: nightly platforms belong to -p all
-	TaskclusterOnly bool     // -w, of the time when Buildbot ran most tests
+	TaskclusterOnly bool     // -w, from the time when Buildbot ran most tests
 
 	text       string
 	types      []word
@@ -62,20 +62,22 @@ type Try struct {
 	talos      []testWord
 	raptor     []testWord
 	jobs       []string
-	unread     []string // what was not understood without a catalog
+	unread     []string // not understood, whatever the catalog
 	everywhere bool     // -p all
 }
 
-// word is a piece of try syntax as it was written, and what it stands for.
+// word is a piece of try syntax: as it was written, and what it stands for.
 type word struct{ said, means string }
 
-// String is the line of try syntax.
+// String returns the line of try syntax.
 func (t Try) String() string { return t.text }
 
-// ParseTry finds the line of try syntax in a text, such as a commit message: it begins with
-// "try:", anywhere in a line. A text that begins with an option, such as -b, is the line
-// without its beginning. Only a text that has none, or is too long, is an error,
-// job.ErrInvalid; what is not understood in the line, [Try.Choose] says.
+// ParseTry finds the line of try syntax in a text, such as a commit message. The line
+// begins with "try:", anywhere in a line of the text. A text that begins with an option,
+// such as -b, is taken as the line itself.
+//
+// Only a text without such a line, or one that is too long, gives an error,
+// job.ErrInvalid. Words in the line that are not understood are reported by [Try.Choose].
 func ParseTry(text string) (Try, error) {
 	fail := func(format string, args ...any) (Try, error) {
 		err := fmt.Errorf("%w: "+format, append([]any{job.ErrInvalid}, args...)...)
@@ -104,8 +106,9 @@ func ParseTry(text string) (Try, error) {
 	return t, nil
 }
 
-// tryLine is what stands after "try:" in its line. Where several are, that with options
-// wins: people write about try syntax, too.
+// tryLine returns what follows "try:" in its line. If it occurs several times, the first
+// one followed by an option wins, because people also write about try syntax; without
+// any, the first one does.
 func tryLine(text string) (string, bool) {
 	const mark = "try:"
 	found, line := false, ""
@@ -134,18 +137,21 @@ func tryLine(text string) (string, bool) {
 	return line, found
 }
 
+// isWord reports whether a byte can be part of a word, as \w in Python.
 func isWord(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
 }
 
-// miss notes that something was not understood, and what it was taken for.
+// miss records that a word was not understood, and what it was taken for.
 func (t *Try) miss(as, said string) { t.unread = append(t.unread, missed(as, said)) }
 
+// missed names a word that was not understood: platform "linux63".
 func missed(as, said string) string { return as + " " + strconv.Quote(said) }
 
-// splitLine splits a line into words as a shell does, with quotes and backslashes. A space
-// between brackets belongs to the word, as in -u all[Windows 7]. What an unclosed quote
-// began with is returned, and taken as if it were closed at the end.
+// splitLine splits a line into words as a shell does, with quotes and backslashes. A
+// space within brackets belongs to the word, as in -u all[Windows 7]. If a quote is not
+// closed, it counts as closed at the end of the line, and unclosed is the line from that
+// quote on.
 func splitLine(line string) (words []string, unclosed string) {
 	var b strings.Builder
 	var quote byte
@@ -172,7 +178,7 @@ func splitLine(line string) (words []string, unclosed string) {
 			begun = false
 		default:
 			switch c {
-			case '[': // that nothing closes swallows no words
+			case '[': // an unclosed bracket must not swallow words
 				bracket = strings.IndexByte(line[i:], ']') >= 0
 			case ']':
 				bracket = false

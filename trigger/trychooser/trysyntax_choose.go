@@ -8,7 +8,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// role is which option of try syntax an entry of a catalog obeys.
+// role is the option of try syntax that governs an entry of a catalog.
 type role int
 
 const (
@@ -19,25 +19,28 @@ const (
 	roleJob                    // -j
 )
 
-// fact is an entry of a catalog with what try syntax asks of it.
+// fact is an entry of a catalog with what try syntax needs to know about it.
 type fact struct {
 	job.Runnable
 	role     role
-	platform string // of the build, or of the build that a test tests; empty when not known
-	kind     string // the build type, of the same build
+	platform string // of the build itself, or of the build that a test tests; empty if not known
+	kind     string // the build type of that build
 	site     site
 }
 
+// isTest reports whether -u, -t or -r governs the entry.
 func (f *fact) isTest() bool {
 	return f.role == roleUnit || f.role == roleTalos || f.role == roleRaptor
 }
 
-// others are the beginnings of labels that Taskcluster has for what -b and -p, and -u, do
-// not govern, though it builds and tests.
+// others are the beginnings of Taskcluster's labels for jobs that build or test but are
+// not governed by -b and -p, or -u.
 var others = slices.Concat(ofNoPlatform, []string{
 	"repackage-", "instrumented-build-", "nightly-l10n-", "shippable-l10n-", "perftest-",
 })
 
+// roleOf returns the option that governs an entry. The order matters: a label that begins
+// with perftest- is a job, although its kind is performance.
 func roleOf(e job.Runnable) role {
 	begins := func(s string) bool { return strings.HasPrefix(e.Label, s) }
 	suite := func(s string) bool { return strings.HasPrefix(e.Suite, s) }
@@ -56,9 +59,10 @@ func roleOf(e job.Runnable) role {
 	return roleJob
 }
 
-// facts are the entries of a catalog. What a test does not say of its build, the build says
-// that it needs, or what that needs in turn (a test of a signed build needs the signing);
-// where no build is known, the name of the test platform does.
+// facts returns the entries of a catalog with their platforms and build types. What a
+// test does not say about its build comes from the build that it needs, directly or
+// through other tasks: a test of a signed build needs the signing, and that needs the
+// build. If no build is known, the name of the test platform tells.
 func facts(catalog []job.Runnable) []fact {
 	at := make(map[string]int, len(catalog))
 	for i := range catalog {
@@ -87,9 +91,10 @@ func facts(catalog []job.Runnable) []fact {
 	return out
 }
 
-// buildOf is the nearest build that an entry needs, nil when the catalog has none.
+// buildOf returns the nearest build that an entry needs, or nil if the catalog has none.
+// It searches breadth first, and stops after 64 entries.
 func buildOf(catalog []job.Runnable, at map[string]int, e job.Runnable) *job.Runnable {
-	const most = 64 // a test needs a build, by way of a few others
+	const most = 64 // a build is only a few tasks away
 	seen := map[string]bool{e.Label: true}
 	queue := slices.Clone(e.Upstreams)
 	for n := 0; n < len(queue) && n < most; n++ {
@@ -126,8 +131,8 @@ func buildOf(catalog []job.Runnable, at map[string]int, e job.Runnable) *job.Run
 // Firefox leaves out jobs of tier 2 and 3 and those that only some repositories run, which a
 // catalog does not tell: all are chosen here. Entries that are Barred never are.
 //
-// What the catalog has nothing for is in notUnderstood, each once, in the words of the try
-// syntax with what they were taken for, such as platform "linux63". So are unknown options,
+// Words that match nothing in the catalog are in notUnderstood, each once, as written in the try
+// syntax and with what they were taken for, such as platform "linux63". So are unknown options,
 // and a missing -b, without which nothing is built or tested.
 func (t Try) Choose(catalog []job.Runnable) (labels, notUnderstood []string) {
 	known := facts(catalog)
@@ -147,7 +152,7 @@ func (t Try) Choose(catalog []job.Runnable) (labels, notUnderstood []string) {
 	return slices.Compact(labels), once(c.missed)
 }
 
-// once is the list without what comes again; it is not nil.
+// once returns the list without repetitions; it is never nil.
 func once(list []string) []string {
 	seen, out := map[string]bool{}, []string{}
 	for _, s := range list {
@@ -159,25 +164,26 @@ func once(list []string) []string {
 	return out
 }
 
-// chooser is a Try over a catalog.
+// chooser is a Try applied to a catalog. The maps are caches: a line may have thousands
+// of words, and a catalog tens of thousands of entries with few suites and sites.
 type chooser struct {
 	Try
 	facts  []fact
 	missed []string
 
 	types      map[string]bool
-	platforms  map[string]bool // of -p, with those that ride along
+	platforms  map[string]bool // those of -p, with the ones that ride along
 	mac        map[string]bool // build types for which macosx64 is macosx64-shippable
 	words      map[role]*wordIndex
-	tests      map[suiteKey][]int // which words of their option name a suite
-	places     map[string]bool    // words in brackets: whether they mean something
-	byBuild    map[string]bool    // those which are platforms of builds
-	ran        map[ranKey]bool    // whether the word is for the site
-	sites      []site             // all there are
+	tests      map[suiteKey][]int // by suite: the indices of the words that name it
+	places     map[string]bool    // by word in brackets: whether it means anything
+	byBuild    map[string]bool    // words in brackets that are platforms of builds
+	ran        map[ranKey]bool    // by word and site: whether the word's brackets allow it
+	sites      []site             // all sites of the catalog
 	chosenJobs map[string]bool    // labels that -j chooses
 }
 
-// ranKey is a word of an option, and where a test runs.
+// ranKey is the key of ran: a word of an option, by its index, and where a test runs.
 type ranKey struct {
 	role role
 	word int
@@ -186,7 +192,7 @@ type ranKey struct {
 
 func (c *chooser) miss(as, said string) { c.missed = append(c.missed, missed(as, said)) }
 
-// prepare finds out what the words mean in the catalog, and which mean nothing.
+// prepare finds out what the words mean in the catalog, and which of them mean nothing.
 func (c *chooser) prepare() {
 	seen := map[site]bool{}
 	for i := range c.facts {
@@ -203,6 +209,7 @@ func (c *chooser) prepare() {
 	c.prepareJobs()
 }
 
+// prepareTypes reads -b.
 func (c *chooser) prepareTypes() {
 	have := map[string]bool{}
 	for _, f := range c.facts {
@@ -219,6 +226,8 @@ func (c *chooser) prepareTypes() {
 	}
 }
 
+// preparePlatforms reads -p. macosx64 stands for macosx64-shippable where tests are
+// chosen and such a build exists, as in Firefox.
 func (c *chooser) preparePlatforms() {
 	const mac, shippable = "macosx64", "macosx64-shippable"
 	have := map[string]bool{}
@@ -246,8 +255,8 @@ func (c *chooser) preparePlatforms() {
 	}
 }
 
-// onPlatform reports whether -b and -p choose what is built as the entry is. All is no
-// restriction: what nobody knows the platform of is chosen too.
+// onPlatform reports whether -b and -p choose an entry by its build. -p all is no
+// restriction, so it also chooses entries whose platform is not known.
 func (c *chooser) onPlatform(f *fact) bool {
 	switch {
 	case !c.types[f.kind]:
@@ -261,6 +270,7 @@ func (c *chooser) onPlatform(f *fact) bool {
 	return c.platforms[f.platform]
 }
 
+// chooses reports whether the try syntax chooses an entry.
 func (c *chooser) chooses(f *fact) bool {
 	switch f.role {
 	case roleBuild:

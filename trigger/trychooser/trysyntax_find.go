@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// suiteKey is what all chunks of one number of a suite have in common.
+// suiteKey identifies a suite and chunk under one option. All tests with the same key are
+// named by the same words.
 type suiteKey struct {
 	role  role
 	suite string
@@ -15,9 +16,9 @@ type suiteKey struct {
 
 func (f fact) key() suiteKey { return suiteKey{f.role, f.Suite, f.Chunk} }
 
-// prepareTests finds the suites that the words of one option name. A word that names none,
-// of any platform, is not understood, and neither is a test platform that no test has, be
-// it one that Firefox had once.
+// prepareTests finds the suites that the words of one option name. A word that names no
+// suite, on any platform, is not understood. Neither is a test platform that no test has,
+// even if Firefox had it once.
 func (c *chooser) prepareTests(r role, as string, words []testWord) {
 	ix := indexed(words)
 	c.words[r] = ix
@@ -44,8 +45,8 @@ func (c *chooser) prepareTests(r role, as string, words []testWord) {
 	}
 }
 
-// knows reports whether a word in brackets means something. Where it is the platform of
-// builds, but no test platform, it means the tests of these builds.
+// knows reports whether a word in brackets means anything. A word that is the platform of
+// builds and no test platform means the tests of these builds.
 func (c *chooser) knows(p bracket) bool {
 	if known, done := c.places[p.name]; done {
 		return known
@@ -60,7 +61,8 @@ func (c *chooser) knows(p bracket) bool {
 	return found || builds
 }
 
-// named reports whether one of the words of its option names the test, and where it runs.
+// named reports whether one of the words of its option names the test, and the word's
+// brackets allow where it runs.
 func (c *chooser) named(f *fact) bool {
 	return slices.ContainsFunc(c.tests[f.key()], func(i int) bool {
 		key := ranKey{f.role, i, f.site}
@@ -75,9 +77,10 @@ func (c *chooser) named(f *fact) bool {
 	})
 }
 
-// within reports whether a site is one of the places: from left to right a word adds those
-// that it names, one with a minus takes them away. It begins with all of them where the
-// first has a minus.
+// within reports whether a site is among the places in brackets. From left to right, a
+// word adds the sites that it names, and one with a minus takes them away. If the first
+// word has a minus, it starts from all sites: [-x64] is everything but x64, and
+// [x64,-10.10] is x64 without 10.10.
 func (c *chooser) within(places []bracket, s site) bool {
 	in := len(places) == 0 || places[0].not
 	for _, p := range places {
@@ -88,17 +91,20 @@ func (c *chooser) within(places []bracket, s site) bool {
 	return in
 }
 
-// sourceJobs are the beginnings of what -j all means: Firefox leaves out what runs in its
-// own repositories only, such as toolchains and releases.
+// sourceJobs are the beginnings of the labels that -j all means. Firefox leaves out jobs
+// that run in its own repositories only, such as toolchains and releases.
 var sourceJobs = []string{"source-test-", "source-check-", "marionette-harness-", "android-stuff-", "webrender-"}
 
 var (
+	// jobFirst is the kind at the beginning of a label, jobPlace the platform at its end:
+	// of source-test-mozlint-eslint the first cuts source-test-, and of
+	// source-test-python-linux64-py3 the second cuts -linux64-py3.
 	jobFirst = regexp.MustCompile(`^(?:source-test|source-check|toolchain|packages|perftest|webrender|fetch)-`)
 	jobPlace = regexp.MustCompile(`-(?:linux|win|macosx|android)[^/]*$`)
 )
 
-// prepareJobs finds the jobs that -j names: by their label, or by what it says between the
-// kind of the task and the platform, as in mozlint-eslint of source-test-mozlint-eslint.
+// prepareJobs finds the jobs that -j names: by their label, or by the part of it between
+// the kind of the task and the platform: mozlint-eslint names source-test-mozlint-eslint.
 func (c *chooser) prepareJobs() {
 	names, everything := map[string]bool{}, false
 	for _, w := range c.jobs {
@@ -118,7 +124,7 @@ func (c *chooser) prepareJobs() {
 		if f.role != roleJob {
 			continue
 		}
-		whole, _, _ := strings.Cut(f.Label, "/")
+		whole, _, _ := strings.Cut(f.Label, "/") // "a-linux64" of "a-linux64/opt"
 		short := jobFirst.ReplaceAllString(whole, "")
 		begins := func(s string) bool { return strings.HasPrefix(f.Label, s) }
 		chosen := everything && slices.ContainsFunc(sourceJobs, begins) && c.jobOnPlatform(&f)
@@ -136,9 +142,9 @@ func (c *chooser) prepareJobs() {
 	}
 }
 
-// jobOnPlatform reports whether -p leaves a job to -j all. As in Firefox it leaves those of
-// the platforms that it names, and of those of no platform none. What the catalog does not
-// say of a job, the end of its label does.
+// jobOnPlatform reports whether -p lets -j all choose a job. As in Firefox, that is a job
+// on one of the named platforms, and never one without a platform. If the catalog does
+// not say the platform, the end of the label does.
 func (c *chooser) jobOnPlatform(f *fact) bool {
 	if c.everywhere || c.platforms[f.platform] {
 		return true

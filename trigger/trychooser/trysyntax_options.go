@@ -5,29 +5,29 @@ import (
 	"strings"
 )
 
-// takes says whether an option has a value.
+// takes says whether an option takes a value.
 type takes int
 
 const (
 	nothing  takes = iota
-	perhaps        // all, when it has none
-	required       // an option without one is not understood
+	perhaps        // "all", if it has none
+	required       // without a value it is not understood
 )
 
-// option is one that a line of try syntax may have. Its names are those that Firefox's
-// parser, mach and the try chooser of Buildbot's time know.
+// option is an option of try syntax. The names are those of Firefox's parser, of mach and
+// of the try chooser from the time of Buildbot.
 type option struct {
 	names string // separated by spaces
 	takes takes
-	set   func(t *Try, value string) bool // false: the value is not understood
+	set   func(t *Try, value string) bool // returns false if the value is not understood
 }
 
-// on is an option that only says yes.
+// on returns an option without a value that sets a field.
 func on(names string, field func(*Try) *bool) option {
 	return option{names, nothing, func(t *Try, _ string) bool { *field(t) = true; return true }}
 }
 
-// suites is an option that chooses tests.
+// suites returns an option that chooses tests.
 func suites(names, as string, field func(*Try) *[]testWord) option {
 	return option{names, perhaps, func(t *Try, value string) bool {
 		*field(t) = t.testWords(as, value)
@@ -35,7 +35,7 @@ func suites(names, as string, field func(*Try) *[]testWord) option {
 	}}
 }
 
-// times is an option that says how many runs there shall be.
+// times returns an option that sets a number of runs, 1 to maxRebuild.
 func times(names string, field func(*Try) *int) option {
 	return option{names, required, func(t *Try, value string) bool {
 		n, err := strconv.Atoi(strings.TrimSpace(value))
@@ -47,12 +47,13 @@ func times(names string, field func(*Try) *int) option {
 	}}
 }
 
+// emails returns an option that says who gets mail.
 func emails(names, which string) option {
 	return option{names, nothing, func(t *Try, _ string) bool { t.Emails = which; return true }}
 }
 
-// options returns all that are known. It is a function, as the options refer to what reads
-// them.
+// options returns all known options. It is a function and not a variable, because the
+// options refer to methods that read them.
 func options() []option {
 	return []option{
 		{"-b --build", required, func(t *Try, value string) bool { t.buildTypes(value); return true }},
@@ -88,7 +89,7 @@ func options() []option {
 	}
 }
 
-// read takes the words of a line as options with their values. What stands elsewhere is not
+// read reads the words of a line as options with their values. Any other word is not
 // understood.
 func (t *Try) read(words []string) {
 	known := options()
@@ -124,8 +125,8 @@ func (t *Try) read(words []string) {
 	}
 }
 
-// isOption reports whether a word is an option, not a value: as in Python's argparse, one
-// that is not known and has a space is a value.
+// isOption reports whether a word is an option and not a value. As in Python's argparse,
+// an unknown one that contains a space is a value.
 func isOption(known []option, w string) bool {
 	if len(w) < 2 || w[0] != '-' {
 		return false
@@ -134,9 +135,10 @@ func isOption(known []option, w string) bool {
 	return o != nil || !strings.Contains(w, " ")
 }
 
-// find is the option that a word names: by its whole name, by the beginning of a long name
-// that no other option has, with a value after = or after a short name. More is what
-// remains of several short ones in one word.
+// find returns the option that a word names: by its full name; by the beginning of a long
+// name that no other option has (--reb is ambiguous, --plat is not); or as a short name
+// with its value in the same word. The value may follow = or a short name (-plinux64).
+// more is what is left of several short options in one word: of -ie it is -e.
 func find(known []option, said string) (o *option, value string, given bool, more string) {
 	name, value, given := strings.Cut(said, "=")
 	var begun []*option
@@ -171,7 +173,7 @@ func find(known []option, said string) (o *option, value string, given bool, mor
 	return nil, "", false, ""
 }
 
-// listed are the words between commas.
+// listed returns the words of a list with commas, without empty ones.
 func listed(value string) []string {
 	var out []string
 	for w := range strings.SplitSeq(value, ",") {
@@ -182,7 +184,7 @@ func listed(value string) []string {
 	return out
 }
 
-// buildTypes reads the value of -b: letters, as in do, or words.
+// buildTypes reads the value of -b: letters, as in do for debug and opt, or words.
 func (t *Try) buildTypes(value string) {
 	t.types, t.typesSaid = nil, true
 	for _, w := range listed(value) {
@@ -204,8 +206,8 @@ func (t *Try) buildTypes(value string) {
 	}
 }
 
-// platformWords reads the value of -p. Full was Buildbot's word for all, those too that
-// nobody gets unasked.
+// platformWords reads the value of -p. full was Buildbot's word for all platforms, with
+// those that only run on request.
 func (t *Try) platformWords(value string) {
 	t.platforms, t.everywhere = nil, false
 	for _, w := range listed(value) {

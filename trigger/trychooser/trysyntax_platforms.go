@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// rideAlong are builds that come with a platform which is named in -p, though they are of
-// platforms of their own: Firefox's graph configuration calls them ridealong-builds. They do
-// not come with -p all. Names of several years are here; a catalog has those of its own.
+// rideAlong are builds that come with a platform that -p names, although they have
+// platforms of their own. Firefox's graph configuration calls them ridealong-builds. They
+// do not come with -p all. The list has the names of several years; a catalog has those
+// of its own time.
 var rideAlong = map[string][]string{
 	"android-api-15": {"android-api-15-l10n"},
 	"android-api-16": {"android-api-16-l10n"},
@@ -24,7 +25,7 @@ var rideAlong = map[string][]string{
 	"win32": {"sm-plain-win32", "sm-compacting-win32"},
 }
 
-// ridesAlong reports whether a platform only comes with another one.
+// ridesAlong reports whether a platform only comes along with another one.
 func ridesAlong(platform string) bool {
 	for _, list := range rideAlong {
 		if slices.Contains(list, platform) {
@@ -34,9 +35,10 @@ func ridesAlong(platform string) bool {
 	return false
 }
 
-// pretty are the names that people write in brackets: parts of what Buildbot called its
-// builders, and what the test platforms of such machines begin with in Taskcluster. Firefox
-// lists whole names, and forgets new ones; so each stands for all that begin with it.
+// pretty are the names that people write in brackets, and the beginnings of the test
+// platforms that they stand for on Taskcluster. The names are parts of Buildbot's names
+// for its builders. Firefox lists whole test platforms, and forgets new ones, so here
+// each name stands for every test platform that begins with one of the texts.
 var pretty = map[string][]string{
 	"Ubuntu":                            {"linux"},
 	"x64":                               {"linux64", "linux1804-64", "linux2204-64", "linux2404-64"},
@@ -73,11 +75,11 @@ var pretty = map[string][]string{
 type site struct {
 	test  string // its test platform
 	build string // the platform of its build
-	label string // in small letters, where the CI names its jobs for people, as Buildbot's builders are
+	label string // in lower case; only for a CI whose labels are written for people, like Buildbot
 }
 
-// at reports whether a test runs where the word in brackets says: on the test platform of
-// this name, or on one that a pretty name stands for; or the word is in a name for people.
+// at reports whether a test runs where the word in brackets says: the word is its test
+// platform, or a pretty name for that, or part of a label that is written for people.
 func (p bracket) at(s site) bool {
 	switch {
 	case p.name == all, p.name == s.test, s.test == "" && p.name == s.build:
@@ -88,8 +90,9 @@ func (p bracket) at(s site) bool {
 	return slices.ContainsFunc(pretty[p.name], func(start string) bool { return strings.HasPrefix(s.test, start) })
 }
 
-// builtAs are test platforms, and the platforms of the builds that are tested on them, for
-// tests that do not say what they test.
+// builtAs tells from a test platform which platform was built, for tests that do not say
+// which build they test. The patterns match the machine at the beginning of the name:
+// linux2404-64, windows11-64-24h2, macosx1015-64.
 var builtAs = []struct {
 	test  *regexp.Regexp
 	build string
@@ -102,9 +105,10 @@ var builtAs = []struct {
 	{regexp.MustCompile(`^macosx\d*(?:-64|-aarch64)?\b`), "macosx64"},
 }
 
-// buildPlatform is the platform whose builds are tested on a test platform, as far as its
-// name says: what it begins with is the machine, and what follows is of the build, but for
-// the way of drawing (-qr). Empty when the name says nothing.
+// buildPlatform returns the platform whose builds are tested on a test platform, as far
+// as its name tells; empty if it does not. The name begins with the machine; the rest
+// belongs to the build, except for the way of drawing (-qr): linux2404-64-asan-qr tests
+// linux64-asan.
 func buildPlatform(testPlatform string) string {
 	for _, b := range builtAs {
 		if at := b.test.FindStringIndex(testPlatform); at != nil {

@@ -12,7 +12,7 @@ const (
 	none = "none"
 )
 
-// What words are taken for, as the answer names them that were not understood.
+// What a word that was not understood was taken for, in the words of the answer.
 const (
 	typeWord     = "build type"
 	platformWord = "platform"
@@ -23,22 +23,24 @@ const (
 	jobWord      = "job"
 )
 
-// testWord is one suite of -u, -t or -r: a name, perhaps with a chunk, and perhaps with the
-// test platforms that it is for.
+// testWord is one suite of -u, -t or -r: a name, perhaps with a chunk, and perhaps with
+// test platforms in brackets.
 type testWord struct {
 	said   string // "mochitest-1", without the brackets
 	name   string // "mochitest"
-	chunk  int    // 1; 0 for all
+	chunk  int    // 1; 0 for all chunks
 	places []bracket
 }
 
-// bracket is a word in brackets.
+// bracket is a word in brackets; not says that it has a minus.
 type bracket struct {
 	name string
 	not  bool
 }
 
-// testWords reads the value of -u, -t or -r.
+// testWords reads the value of -u, -t or -r: suites separated by commas, each perhaps
+// with brackets in which commas may stand too. A suite with broken brackets is not
+// understood; the ones after it are still read.
 func (t *Try) testWords(as, value string) []testWord {
 	var out []testWord
 	for value != "" {
@@ -70,7 +72,8 @@ func (t *Try) testWords(as, value string) []testWord {
 	return out
 }
 
-// bracketed reads what stands in the brackets of a suite; false when that is nothing.
+// bracketed reads the brackets of a suite. It returns false if they contain nothing
+// useful.
 func (w *testWord) bracketed(inside string) bool {
 	for _, name := range listed(inside) {
 		name, not := strings.CutPrefix(name, "-")
@@ -83,9 +86,9 @@ func (w *testWord) bracketed(inside string) bool {
 	return len(w.places) > 0
 }
 
-// aliases are names that stand for suites which begin with some texts: those of Firefox's
-// parser, of today and of the years since 2016, and those of Buildbot's try chooser. A name
-// that meant different suites over the years means all of them.
+// aliases are names that stand for all suites that begin with one of some texts: those of
+// Firefox's parser, of today and of the years since 2016, and those of Buildbot's try
+// chooser. A name that meant different suites over the years means all of them.
 var aliases = map[string][]string{
 	"crashtests":                       {"crashtest"},
 	"jittests":                         {"jittest"},
@@ -124,7 +127,7 @@ var families = strings.Fields(`
 	mochitest-media mochitest-media-e10s robocop web-platform-tests web-platform-tests-e10s
 	web-platform-tests-print-reftest web-platform-tests-wdspec web-platform-tests-wdspec-e10s xpcshell`)
 
-// inside are names that stand for every suite that has them somewhere.
+// inside are names that stand for every suite that contains them.
 var inside = strings.Fields("e10s gaia-js-integration gaia-ui-test mochitest-a11y mochitest-chrome")
 
 // isAlias reports whether a name stands for other suites too.
@@ -132,7 +135,7 @@ func isAlias(name string) bool {
 	return aliases[name] != nil || slices.Contains(families, name) || slices.Contains(inside, name)
 }
 
-// standsFor reports whether a suite is one of those that an alias stands for.
+// standsFor reports whether an alias stands for a suite.
 func standsFor(alias, suite string) bool {
 	begins := func(s string) bool { return strings.HasPrefix(suite, s) }
 	return slices.ContainsFunc(aliases[alias], begins) ||
@@ -140,7 +143,8 @@ func standsFor(alias, suite string) bool {
 		strings.Contains(suite, alias) && slices.Contains(inside, alias)
 }
 
-// names are those of a suite: try syntax does not say talos twice, as in -t g1.
+// names returns the names of a suite. Try syntax leaves talos- out, because the option
+// says it: -t g1.
 func names(suite string) []string {
 	if short, ok := strings.CutPrefix(suite, "talos-"); ok {
 		return []string{suite, short}

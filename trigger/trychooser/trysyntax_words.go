@@ -6,22 +6,23 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// wordIndex are the words of one option, to be looked up: a line may have thousands of them,
-// and a catalog tens of thousands of suites with their chunks.
+// wordIndex has the words of one option, for quick look-up: a line may have thousands of
+// them, and a catalog tens of thousands of suites with their chunks.
 type wordIndex struct {
-	words   []testWord       // each once, whatever is in its brackets
-	places  [][][]bracket    // of each word what is in its brackets where it comes, each once
-	said    map[string]int   // by all that was said
-	is      map[wordName]int // by name and chunk
-	aliases []string         // names which stand for suites, each once
+	words   []testWord       // each once, without regard to its brackets
+	places  [][][]bracket    // by index in words: the different brackets with which the word occurs
+	said    map[string]int   // by the word as written: its index in words
+	is      map[wordName]int // by name and chunk: its index in words
+	aliases []string         // names that stand for several suites, each once
 }
 
-// wordName is what a word says of suites: chunk 0 is all chunks.
+// wordName is which suites a word names. Chunk 0 means all chunks.
 type wordName struct {
 	name  string
 	chunk int
 }
 
+// indexed makes the index of the words of an option.
 func indexed(words []testWord) *wordIndex {
 	ix := &wordIndex{said: map[string]int{}, is: map[wordName]int{}}
 	for _, w := range words {
@@ -43,9 +44,10 @@ func indexed(words []testWord) *wordIndex {
 	return ix
 }
 
-// find returns which words name what a test runs, in order. A suite in one piece is its own
-// first chunk, as in Firefox's task graph, where it is named itself; of an alias only suites
-// that are in chunks have a first one.
+// find returns the indices of the words that name what a test runs, in ascending order. A
+// suite that is not split counts as its own chunk 1 when its own name is used, as in
+// Firefox's task graph. With an alias it does not: -u mochitest-1 means only suites that
+// are split.
 func (ix *wordIndex) find(p job.Parts) []int {
 	var out []int
 	add := func(name string, chunk int) {

@@ -9,12 +9,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// WriteTry is the line of try syntax for labels of a catalog: their build types, their
-// platforms, and the suites of the tests, each in the option that it obeys. It has no words
-// for a test on one platform alone, so it may choose more; what else than builds and tests
-// is among the labels, and what does not say its platform and build type, it leaves out.
-// What the line chooses, [Try.Choose] of the same catalog says. It is empty when none of the
-// labels has words.
+// WriteTry returns a line of try syntax for labels of a catalog: their build types, their
+// platforms, and the suites of their tests, each under its option. It is empty when
+// nothing can be said about any of the labels.
+//
+// Try syntax cannot name a test on one platform alone, so the line may choose more:
+// [Try.Choose] with the same catalog tells what. Labels that are neither builds nor
+// tests, and those without a known platform and build type, are left out.
 func WriteTry(catalog []job.Runnable, labels []string) string {
 	wanted := make(map[string]bool, len(labels))
 	for _, l := range labels {
@@ -38,13 +39,14 @@ func WriteTry(catalog []job.Runnable, labels []string) string {
 	}
 	line := "try: -b " + writeTypes(types) + " -p " + writeWords(platforms) +
 		" -u " + writeWords(suites[roleUnit]) + " -t " + writeWords(suites[roleTalos])
-	if len(suites[roleRaptor]) > 0 { // the option is younger, and not there by default
+	if len(suites[roleRaptor]) > 0 { // a newer option, and none by default
 		line += " -r " + writeWords(suites[roleRaptor])
 	}
 	return line
 }
 
-// writeTypes are build types as -b has them: by their letters where all have one.
+// writeTypes returns build types as -b has them: as letters if all of them have one,
+// "do", and otherwise as words, "debug,pgo".
 func writeTypes(types map[string]bool) string {
 	letters := map[string]string{"opt": "o", "debug": "d"}
 	var short strings.Builder
@@ -58,6 +60,7 @@ func writeTypes(types map[string]bool) string {
 	return short.String()
 }
 
+// writeWords returns words as a value of -p, -u, -t or -r.
 func writeWords(words map[string]bool) string {
 	if len(words) == 0 {
 		return none

@@ -1,5 +1,9 @@
-// Package autopilottest tells whether an implementation of autopilot.Store keeps its contract. Start with
-// [CheckStore]. It is itself tested on the broken stores of [Mutants], each of which it must catch.
+// Package autopilottest checks whether an implementation of autopilot.Store keeps its contract.
+// Start with [CheckStore], which takes no *testing.T and returns what it finds:
+//
+//	err := autopilottest.CheckStore(ctx, func() (autopilot.Store, error) { return NewMyStore(file) })
+//
+// The kit is itself tested on the broken stores of [Mutants], each of which it must catch.
 package autopilottest
 
 import (
@@ -14,10 +18,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// CheckStore returns every misbehaviour that it finds in a store, joined, one a line: the name of the broken
-// rule, what was done, what came of it and what is wanted. open opens the store, empty at first; what it
-// returns later is the same store as another process sees it, where there can be one. CheckStore waits for
-// leases of some milliseconds by the store's own clock, which must move.
+// CheckStore returns all misbehaviour that it finds in a store, joined, one finding a line: the
+// name of the broken rule, what was done, the result, and the result that was wanted. open opens
+// the store, which must be empty the first time. Later calls of open return the same store as
+// another process would see it, where that is possible. CheckStore waits for leases of some
+// milliseconds by the store's own clock, so that clock must move.
 func CheckStore(ctx context.Context, open func() (autopilot.Store, error)) error {
 	s, err := open()
 	if err != nil {
@@ -64,7 +69,7 @@ type check struct {
 	s    autopilot.Store
 	open func() (autopilot.Store, error)
 	rule string
-	n    int // things that were made
+	n    int // number of things made
 	held []autopilot.Claimed
 
 	mu   sync.Mutex
@@ -72,12 +77,12 @@ type check struct {
 }
 
 const (
-	short = time.Second // a lease that is waited for
-	long  = time.Hour   // one that does not end while the check runs
-	many  = 1000        // cases that may be open
+	short = time.Second // a lease whose end is waited for
+	long  = time.Hour   // a lease that does not end during the check
+	many  = 1000        // a number of open cases that is never reached
 )
 
-// wrong reports what came of something that should not have.
+// wrong reports a result that is not the wanted one.
 func (c *check) wrong(did, got, want string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,7 +105,7 @@ func (c *check) wants(did string, err, want error) bool {
 	return false
 }
 
-// same checks a value.
+// same compares a value with the wanted one.
 func same[T comparable](c *check, did string, got, want T) {
 	if got != want {
 		c.wrong(did, shown(got), "%s", shown(want))
@@ -121,7 +126,7 @@ func (c *check) push(id int64) job.Push {
 	}
 }
 
-// failure is one with a key, a repository and a label of its own.
+// failure returns a new failure with a key, repository and label of its own.
 func (c *check) failure() autopilot.Failure {
 	c.n++
 	p := c.push(4)
@@ -131,7 +136,7 @@ func (c *check) failure() autopilot.Failure {
 	}
 }
 
-// newCase is a case with a key, a repository and a label of its own.
+// newCase returns a new case with a key, repository and label of its own.
 func (c *check) newCase() (autopilot.Case, []autopilot.Span) {
 	c.n++
 	p, good := c.push(4), c.push(1)
@@ -166,7 +171,7 @@ func (c *check) claim(ctx context.Context, holder string, lease time.Duration) [
 	return out
 }
 
-// one claims what is the only thing that is due.
+// one claims the only thing that is due.
 func (c *check) one(ctx context.Context, holder string, lease time.Duration) (autopilot.Claimed, bool) {
 	out := c.claim(ctx, holder, lease)
 	if len(out) != 1 {
@@ -176,13 +181,13 @@ func (c *check) one(ctx context.Context, holder string, lease time.Duration) (au
 	return out[0], true
 }
 
-// inTime calls f with a short time, before the end of which it must have ended: where the machine was too
-// slow it is called again with a longer one, and what it found is forgotten. It returns the time that was
-// long enough.
+// inTime calls f with a short duration, within which f must have ended for its findings to count.
+// On a slow machine it forgets them and calls f again with a longer one. It returns the duration
+// that was long enough.
 func (c *check) inTime(ctx context.Context, f func(time.Duration)) time.Duration {
 	for d := short; ; d *= 4 {
 		errs := len(c.errs)
-		began, _ := c.s.Now(ctx) // an error is for the rule of the clock
+		began, _ := c.s.Now(ctx) // an error is found by the rule "clock"
 		f(d)
 		if now, err := c.s.Now(ctx); err != nil || now.Sub(began) < d || d > time.Minute {
 			return d
@@ -192,7 +197,7 @@ func (c *check) inTime(ctx context.Context, f func(time.Duration)) time.Duration
 	}
 }
 
-// pass waits until so long has passed by the store's clock.
+// pass waits until d has passed by the store's clock.
 func (c *check) pass(ctx context.Context, d time.Duration) {
 	began, err := c.s.Now(ctx)
 	for range 100_000 {
@@ -227,7 +232,7 @@ func finished(cl autopilot.Claimed) autopilot.Claimed {
 	return cl
 }
 
-// drain ends what a rule left behind.
+// drain ends what a rule has left behind.
 func (c *check) drain(ctx context.Context) {
 	for _, cl := range c.held {
 		_ = c.s.Save(ctx, finished(cl), 0)

@@ -54,7 +54,7 @@ func (c *check) queries(ctx context.Context) {
 	c.failures(ctx, f, decided, before)
 }
 
-// failures checks the queries of a failure that waits, and of one that is decided.
+// failures checks the queries for a waiting failure and for a decided one.
 func (c *check) failures(ctx context.Context, f, decided autopilot.Failure, before time.Time) {
 	future := before.Add(long)
 	for name, q := range map[string]struct {
@@ -102,8 +102,8 @@ func (c *check) seen(ctx context.Context) {
 		repo, variant string
 		before        int64
 		since         time.Time
-		want          int64 // the push where "a" was seen last; 0 for none
-		seen          int   // signatures
+		want          int64 // id of the push where "a" was seen last; 0 for none
+		seen          int   // number of signatures seen
 	}{
 		"the last of several":     {repo, "v", 7, at, 5, 2},
 		"older than all":          {repo, "v", 3, at, 0, 0},
@@ -142,7 +142,7 @@ func (c *check) spend(ctx context.Context) {
 	s := c.aSpend(3)
 	label := autopilot.Limit{Meter: autopilot.MeterLabel, Repo: "r", Name: s.Label, Most: 4}
 	c.spends(ctx, s, "", label)
-	c.spends(ctx, s, "", label) // the same key, once
+	c.spends(ctx, s, "", label) // the same key counts only once
 	more := s
 	more.Key += "-more"
 	more.Runs = 2
@@ -173,7 +173,7 @@ func (c *check) spend(ctx context.Context) {
 	same(c, "Spends since later", len(none), 0)
 }
 
-// limits: each meter counts what it says.
+// limits checks that each meter counts what its comment says.
 func (c *check) limits(ctx context.Context) {
 	now, err := c.s.Now(ctx)
 	c.wants("Now", err, nil)
@@ -208,7 +208,7 @@ func (c *check) limits(ctx context.Context) {
 		c.spends(ctx, n, "", none)
 		c.wants("GiveBack", c.s.GiveBack(ctx, n.Key), nil)
 	}
-	for _, other := range []autopilot.Limit{ // what they do not count
+	for _, other := range []autopilot.Limit{ // what these limits must not count
 		{Meter: autopilot.MeterLabel, Repo: "r-2", Name: first.Label, Most: 1},
 		{Meter: autopilot.MeterPool, Name: "ow", Most: 0},
 		{Meter: autopilot.MeterKind, Name: "build", Most: 0},
@@ -220,7 +220,8 @@ func (c *check) limits(ctx context.Context) {
 	}
 }
 
-// spendAtOnce: of several who spend what is left together, as many as fit get it.
+// spendAtOnce checks that several callers who spend the same remainder at the same time get only
+// what is left.
 func (c *check) spendAtOnce(ctx context.Context) {
 	const n, most = 10, 3
 	base := c.aSpend(1)
@@ -318,7 +319,7 @@ func (c *check) learn(ctx context.Context) {
 		size, n int
 	}{
 		{"1", autopilot.LessonRight, 5, 0},
-		{"1", autopilot.LessonRight, 5, 0}, // the same key, once
+		{"1", autopilot.LessonRight, 5, 0}, // the same key counts only once
 		{"2", autopilot.LessonUndecided, 2, 1},
 		{"3", autopilot.LessonUndecided, 1, 2},
 		{"4", autopilot.LessonUndecided, 1, 3},
@@ -384,7 +385,7 @@ func (c *check) unknown(ctx context.Context) {
 	same(c, "Cases of nothing", len(got), 0)
 }
 
-// doneContext: a context that is done gives its error, and nothing is written.
+// doneContext checks that a call with a done context returns its error and writes nothing.
 func (c *check) doneContext(ctx context.Context) {
 	done, stop := context.WithCancel(ctx)
 	stop()

@@ -23,7 +23,7 @@ func (c *check) empty(ctx context.Context) {
 	same(c, "Cases", len(cases), 0)
 }
 
-// clock: moments are the store's own, whatever the caller says.
+// clock checks that times are the store's own, whatever the caller has set.
 func (c *check) clock(ctx context.Context) {
 	before, err := c.s.Now(ctx)
 	c.wants("Now", err, nil)
@@ -80,7 +80,7 @@ func (c *check) hear(ctx context.Context) {
 	if _, err := c.s.Hear(ctx, later, long); err != nil {
 		c.wants("Hear", err, nil)
 	}
-	cl, ok := c.one(ctx, "a", long) // neither what is decided nor what is not due
+	cl, ok := c.one(ctx, "a", long) // neither decided failures nor those that are not due
 	if !ok || cl.Failure == nil {
 		return
 	}
@@ -92,7 +92,7 @@ func (c *check) hear(ctx context.Context) {
 	}
 }
 
-// opens: one case for what overlaps, and others for what does not.
+// opens checks that overlapping spans give one case, and others several.
 func (c *check) opens(ctx context.Context) {
 	first, spans := c.newCase()
 	c.gives(ctx, first, spans, true)
@@ -135,7 +135,7 @@ func (c *check) opens(ctx context.Context) {
 	}
 }
 
-// full: as many cases as may be open.
+// full checks the maximum number of open cases.
 func (c *check) full(ctx context.Context) {
 	for range 2 {
 		n, spans := c.newCase()
@@ -157,7 +157,7 @@ func (c *check) full(ctx context.Context) {
 	same(c, "Window: open", w.Open, 2)
 }
 
-// openAtOnce: of several who open what overlaps one gets true.
+// openAtOnce checks that of several callers who open overlapping cases exactly one gets true.
 func (c *check) openAtOnce(ctx context.Context) {
 	const n = 8
 	base, _ := c.newCase()
@@ -280,7 +280,7 @@ func (c *check) lease(ctx context.Context) {
 	c.wants("Save of what was given back", c.s.Save(ctx, finished(theirs), 0), autopilot.ErrLost)
 }
 
-// saves: what is saved is there, and what others added stays.
+// saves checks that a save is stored, and that what others added stays.
 func (c *check) saves(ctx context.Context) {
 	var joins, n autopilot.Case
 	var ok bool
@@ -322,7 +322,7 @@ func (c *check) saves(ctx context.Context) {
 	ended.Report = &autopilot.Report{Outcome: autopilot.Culprit, Credible: []autopilot.Chance{{Probability: 0.5}}}
 	got.Case = &ended
 	c.wants("Save of an end", c.s.Save(ctx, got, 0), nil)
-	untold, ok := c.one(ctx, "c", long) // it is to be told
+	untold, ok := c.one(ctx, "c", long) // its report is not delivered yet
 	if ok && (untold.Case == nil || untold.Case.Report == nil || untold.Case.Report.Outcome != autopilot.Culprit ||
 		untold.Case.Ended.IsZero()) {
 		c.wrong("Claim of what is not told", fmt.Sprintf("%+v", untold.Case), "the case with its report")

@@ -12,14 +12,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Mutant is a store that breaks one rule, and the name of the rule by which CheckStore reports it.
+// Mutant is a store that breaks one rule. Rule is the name under which CheckStore must report it.
 type Mutant struct {
 	Name string
 	Rule string
 	Wrap func(autopilot.Store) autopilot.Store
 }
 
-// wrapped is a store of which some methods are replaced.
+// wrapped is a store with some of its methods replaced.
 type wrapped struct {
 	autopilot.Store
 	hear   func(context.Context, autopilot.Failure, time.Duration) (bool, error)
@@ -164,7 +164,8 @@ func (w *wrapped) Prune(ctx context.Context, keep, signatures time.Duration) (in
 	return w.Store.Prune(ctx, keep, signatures)
 }
 
-// Mutants are stores that break the contract, each in one way, made of one that keeps it.
+// Mutants returns stores that each break the contract in one way. They are made from one that keeps
+// it.
 func Mutants() []Mutant {
 	of := func(set func(*wrapped)) func(autopilot.Store) autopilot.Store {
 		return func(s autopilot.Store) autopilot.Store {
@@ -396,7 +397,7 @@ func peopleMutants(of wrapping) []Mutant {
 	}
 }
 
-// racy looks at the limits first, and spends then.
+// racy checks the limits first and spends then, in two steps.
 type racy struct{ autopilot.Store }
 
 func (r *racy) Spend(ctx context.Context, s autopilot.Spend, limits []autopilot.Limit) (string, error) {

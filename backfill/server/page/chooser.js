@@ -1,5 +1,5 @@
-// The chooser: the filter as one types, the matrix, and what is taken out of it by hand.
-// What a filter means is the same here as on the server (trigger/trychooser).
+// The chooser: the filter while a person types, the matrix, and what people take out of it.
+// A filter means the same here as on the server (trigger/trychooser), which a test compares.
 (() => {
   'use strict';
   const $ = (id) => document.getElementById(id);
@@ -15,7 +15,7 @@
   const inWord = /^[\p{L}\p{N}]$/u;
   const ascii = /^[\0-\x7f]*$/;
 
-  // Small letters, character by character, as Go has them.
+  // Lower case, character by character, as Go does it.
   function small(text) {
     if (ascii.test(text)) return text.toLowerCase();
     let out = '';
@@ -44,7 +44,7 @@
     return t.text === '' ? null : t;
   }
 
-  // Sets, all of which must hold; of each, one term.
+  // A filter is a list of sets of terms: one term of each set must hold.
   function parse(text) {
     text = text.replace(/^ +/, '');
     while (text.endsWith(' ') && !text.endsWith('\\ ')) text = text.slice(0, -1);
@@ -65,7 +65,7 @@
     return sets;
   }
 
-  // ---- the labels, and which of them a term holds for ----
+  // ---- the labels, and which of them match a term ----
 
   class Labels {
     constructor(labels) {
@@ -76,7 +76,7 @@
       this.packed = {};
     }
 
-    // pack puts all letters into one array, where the letters of a word are found faster.
+    // pack puts all characters into one array, which is faster to search.
     pack(cased) {
       if (this.packed[cased]) return this.packed[cased];
       const from = cased ? this.plain : this.small;
@@ -96,11 +96,11 @@
       return this.packed[cased] = { at, letters, masks };
     }
 
-    // test is a function that says whether a term holds for the label at an index.
+    // test returns a function that says whether the label at an index matches a term.
     test(t) {
       const from = t.cased ? this.plain : this.small, text = t.text;
       const chars = [...text];
-      const no = (c) => c > 32 && c < 127; // certainly no space: the others are seldom
+      const no = (c) => c > 32 && c < 127; // certainly no space; other characters are rare
       const left = space.test(chars[0]) ? (s) => s : (s) => (no(s.charCodeAt(0)) ? s : s.replace(leading, ''));
       const right = space.test(chars.at(-1)) ? (s) => s : (s) => (no(s.charCodeAt(s.length - 1)) ? s : s.replace(trailing, ''));
       switch (t.how) {
@@ -145,8 +145,8 @@
       };
     }
 
-    // holds are the labels that a term holds for. Of a word that was typed on, only those
-    // are looked at that its beginning held for.
+    // holds returns the labels that match a term. When a person types on, only the labels that
+    // matched the shorter word are tested.
     holds(t) {
       const key = t.key + ' ' + t.text;
       let out = this.kept.get(key);
@@ -170,7 +170,7 @@
       return null;
     }
 
-    // match is 1 for the labels that a filter means, and 0 for the others.
+    // match has 1 for each label that matches a filter, and 0 for the others.
     match(text) {
       const out = new Uint8Array(this.n).fill(1);
       for (const set of parse(text)) {
@@ -190,7 +190,7 @@
     }
   }
 
-  // ---- words and numbers, as the server has them ----
+  // ---- words and numbers, the same as the server's ----
 
   const number = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
   const count = (n, unit) => number(n) + ' ' + (n === 1 ? unit : unit + 's');
@@ -216,12 +216,12 @@
 
   function bill(runs, seconds, unknown) {
     if (!runs) return 'no machine time';
-    if (unknown === runs) return 'machine time not known: none of them ran lately';
+    if (unknown === runs) return 'machine time unknown: none of them ran recently';
     const about = 'about ' + machine(seconds) + ' of machine time';
     return unknown ? about + ', without ' + count(unknown, 'run') + ' of unknown length' : about;
   }
 
-  // distance is Levenshtein's, of the first 200 letters.
+  // distance is the Levenshtein distance of the first 200 characters.
   function distance(a, b) {
     a = a.slice(0, 200).toLowerCase();
     b = b.slice(0, 200).toLowerCase();
@@ -251,12 +251,12 @@
 
   // ---- the matrix ----
 
-  const longest = 12000; // characters of an address, which servers take
+  const longest = 12000; // characters of an address that servers accept
   const slice = 6; // milliseconds of work between two frames
-  const pauses = 150; // milliseconds without a key, after which columns without a job go
+  const pauses = 150; // milliseconds without a key before columns without jobs are removed
 
   fetch(box.dataset.jobs).then((r) => { if (!r.ok) throw new Error(r.statusText); return r.json(); }).then(begin)
-    .catch(() => { /* what the server has made of the page stays, and works */ });
+    .catch(() => { /* the page stays as the server made it, and works */ });
 
   function begin(data) {
     const labels = new Labels(data.labels), n = labels.n, rows = data.rows.length, cols = data.columns.length;
@@ -269,7 +269,7 @@
     const shownName = (i) => data.shown[i] ?? data.labels[i];
     const field = $('q'), form = $('filter'), sum = $('sum'), body = document.querySelector('#matrix tbody');
     const lines = [], cells = new Array(rows * cols), filled = new Uint8Array(rows), near = new Uint8Array(cols);
-    // What can be seen, about, is brought up to date with the key, and the rest right after.
+    // The visible part is updated with the key press, and the rest right after.
     const view = document.querySelector('#matrix .scroll'), phone = matchMedia('(max-width: 640px)');
     let atOnce = 20, wide = 1280, along = 0;
     new ResizeObserver(([e]) => {
@@ -280,9 +280,9 @@
     const seen = (c) => phone.matches || lefts[c] >= along && lefts[c] < along + wide;
     let match = new Uint8Array(n), of = { jobs: 0, taken: 0 };
 
-    // Where a column stands is one rule, and not an attribute of each of its cells: to move
-    // or to hide these one by one would take longer than a key may. Cells that have no job
-    // are not there at all, which aria-colindex tells.
+    // One CSS rule places a column, not an attribute of each of its cells: moving or hiding
+    // these one by one would take longer than a key press may. Cells without jobs do not exist,
+    // so aria-colindex says which column a cell is in.
     const sheet = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
     let places = '', placing;
@@ -301,8 +301,8 @@
       sheet.replaceSync(rules + '#matrix{--wide:' + at + 'px}');
     }
 
-    // Rows that are gone take no room at once, and are taken out of what is laid out and
-    // read aloud a moment later, a few at a time: that takes longer.
+    // Removed rows lose their height at once. They leave the layout and what screen readers
+    // see a moment later, a few at a time, because that takes longer.
     let leave = 0;
     function away() {
       cancelAnimationFrame(leave);
@@ -378,7 +378,7 @@
       lines[r].tr.append(rest);
     }
 
-    // draw brings one row up to date, or what of it can be seen: only what has another number.
+    // draw updates one row, or its visible part: only cells whose number changed.
     function draw(r, part = false) {
       const line = lines[r], gone = matchedRow[r] === 0;
       if (line.gone !== gone) {
@@ -437,7 +437,7 @@
       if (!later) box.dataset.settled = field.value;
     }
 
-    // update is all that a key does.
+    // update is everything that a key press does.
     function update() {
       delete box.dataset.settled;
       if (bytes(field.value) > Number(box.dataset.most)) { over(); return; }
@@ -462,7 +462,7 @@
     }
 
     function over() {
-      sum.textContent = 'The filter is too long: more than ' + number(Number(box.dataset.most)) + ' bytes';
+      sum.textContent = 'The filter is longer than ' + number(Number(box.dataset.most)) + ' bytes; shorten it';
       box.dataset.settled = field.value;
     }
 
@@ -484,7 +484,7 @@
       tell();
     }
 
-    // What there is for a filter that nothing fits.
+    // What to show for a filter that matches nothing.
     function nothing() {
       const p = $('none'), text = field.value, em = document.createElement('em');
       em.textContent = text;
@@ -510,7 +510,7 @@
       return a;
     }
 
-    // A screen reader is told what a filter has found when one has stopped typing.
+    // A screen reader hears what a filter has found once the person stops typing.
     let telling, told = sum.textContent;
     function tell() {
       clearTimeout(telling);
@@ -557,7 +557,7 @@
       });
       if (!list.length) {
         const li = document.createElement('li');
-        li.textContent = 'None of its ' + count(all[k], 'job') + ' fits the filter.';
+        li.textContent = 'None of its ' + count(all[k], 'job') + ' matches the filter.';
         items.push(li);
       }
       $('chunks-list').replaceChildren(...items);
@@ -567,7 +567,7 @@
       dialog.showModal();
     }
 
-    // ---- the matrix is one tab stop, with arrows inside ----
+    // ---- the matrix: one tab stop, arrow keys inside ----
 
     let current = null;
     const stops = (tr) => [...tr.querySelectorAll('input, .cell')].filter((e) => e.checkVisibility());
@@ -649,8 +649,8 @@
       leaving();
     }
 
-    // byHand is what the filter does not say: what was taken out of it, or all that stays,
-    // whichever is shorter.
+    // byHand is what the filter does not say: the labels that were taken out, or those that
+    // stay, whichever list is shorter.
     const byHand = () => {
       const gone = [], stays = [];
       for (let i = 0; i < n; i++) if (match[i] && !barred[i]) (out[i] ? gone : stays).push(data.labels[i]);
@@ -658,7 +658,7 @@
       return stays.length && stays.length < gone.length ? ['labels', stays.join('\n')] : ['out', gone.join('\n')];
     };
 
-    // What leaves this screen has the filter as it is now, and what was chosen by hand.
+    // Links and forms carry the current filter, and what was chosen by hand.
     function leaving() {
       $('choice').addEventListener('formdata', (e) => {
         e.formData.set('q', field.value);
@@ -676,7 +676,7 @@
         if (url.search.length > longest) {
           e.preventDefault();
           e.stopImmediatePropagation();
-          set($('taken').firstElementChild, 'Too many jobs are taken out by hand to copy the rest. Say it in the filter.');
+          set($('taken').firstElementChild, 'You took out too many jobs by hand to copy the rest. Use the filter instead.');
           return;
         }
         a.href = url.pathname + url.search;
@@ -694,7 +694,7 @@
     for (const line of lines) line.box.tabIndex = -1;
     update();
     stop(lines.find((line) => !line.gone)?.box);
-    const idle = () => { // the cells of rows that no filter has shown yet
+    const idle = () => { // fill the cells of rows that no filter has shown yet
       const end = performance.now() + slice;
       for (let r = 0; r < rows && performance.now() < end; r++) if (!filled[r]) fill(r);
       if (filled.includes(0)) requestAnimationFrame(idle); else box.dataset.ready = 'yes';

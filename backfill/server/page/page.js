@@ -1,13 +1,13 @@
-// What the page does beyond HTML: it takes changes from the server as they come, moves by
-// keys, asks before it acts by a key, and copies. Without it every screen says the same,
-// and every button works.
+// What the page does beyond HTML: it shows changes as the server sends them, moves by keys,
+// asks before a key acts, and copies. Without this script every screen says the same, and
+// every button works.
 (() => {
   'use strict';
   const $ = (id) => document.getElementById(id);
   const all = (query, from = document) => [...from.querySelectorAll(query)];
   const store = {
     get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
-    set: (key, value) => { try { localStorage.setItem(key, value); } catch { /* not kept, then */ } },
+    set: (key, value) => { try { localStorage.setItem(key, value); } catch { /* the browser stores nothing: do without */ } },
   };
   const clock = (time) => new Date(time).toISOString().slice(11, 16) + ' UTC';
 
@@ -31,10 +31,10 @@
     });
   }
 
-  // ---- parts of the screen, put in place of the old ones ----
+  // ---- new parts of the screen ----
 
-  // Elements stay where they are, and only what differs in them is changed: so whatever
-  // has the focus keeps it, an unfolded part stays unfolded, and nothing flickers.
+  // Elements are kept, and only what differs in them is changed. So the focus stays where it
+  // is, an unfolded part stays unfolded, and nothing flickers.
   function become(old, now) {
     if (old.nodeType !== now.nodeType || old.nodeName !== now.nodeName || old.id !== now.id) {
       old.replaceWith(now.cloneNode(true));
@@ -90,7 +90,7 @@
 
   const live = $('backfill');
   let stream, version, paused = false, over = false, lostAt = 0, tries = 0, timer, bannerTimer, silence;
-  let held = false; // rows came or went while somebody was in the grid
+  let held = false; // rows came or went while the focus or pointer was in the grid
 
   function connect() {
     clearTimeout(timer);
@@ -114,7 +114,7 @@
     stream = null;
   }
 
-  // A connection that says nothing for three heartbeats is gone, whatever it says itself.
+  // A connection that is silent for three heartbeats is broken, even if the browser calls it open.
   function alive() {
     clearTimeout(silence);
     silence = setTimeout(lost, 50000);
@@ -149,7 +149,7 @@
   function update(now) {
     const grid = $('grid');
     for (const part of now.parts) {
-      // Rows do not move under a pointer or the focus: they do when it has left.
+      // Rows do not move under the pointer or the focus, but once these have left the grid.
       if (part.id === 'grid' && busy(grid) && moves(grid, part.html)) { held = true; continue; }
       put(part);
     }
@@ -171,7 +171,7 @@
     else if (held && over && !busy($('grid'))) location.reload();
   }
 
-  // One sentence, at most every ten seconds, and only when it is another one.
+  // One sentence at most every ten seconds, and only when it differs from the last one.
   let said = '', saidAt = 0, sayTimer;
   function say(text) {
     clearTimeout(sayTimer);
@@ -213,9 +213,9 @@
     connect();
   }
 
-  // ---- the grid is one tab stop, with arrows inside ----
+  // ---- the grid: one tab stop, arrow keys inside ----
 
-  let current; // where Tab goes
+  let current; // the element that Tab reaches
 
   const rows = () => all('.grid tbody tr').filter((row) => row.querySelector('.go'));
   const stops = (row) => all('.go', row).filter((e) => e.checkVisibility());
@@ -343,9 +343,9 @@
       const answer = await fetch(link.href);
       if (!answer.ok) throw new Error(answer.statusText);
       await navigator.clipboard.writeText(await answer.text());
-      toast(link.dataset.copied || 'Copied: paste it into the bug.');
+      toast(link.dataset.copied || 'Copied; paste it into the bug.');
     } catch {
-      location.assign(link.href); // there it can be copied by hand
+      location.assign(link.href); // people can copy it by hand there
     }
   }
 
@@ -365,7 +365,7 @@
       const asks = e.submitter?.dataset.asks;
       if (asks && ask(asks)) e.preventDefault();
     });
-    // Empty fields say nothing, and make addresses long.
+    // Empty fields only make the address longer.
     for (const form of all('form[method="get"]')) {
       form.addEventListener('formdata', (e) => {
         for (const [name, value] of [...e.formData]) if (value === '') e.formData.delete(name);

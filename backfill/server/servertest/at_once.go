@@ -11,20 +11,21 @@ import (
 )
 
 const (
-	callers = 8  // of two opens of the store, at once
-	rounds  = 10 // of adding
-	shared  = 60 // records that all claim
+	callers = 8  // each of the two opened stores has this many
+	rounds  = 10 // rounds of adding
+	shared  = 60 // records that all callers claim
 )
 
-// atOnce: of many that add the same exactly one has added it; each record is held by one;
-// no save is lost; one of many that cancel is the first.
+// atOnce checks calls at the same time: of several that add the same record exactly one adds it,
+// each record is leased to one caller, no save is lost, and the first of several that cancel is
+// recorded.
 func (c *check) atOnce(ctx context.Context) {
 	c.addAtOnce(ctx)
 	c.claimAtOnce(ctx)
 	c.cancelAtOnce(ctx)
 }
 
-// together runs f for each caller, at the same time.
+// together runs f for each caller at the same time.
 func (c *check) together(f func(i int, s server.Store)) {
 	var all sync.WaitGroup
 	begin := make(chan struct{})
@@ -68,7 +69,8 @@ func (c *check) addAtOnce(ctx context.Context) {
 	c.clear(ctx)
 }
 
-// claimAtOnce lets all take what there is, one or three at a time, save it twice and end it.
+// claimAtOnce lets all callers claim what there is, one or three records at a time, save each twice
+// and end it.
 func (c *check) claimAtOnce(ctx context.Context) {
 	var ids []string
 	for range shared {
@@ -78,7 +80,7 @@ func (c *check) claimAtOnce(ctx context.Context) {
 	holders := map[string]string{}
 	c.together(func(i int, s server.Store) {
 		holder := "holder-" + strconv.Itoa(i)
-		for range 2 * shared { // a store that gives the same again and again comes to an end too
+		for range 2 * shared { // an end also for a store that gives out the same again and again
 			got, err := s.Claim(ctx, holder, long, 1+i%3)
 			if !c.wants(claiming(holder, long, 1+i%3), err, nil) || len(got) == 0 {
 				return
@@ -90,7 +92,7 @@ func (c *check) claimAtOnce(ctx context.Context) {
 				mu.Unlock()
 				if before != "" {
 					c.wrong(claiming(holder, long, 1+i%3), fmt.Sprintf("%q, which %s has", r.ID, before),
-						"what nobody has")
+						"a record that is not leased")
 				}
 				for _, state := range []server.State{server.Running, server.Running, server.Done} {
 					r.State = state
@@ -136,7 +138,7 @@ func (c *check) cancelAtOnce(ctx context.Context) {
 	got := c.read(ctx, r.ID)
 	if len(by) != 1 || !by[string(got.CancelledBy)] || got.CancelledBy == "" || got.Version != 2+saves.Load() {
 		c.wrong(fmt.Sprintf("Cancel(%q by many at once) during %d saves", r.ID, saves.Load()),
-			fmt.Sprintf("%d who cancelled it, in the end %q, version %d", len(by), got.CancelledBy, got.Version),
-			"the first of them, version %d", 2+saves.Load())
+			fmt.Sprintf("%d answers who cancelled it, finally %q, version %d", len(by), got.CancelledBy, got.Version),
+			"the first caller, version %d", 2+saves.Load())
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The calls of a store as reports write them: the method, and what it was called with
-// except for the context, such as
+// The calls of a store, as reports write them: the method, and its arguments without the context,
+// such as
 //
 //	Claim("holder", 1h0m0s, up to 5)
 
@@ -48,7 +48,8 @@ func cancelling(id, by string) string { return fmt.Sprintf("Cancel(%q by %q)", i
 
 func pruning(keep time.Duration) string { return fmt.Sprintf("Prune(%s)", keep) }
 
-// idsOf are the ids of records, in their order; of many how many they are.
+// idsOf lists the ids of records in their order; of many it gives the number, the first and the
+// last.
 func idsOf(ids []string) string {
 	const most = 8
 	if len(ids) > most {
@@ -57,7 +58,7 @@ func idsOf(ids []string) string {
 	return fmt.Sprintf("the ids %q", ids)
 }
 
-// wrong reports what a call returned that it should not have.
+// wrong reports that a call returned something that it should not have.
 func (c *check) wrong(called, returned, want string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,8 +66,8 @@ func (c *check) wrong(called, returned, want string, args ...any) {
 		fmt.Sprintf(want, args...)))
 }
 
-// wants checks the error of a call: none, or one that wraps want. It tells whether there
-// was none, and none was wanted.
+// wants checks the error of a call: none, or one that wraps want. It returns true if there was none
+// and none was wanted.
 func (c *check) wants(called string, err, want error) bool {
 	var typed *job.Error
 	switch {
@@ -80,7 +81,7 @@ func (c *check) wants(called string, err, want error) bool {
 	return err == nil && want == nil
 }
 
-// errorText is an error, or none.
+// errorText describes an error, or says that there is none.
 func errorText(err error) string {
 	if err == nil {
 		return "no error"

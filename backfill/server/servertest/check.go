@@ -1,6 +1,9 @@
-// Package servertest tells whether an implementation of server.Store keeps its contract.
-// Start with [CheckStore]. It is itself tested on the broken stores of [Mutants], each of
-// which it must catch.
+// Package servertest checks whether an implementation of server.Store keeps its contract. Start
+// with [CheckStore], which takes no *testing.T and returns what it finds:
+//
+//	err := servertest.CheckStore(ctx, func() (server.Store, error) { return NewMyStore(file) })
+//
+// The kit is itself tested on the broken stores of [Mutants], each of which it must catch.
 package servertest
 
 import (
@@ -16,11 +19,11 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// CheckStore returns every misbehaviour that it finds in a store, joined, one a line: the
-// name of the broken rule, what was called with what, what came back and what is wanted.
-// open opens the store, empty at first; what it returns later is the same store as another
-// process sees it, where there can be one. CheckStore waits for leases and lifetimes of
-// some milliseconds by the store's own clock, which must move.
+// CheckStore returns all misbehaviour that it finds in a store, joined, one finding a line: the
+// name of the broken rule, the call with its arguments, what it returned, and what it should have
+// returned. open opens the store, which must be empty the first time. Later calls of open return
+// the same store as another process would see it, where that is possible. CheckStore waits for
+// leases and lifetimes of some milliseconds by the store's own clock, so that clock must move.
 func CheckStore(ctx context.Context, open func() (server.Store, error)) error {
 	s, err := open()
 	if err != nil {
@@ -65,22 +68,22 @@ func CheckStore(ctx context.Context, open func() (server.Store, error)) error {
 
 type check struct {
 	s     server.Store
-	other server.Store // the same, as another process sees it
+	other server.Store // the same store, as another process sees it
 	open  func() (server.Store, error)
 	rule  string
-	n     int      // records that were made
-	ids   []string // of the rule
+	n     int      // number of records made
+	ids   []string // ids of the current rule's records
 
 	mu   sync.Mutex
 	errs []error
 }
 
 const (
-	short = 300 * time.Millisecond // a lease that is waited for
-	long  = time.Hour              // one that does not end while the check runs
+	short = 300 * time.Millisecond // a lease whose end is waited for
+	long  = time.Hour              // a lease that does not end during the check
 )
 
-// record is one with an id, a key, a project and a label of its own.
+// record returns a new record with an id, key, project and label of its own.
 func (c *check) record(state server.State) server.Record {
 	c.n++
 	id := fmt.Sprintf("id-%d", c.n)
@@ -98,7 +101,7 @@ func (c *check) record(state server.State) server.Record {
 	}
 }
 
-// rich is a record with something in every field.
+// rich returns a record with a value in every field.
 func (c *check) rich() server.Record {
 	r := c.record(server.Waiting)
 	at := time.Date(2026, 1, 5, 7, 8, 9, 123456000, time.UTC)
@@ -134,12 +137,12 @@ func (c *check) rich() server.Record {
 	return r
 }
 
-// added is a record that was just added: open ones to be claimed, by all.
+// added adds a record, which any caller can claim while it is open, and returns it.
 func (c *check) added(ctx context.Context, state server.State) server.Record {
 	return c.adds(ctx, c.record(state), long)
 }
 
-// adds is Add of a record that must be new.
+// adds calls Add with a record that must be new.
 func (c *check) adds(ctx context.Context, r server.Record, lifetime time.Duration) server.Record {
 	got, added, err := c.s.Add(ctx, r, lifetime)
 	if c.wants(adding(r, lifetime), err, nil) && (!added || got.ID != r.ID) {
@@ -148,7 +151,7 @@ func (c *check) adds(ctx context.Context, r server.Record, lifetime time.Duratio
 	return got
 }
 
-// meets adds a record that must meet the one that lives.
+// meets calls Add with a record for which the living one with id want must be returned.
 func (c *check) meets(ctx context.Context, r server.Record, want string) {
 	got, added, err := c.other.Add(ctx, r, long)
 	if c.wants(adding(r, long), err, nil) && (added || got.ID != want) {
@@ -160,13 +163,13 @@ func (c *check) meets(ctx context.Context, r server.Record, want string) {
 	}
 }
 
-// dead checks that a key stands for nothing.
+// dead checks that no record lives under a key.
 func (c *check) dead(ctx context.Context, key string) {
 	_, err := c.other.Living(ctx, key)
 	c.wants(living(key), err, job.ErrNotFound)
 }
 
-// claim claims, and checks that what it gets has these ids, in their order.
+// claim claims records, and checks that it gets these ids in this order.
 func (c *check) claim(ctx context.Context, holder string, lease time.Duration, n int, want ...string) []server.Record {
 	got, err := c.s.Claim(ctx, holder, lease, n)
 	called := claiming(holder, lease, n)
@@ -181,7 +184,7 @@ func (c *check) claim(ctx context.Context, holder string, lease time.Duration, n
 	return got
 }
 
-// held adds one, and claims it.
+// held adds a record and claims it.
 func (c *check) held(ctx context.Context, lease time.Duration) server.Record {
 	const holder = "holder"
 	r := c.added(ctx, server.Waiting)
@@ -197,14 +200,14 @@ func (c *check) saves(ctx context.Context, r server.Record, holder string) serve
 	return got
 }
 
-// read is what the store has of an id, as another process sees it.
+// read returns a record as another process sees it.
 func (c *check) read(ctx context.Context, id string) server.Record {
 	r, err := c.other.Get(ctx, id)
 	c.wants(getting(id), err, nil)
 	return r
 }
 
-// stays checks that a record is in the store as it is here.
+// stays checks that the stored record equals want.
 func (c *check) stays(ctx context.Context, after string, want server.Record) {
 	if got := c.read(ctx, want.ID); text(got) != text(want) {
 		c.wrong(getting(want.ID)+" after "+after, text(got), "%s", text(want))
@@ -217,7 +220,7 @@ func (c *check) now(ctx context.Context) time.Time {
 	return now
 }
 
-// pass waits until so long has passed by the store's clock.
+// pass waits until d has passed by the store's clock.
 func (c *check) pass(ctx context.Context, d time.Duration) {
 	start := c.now(ctx)
 	for range 20_000 {
@@ -235,10 +238,10 @@ func (c *check) pass(ctx context.Context, d time.Duration) {
 			return
 		}
 	}
-	c.wrong("Now()", "the same again and again", "a clock that moves")
+	c.wrong("Now()", "the same time again and again", "a clock that moves")
 }
 
-// clear ends what a rule has left open, so that the next one claims its own only.
+// clear ends what a rule has left open, so that the next rule claims only its own records.
 func (c *check) clear(ctx context.Context) {
 	for _, id := range c.ids {
 		r, err := c.s.Get(ctx, id)
@@ -255,13 +258,13 @@ func (c *check) clear(ctx context.Context) {
 	c.ids = nil
 }
 
-// heldBy claims what is free, for nobody but clear.
+// heldBy claims what is not leased, and returns the holder's name.
 func (c *check) heldBy(ctx context.Context) string {
-	_, _ = c.s.Claim(ctx, "clear", long, 1000) // what fails here fails in the rules too
+	_, _ = c.s.Claim(ctx, "clear", long, 1000) // an error here shows up in the rules too
 	return "clear"
 }
 
-// text is a record in full.
+// text is a record with all its fields.
 func text(r server.Record) string {
 	b, err := json.Marshal(struct {
 		Backfill server.Backfill

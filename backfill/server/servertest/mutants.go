@@ -11,15 +11,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Mutant is a store that breaks one rule, and the name of the rule by which CheckStore
-// reports it.
+// Mutant is a store that breaks one rule. Rule is the name under which CheckStore must report it.
 type Mutant struct {
 	Name string
 	Rule string
 	Wrap func(server.Store) server.Store
 }
 
-// Mutants are stores that break the contract, each in one way, made of one that keeps it.
+// Mutants returns stores that each break the contract in one way. They are made from one that keeps
+// it.
 func Mutants() []Mutant {
 	with := func(set func(*wrapped)) func(server.Store) server.Store {
 		return func(s server.Store) server.Store {
@@ -93,7 +93,7 @@ type (
 	cancelFunc = func(ctx context.Context, s server.Store, id, by string) (server.Record, error)
 )
 
-// wrapped is a store with other methods where they are set.
+// wrapped is a store with some of its methods replaced.
 type wrapped struct {
 	server.Store
 	add    addFunc
@@ -185,7 +185,7 @@ func noScopes(ctx context.Context, s server.Store, r server.Record, d time.Durat
 	return s.Add(ctx, r, d)
 }
 
-// sharing returns the same value to all who get it.
+// sharing returns the same value to all callers.
 type sharing struct {
 	server.Store
 	mu   sync.Mutex
@@ -215,7 +215,7 @@ func emptyKey(ctx context.Context, s server.Store, r server.Record, d time.Durat
 	return s.Add(ctx, r, d)
 }
 
-// refusedLive returns a refused one to whoever asks for the same.
+// refusedLive treats a refused record as living.
 func refusedLive(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool, error) {
 	const all = 500
 	list, err := s.List(ctx, server.Query{Limit: all, States: []server.State{server.Refused}})
@@ -311,7 +311,7 @@ func endlessLeases(ctx context.Context, s server.Store, holder string, _ time.Du
 	return s.Claim(ctx, holder, long, n)
 }
 
-// heldByTwo gives, now and then, what another one was given just before.
+// heldByTwo sometimes gives a record out that another caller has just claimed.
 type heldByTwo struct {
 	server.Store
 	mu   sync.Mutex
@@ -353,7 +353,7 @@ func sameVersion(ctx context.Context, s server.Store, r server.Record, holder st
 	return out, err
 }
 
-// anyHolder writes whoever saves.
+// anyHolder lets any holder save.
 func anyHolder(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	out, err := s.Save(ctx, r, holder)
 	if !errors.Is(err, server.ErrLost) {
@@ -393,7 +393,7 @@ func failedAsDone(ctx context.Context, s server.Store, r server.Record, holder s
 	return s.Save(ctx, r, holder)
 }
 
-// anyRelease releases whoever has it.
+// anyRelease lets any holder release.
 type anyRelease struct{ server.Store }
 
 func (a *anyRelease) Release(ctx context.Context, id, _ string) error {
@@ -457,7 +457,7 @@ func anyContext(ctx context.Context, s server.Store, r server.Record, holder str
 	return s.Save(context.WithoutCancel(ctx), r, holder)
 }
 
-// racing looks first and writes then, which is not one step.
+// racing checks first and writes then, in two steps.
 type racing struct{ server.Store }
 
 func (g *racing) Add(ctx context.Context, r server.Record, d time.Duration) (server.Record, bool, error) {
@@ -469,7 +469,7 @@ func (g *racing) Add(ctx context.Context, r server.Record, d time.Duration) (ser
 	return out, added || err == nil, err
 }
 
-// leaky loses each ninth save of one that goes on, and says that it was written.
+// leaky loses every ninth save of an open record, and returns success.
 type leaky struct {
 	server.Store
 	mu sync.Mutex

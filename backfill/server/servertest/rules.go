@@ -36,7 +36,7 @@ func (c *check) clock(ctx context.Context) {
 	}
 }
 
-// A new record has version 1 and the store's times, whatever the caller says.
+// A new record has version 1 and the store's times, whatever the caller has set.
 func (c *check) add(ctx context.Context) {
 	for _, state := range server.States() {
 		r := c.record(state)
@@ -48,7 +48,7 @@ func (c *check) add(ctx context.Context) {
 		called := adding(r, long)
 		if got.Version != 1 || got.CancelledBy != "" {
 			c.wrong(called, fmt.Sprintf("version %d, cancelled by %q", got.Version, got.CancelledBy),
-				"version 1, cancelled by nobody")
+				"version 1, not cancelled")
 		}
 		if got.Created.Before(before) || got.Created.After(after) || !got.Updated.Equal(got.Created) ||
 			got.Created.Location() != time.UTC {
@@ -56,7 +56,7 @@ func (c *check) add(ctx context.Context) {
 				"both between %s and %s, in UTC", before, after)
 		}
 		if state.Open() != (got.Ended == nil) || got.Ended != nil && !got.Ended.Equal(got.Created) {
-			c.wrong(called, fmt.Sprintf("ended %v", got.Ended), "an end, now, where it is not open")
+			c.wrong(called, fmt.Sprintf("ended %v", got.Ended), "an end, which is now, because it is not open")
 		}
 		c.stays(ctx, called, got)
 	}
@@ -64,13 +64,13 @@ func (c *check) add(ctx context.Context) {
 	first := c.adds(ctx, r, long)
 	r.Key, r.Answer = r.Key+"/b", "another"
 	if _, added, err := c.s.Add(ctx, r, long); err == nil || added {
-		c.wrong(adding(r, long), fmt.Sprintf("%t and no error", added), "an error: there is one with this id")
+		c.wrong(adding(r, long), fmt.Sprintf("%t and no error", added), "an error, because this id exists")
 	}
 	c.stays(ctx, adding(r, long), first)
 	c.dead(ctx, r.Key)
 }
 
-// What is written is what was given, and is nobody's who changes it afterwards.
+// The store keeps a copy of what it was given, and returns copies.
 func (c *check) kept(ctx context.Context) {
 	r := c.rich()
 	want := r
@@ -98,8 +98,7 @@ func (c *check) kept(ctx context.Context) {
 	c.unreadable(ctx)
 }
 
-// unreadable: what could not be read again is not written, as it would be in the way of
-// all others.
+// A record that cannot be read again must not be stored, because it would make every list fail.
 func (c *check) unreadable(ctx context.Context) {
 	broken := trigger.Plan{Steps: []trigger.Step{{Key: "k", Action: "no such action", Count: -1}}}
 	r := c.record(server.Waiting)
@@ -149,7 +148,7 @@ func (c *check) key(ctx context.Context) {
 	c.dead(ctx, "")
 }
 
-// What has ended lives for as long as was said when it was added; what is open for ever.
+// A record that has ended lives for the lifetime given to Add; an open one lives until it ends.
 func (c *check) lifetime(ctx context.Context) {
 	open, over, now := c.record(server.Running), c.record(server.Done), c.record(server.Planned)
 	c.adds(ctx, open, short)
@@ -165,7 +164,7 @@ func (c *check) lifetime(ctx context.Context) {
 		again.Key = r.Key
 		c.adds(ctx, again, long)
 	}
-	r := c.record(server.Waiting) // what is saved as done lives from its beginning on
+	r := c.record(server.Waiting) // its lifetime counts from when it was added
 	c.adds(ctx, r, short)
 	c.heldBy(ctx)
 	r.State = server.Done
@@ -213,7 +212,7 @@ func (c *check) list(ctx context.Context) {
 	} {
 		c.lists(ctx, l.q, l.want)
 	}
-	c.heldBy(ctx) // who has it does not matter
+	c.heldBy(ctx) // it does not matter who holds it
 	c.lists(ctx, server.Query{Project: "list-b"}, pick(3, 1))
 	got, err := c.s.List(ctx, server.Query{Project: "list-a", Limit: 1})
 	if c.wants(listing(server.Query{Project: "list-a", Limit: 1}), err, nil) && len(got) == 1 {
@@ -221,7 +220,7 @@ func (c *check) list(ctx context.Context) {
 	}
 }
 
-// lists checks what a list has, in its order.
+// lists checks what a query returns, and the order.
 func (c *check) lists(ctx context.Context, q server.Query, want []string) {
 	got, err := c.other.List(ctx, q)
 	var ids []string
@@ -233,7 +232,7 @@ func (c *check) lists(ctx context.Context, q server.Query, want []string) {
 	}
 }
 
-// A list without a limit has 50, and no list more than 500.
+// A list without a limit has at most 50 records, and no list more than 500.
 func (c *check) page(ctx context.Context) {
 	const there = 510
 	var ids []string
@@ -292,7 +291,7 @@ func (c *check) claims(ctx context.Context) {
 	}
 }
 
-// A lease ends: another can claim then, and whoever had it has lost it.
+// When a lease has ended another holder can claim, and the first one has lost the record.
 func (c *check) lease(ctx context.Context) {
 	r := c.held(ctx, short)
 	c.pass(ctx, short)
@@ -302,18 +301,18 @@ func (c *check) lease(ctx context.Context) {
 	got, err := c.s.Save(ctx, lost, "holder")
 	c.wants(saving(lost, "holder"), err, server.ErrLost)
 	if got.ID != "" {
-		c.wrong(saving(lost, "holder"), "a record", "none with an error")
+		c.wrong(saving(lost, "holder"), "a record", "no record together with an error")
 	}
 	_, err = c.s.Renew(ctx, r.ID, "holder", long)
 	c.wants(renewing(r.ID, "holder", long), err, server.ErrLost)
 	c.wants(releasing(r.ID, "holder"), c.s.Release(ctx, r.ID, "holder"), nil)
 	c.claim(ctx, "third", long, 5)
-	c.stays(ctx, saving(lost, "holder")+" of one that another has", r)
+	c.stays(ctx, saving(lost, "holder")+", which is leased to another", r)
 	ended := lost
 	ended.State = server.Failed
 	_, err = c.s.Save(ctx, ended, "holder")
 	c.wants(saving(ended, "holder"), err, server.ErrLost)
-	c.stays(ctx, saving(ended, "holder")+" of one that another has", r)
+	c.stays(ctx, saving(ended, "holder")+", which is leased to another", r)
 	again := c.record(server.Waiting)
 	again.Key = r.Key
 	c.meets(ctx, again, r.ID)
@@ -324,20 +323,20 @@ func (c *check) renew(ctx context.Context) {
 	r := c.held(ctx, short)
 	by, err := c.s.Renew(ctx, r.ID, "holder", long)
 	if c.wants(renewing(r.ID, "holder", long), err, nil) && by != "" {
-		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), "nobody")
+		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), "not cancelled")
 	}
 	c.pass(ctx, short)
 	c.claim(ctx, "other", long, 5)
 	c.stays(ctx, renewing(r.ID, "holder", long), r)
 	_, err = c.s.Renew(ctx, r.ID, "other", long)
 	c.wants(renewing(r.ID, "other", long), err, server.ErrLost)
-	_, err = c.s.Renew(ctx, r.ID, "holder", short) // from now on
+	_, err = c.s.Renew(ctx, r.ID, "holder", short) // from this moment
 	c.wants(renewing(r.ID, "holder", short), err, nil)
 	c.pass(ctx, short)
 	c.claim(ctx, "other", long, 5, r.ID)
 }
 
-// A save is a new version, and the lease goes on. What the store knows better stays.
+// A save makes a new version and keeps the lease. What the store knows better stays.
 func (c *check) save(ctx context.Context) {
 	r := c.held(ctx, long)
 	full := c.rich()
@@ -371,12 +370,12 @@ func (c *check) save(ctx context.Context) {
 	free := c.added(ctx, server.Waiting)
 	for _, holder := range []string{"holder", ""} {
 		_, err = c.s.Save(ctx, free, holder)
-		c.wants(saving(free, holder)+" of one that nobody has", err, server.ErrLost)
+		c.wants(saving(free, holder)+", which is not leased", err, server.ErrLost)
 	}
 	c.stays(ctx, saving(free, "holder"), free)
 }
 
-// What has ended is given back, has its end, and is not claimed again.
+// A record that has ended loses its lease, has its end, and cannot be claimed again.
 func (c *check) end(ctx context.Context) {
 	for _, state := range server.States() {
 		if state.Open() {
@@ -406,7 +405,7 @@ func (c *check) end(ctx context.Context) {
 	}
 }
 
-// What ends without being of use frees its key at once; what ends well keeps it.
+// A record that ended without an answer frees its key at once; one that ended well keeps it.
 func (c *check) freed(ctx context.Context) {
 	for _, state := range server.States() {
 		if state.Open() {
@@ -443,7 +442,7 @@ func (c *check) release(ctx context.Context) {
 	c.claim(ctx, "holder", long, 5)
 }
 
-// Whoever asks first for the end of one has asked; it goes on until its holder ends it.
+// The first caller who cancels is recorded. The record stays open until its holder ends it.
 func (c *check) cancel(ctx context.Context) {
 	r := c.held(ctx, long)
 	c.pass(ctx, time.Millisecond)
@@ -451,7 +450,7 @@ func (c *check) cancel(ctx context.Context) {
 	called := cancelling(r.ID, "hazel")
 	if c.wants(called, err, nil) && (got.CancelledBy != "hazel" || got.Version != 2 || got.State != r.State ||
 		got.Ended != nil || !got.Updated.After(r.Updated)) {
-		c.wrong(called, text(got), "%q cancelled by hazel, version 2, updated, and as it was else", r.ID)
+		c.wrong(called, text(got), "%q cancelled by hazel, version 2, updated, otherwise unchanged", r.ID)
 	}
 	c.stays(ctx, called, got)
 	again, err := c.s.Cancel(ctx, r.ID, "rowan")
@@ -463,7 +462,7 @@ func (c *check) cancel(ctx context.Context) {
 		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), `"hazel"`)
 	}
 	c.claim(ctx, "other", long, 5)
-	r.CancelledBy = "" // the holder does not know it yet
+	r.CancelledBy = "" // the holder does not know of it yet
 	saved := c.saves(ctx, r, "holder")
 	if saved.CancelledBy != "hazel" || saved.Version != 3 {
 		c.wrong(saving(r, "holder")+" after "+called, text(saved), "cancelled by hazel, version 3")
@@ -483,27 +482,27 @@ func (c *check) cancel(ctx context.Context) {
 	_, err = c.s.Cancel(ctx, free.ID, "rowan")
 	c.wants(cancelling(free.ID, "rowan"), err, nil)
 	if got := c.claim(ctx, "holder", long, 5, free.ID); len(got) == 1 && got[0].CancelledBy != "rowan" {
-		c.wrong(claiming("holder", long, 5), text(got[0]), "one that rowan has cancelled")
+		c.wrong(claiming("holder", long, 5), text(got[0]), "the record that rowan cancelled")
 	}
 }
 
-// What ended long ago is forgotten, with its key; nothing else is.
+// A record that ended long ago is deleted with its key, and nothing else is.
 func (c *check) prune(ctx context.Context) {
 	var old, open, young server.Record
 	var keep time.Duration
-	for gap := time.Second; ; gap *= 4 { // what the machine does not take between two calls
+	for gap := time.Second; ; gap *= 4 { // longer than what the machine needs between two calls
 		old, open = c.added(ctx, server.Done), c.added(ctx, server.Waiting)
 		c.pass(ctx, 2*gap)
 		young = c.added(ctx, server.Failed)
 		n, err := c.s.Prune(ctx, long)
 		if c.wants(pruning(long), err, nil) && n != 0 {
-			c.wrong(pruning(long), strconv.Itoa(n), "0: all are younger")
+			c.wrong(pruning(long), strconv.Itoa(n), "0, because all are younger")
 		}
 		began := c.now(ctx)
 		keep = began.Sub(young.Created) + gap
 		n, err = c.s.Prune(ctx, keep)
 		if c.now(ctx).Sub(began) >= gap && gap < time.Minute {
-			continue // the young one may have become old meanwhile
+			continue // the young record may have become too old meanwhile
 		}
 		if c.wants(pruning(keep), err, nil) && n < 1 {
 			c.wrong(pruning(keep), strconv.Itoa(n), "1 or more")
@@ -543,7 +542,7 @@ func (c *check) unknown(ctx context.Context) {
 	c.wants(releasing(id, "holder"), c.s.Release(ctx, id, "holder"), nil)
 }
 
-// A context that is done gives its error, and nothing is written.
+// A call with a done context returns the context's error and writes nothing.
 func (c *check) doneContext(ctx context.Context) {
 	held, free := c.held(ctx, long), c.added(ctx, server.Waiting)
 	done, stop := context.WithCancel(ctx)

@@ -271,7 +271,7 @@ func allowed(may []string, room string) bool {
 // flag to all of them.
 const Flags = Module + "/internal/testing/flags"
 
-// CheckFlags returns a line for each room with tests of which none imports Flags.
+// CheckFlags returns a line for each room whose tests do not import Flags.
 func CheckFlags(files []File) []string {
 	has := map[string]bool{}
 	for _, f := range files {
@@ -302,20 +302,11 @@ func CheckTop(names []string) []string {
 // Read reads the imports of every Go file under root.
 func Read(root string) ([]File, error) {
 	var out []File
-	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case e.IsDir() && name != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata"):
-			return filepath.SkipDir
-		case e.IsDir() || !strings.HasSuffix(name, ".go"):
+	err := walk(root, func(name, rel string) error {
+		if !strings.HasSuffix(name, ".go") {
 			return nil
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
 		if err != nil {
 			return err
 		}
@@ -327,10 +318,30 @@ func Read(root string) ([]File, error) {
 			}
 			imports[p] = true
 		}
-		out = append(out, File{filepath.ToSlash(rel), slices.Sorted(maps.Keys(imports))})
+		out = append(out, File{rel, slices.Sorted(maps.Keys(imports))})
 		return nil
 	})
 	return out, err
+}
+
+// walk calls do for each file under root with its name and its path from the root, in
+// lexical order. Folders that begin with a dot, and those named testdata, are left out.
+func walk(root string, do func(name, rel string) error) error {
+	return filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && name != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata"):
+			return filepath.SkipDir
+		case e.IsDir():
+			return nil
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		return do(name, filepath.ToSlash(rel))
+	})
 }
 
 // ReadTop are the names at the top of the tree.

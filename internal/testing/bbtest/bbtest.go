@@ -122,7 +122,7 @@ const (
 	Retrying = "retrying job"                     // the first run of a revision ends as retry
 	Broken   = "broken: exception"                // ends as exception
 	Warning  = "warning job"                      // as Passing, with warnings; of a master with Options.More
-	Spawner  = "spawner"                          // builds what its virtual builder is asked for
+	Spawner  = "spawner"                          // builds what its virtual builder is told to
 	Virtual  = "virtual/py3"                      // as Flipping, by Spawner for each push
 	Twofold  = "of two codebases"                 // as Flipping, by the revision of codebase lib
 	Newest   = "of the newest revision"           // says that it found what is in the file "head"

@@ -88,7 +88,7 @@ func DoubleOf(t testing.TB, file string) *Double {
 	return d
 }
 
-// Asked returns what was asked for since it was called last.
+// Asked returns the requests since its last call.
 func (d *Double) Asked() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

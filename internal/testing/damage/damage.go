@@ -1,12 +1,10 @@
-// Package damage harms recorded answers in every way that a service, a proxy, a
-// network or a disk harms them, and asks what was made of them. Start with [Case]
-// and [Run].
+// Package damage damages recorded answers in every way that a service, a proxy, a network or a
+// disk does, and checks what a reader makes of them. Start with [Case] and [Run].
 //
-// What is made of a damaged answer is one of four things. It is caught: an error
-// that names the source and the place. It is harmless: the same result as without
-// the damage. Nobody could tell: a case says why, for example because another
-// answer of the service is just so. Everything else is wrong: a result that moved
-// without an error.
+// There are four outcomes. Caught: an error that names the source and the place. Harmless: the
+// same result as without the damage. Undetectable: the case says why, for example because
+// another valid answer of the service looks the same. Everything else is wrong: the result
+// changed without an error.
 package damage
 
 import (

@@ -28,7 +28,7 @@ type Case struct {
 	// last good push. It must be the same each time, and start from nothing:
 	// no cache holds what an earlier text said.
 	Result func(text []byte) (string, error)
-	// Untold says why nobody could tell that the text is damaged: another answer
+	// Untold says why the damage cannot be detected: another answer
 	// of the service may be just so. Empty where one could. It is asked about
 	// results that moved.
 	Untold func(d Damage, result string) string

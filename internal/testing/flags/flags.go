@@ -1,4 +1,4 @@
-// Package flags has the flags of recording cassettes anew. Each test binary of the
+// Package flags has the flags for recording cassettes again. Each test binary of the
 // project imports it, so that one command can record all of them:
 //
 //	go test ./... -record -run Cassette
@@ -8,8 +8,8 @@ package flags
 
 import "flag"
 
-// Record says to record the cassettes anew before they are played.
-var Record = flag.Bool("record", false, "record the cassettes anew, before they are played")
+// Record says to record the cassettes again before they are played back.
+var Record = flag.Bool("record", false, "record the cassettes again before they are played back")
 
 // Where to record from, as in mozci's own flags. Without a URL a source is recorded from
 // a real service that the test starts, or else from a double of it.

@@ -175,7 +175,7 @@ func (f *Forest) Advance(to string, n int, from ...string) {
 }
 
 // Adopt commits on top of another repository's head, merges that, and pushes
-// once: what is merged is nobody's head, and holds another repository's.
+// once: the merged changeset is no repository's head, but contains another one's.
 func (f *Forest) Adopt(to, from string, n int) {
 	work := f.commit(f.heads[from], to, n)
 	if f.isAncestor(f.heads[to], work) {

@@ -78,7 +78,7 @@ func (s *Server) Add(path string, id int64, p Push) {
 	s.repos[path][id] = p
 }
 
-// Reset empties a repository, as when it is made anew.
+// Reset empties a repository, as if it were deleted and made again.
 func (s *Server) Reset(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ids, err = seen.query(r.URL.Query())
 	}
 	switch {
-	case err != nil && err.status == http.StatusInternalServerError: // a traceback, of which this is left
+	case err != nil && err.status == http.StatusInternalServerError: // all that is left of a traceback
 		w.Header()["Content-Type"] = nil
 		w.WriteHeader(err.status)
 		_, _ = fmt.Fprint(w, err.text)

@@ -23,7 +23,7 @@ type Server struct {
 	requests []string
 }
 
-// Requests are the paths that were asked for.
+// Requests are the paths of the requests.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

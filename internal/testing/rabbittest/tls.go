@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// certificate is one that nobody else has signed.
+// certificate is self-signed.
 type certificate struct{ parsed *x509.Certificate }
 
 // Roots is what trusts the broker's certificate, which is made out to localhost and

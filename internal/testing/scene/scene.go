@@ -1,6 +1,6 @@
 // Package scene records what tests read of a service, and plays it back as regression
 // tests: start from a [Set] and its Test. With the flag -record the cassettes are
-// recorded anew, and it says how the form of the answers has changed.
+// recorded again, and it reports how the form of the answers has changed.
 package scene
 
 import (
@@ -66,7 +66,7 @@ func (s Set) Test(t *testing.T) {
 	s.Replay(t, s.Dir)
 }
 
-// record records the cassettes anew, and fails where the answers have another form than
+// record records the cassettes again, and fails where the answers have another form than
 // before, with what is different: go test shows nothing of a test that passes.
 func (s Set) record(t *testing.T) {
 	t.Helper()
@@ -74,7 +74,7 @@ func (s Set) record(t *testing.T) {
 	s.Record(t, s.Dir)
 	diff := Compare(before, s.exchanges(s.Dir), s.Keyed...)
 	if len(before) > 0 && len(diff) > 0 {
-		t.Errorf("%s is recorded anew, and answers have another form than before; look at them, then run it again:\n%s",
+		t.Errorf("%s was recorded again, and answers have another form than before; check them, then run again:\n%s",
 			s.Dir, strings.Join(diff, "\n"))
 	}
 }

@@ -109,7 +109,7 @@ func (s *Server) create(c *call, id string) {
 	if !c.decode(&d) || !s.may(c, "queue:create-task:low:gecko-t/linux") {
 		return
 	}
-	if t := s.tasks[id]; t != nil && reflect.DeepEqual(t.given, d) { // it is asked for once more
+	if t := s.tasks[id]; t != nil && reflect.DeepEqual(t.given, d) { // the same request again
 		answer(c.w, http.StatusOK, Object{"status": s.status(t)})
 		return
 	} else if t != nil {

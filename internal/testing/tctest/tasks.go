@@ -44,7 +44,7 @@ func (s *Server) add(id, group string, definition Object, scheduled bool) *Task 
 }
 
 // Defined is the definition of a task of a group as a queue has it: what is given, and
-// the queue's defaults. A task that nobody named is named "a task".
+// the queue's defaults. A task without a name is named "a task".
 func Defined(group string, given Object) Object {
 	d := Object{
 		"taskGroupId": group, "schedulerId": "gecko-level-3", "projectId": "none", "taskQueueId": "gecko-t/linux",
@@ -219,7 +219,7 @@ func nameOf(d Object) string {
 	return name
 }
 
-// now is the deployment's time: nobody's tests depend on it.
+// now is the deployment's time. No test depends on it.
 func now() string { return stamp(time.Now()) }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

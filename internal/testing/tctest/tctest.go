@@ -42,7 +42,7 @@ type Server struct {
 	Fault func() Fault
 	// Act says how an action task goes that Settle carries out; nil for well.
 	Act func(action string) Ending
-	// NoFires says that nobody may list the latest fires of a hook.
+	// NoFires says that listing the latest fires of a hook is denied.
 	NoFires bool
 	// Old says that the deployment has neither batch calls nor artifact-content.
 	Old bool
@@ -93,7 +93,7 @@ func (s *Server) Clear() {
 	clear(s.fires)
 }
 
-// Requests are the methods and paths that were asked for, and forgets them.
+// Requests returns the methods and paths of the requests so far, and forgets them.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

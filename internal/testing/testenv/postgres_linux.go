@@ -28,7 +28,7 @@ type Database struct {
 	server   *exec.Cmd
 }
 
-// StartPostgres is Postgres for who wants to restart the server.
+// StartPostgres is Postgres for tests that restart the server.
 func StartPostgres(t testing.TB) *Database {
 	t.Helper()
 	bin := postgresBin(t)

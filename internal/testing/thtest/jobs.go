@@ -29,7 +29,7 @@ func (s *Server) jobList(q url.Values) (int, any) {
 		}
 		found = append(found, j)
 	}
-	if q.Get("push_id__in") != "" { // nobody may rely on the order of the pushes
+	if q.Get("push_id__in") != "" { // a client must not rely on the order of the pushes
 		slices.SortStableFunc(found, func(a, b Object) int { return cmp.Compare(scattered(a), scattered(b)) })
 	}
 	offset := number(q.Get("offset"))

@@ -22,8 +22,8 @@ type Object = map[string]any
 // Server serves one project; it is an http.Handler.
 type Server struct {
 	Project string
-	// Repositories is the table of repositories, of which each needs a name;
-	// without one the server answers 404, as nobody asks it in most tests.
+	// Repositories is the table of repositories; each needs a name. Without a table the
+	// server answers 404: most tests do not need it.
 	Repositories []Object
 	// Ignores are names of parameters that the server does not know: it ignores them
 	// silently, as the real one does with those that an old or a new version lacks.
@@ -75,7 +75,7 @@ func (s *Server) AddPush(p Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Newest first; of one second the smallest id: the real server promises no
-	// order there, and nobody may rely on one.
+	// order there, and a client must not rely on one.
 	i, _ := slices.BinarySearchFunc(s.pushes, p, func(a, b Object) int {
 		byTime := cmp.Compare(number(b["push_timestamp"]), number(a["push_timestamp"]))
 		return cmp.Or(byTime, cmp.Compare(number(a["id"]), number(b["id"])))
@@ -129,7 +129,7 @@ func (s *Server) Classify(id, classification int) {
 	}
 }
 
-// Requests are the paths and parameters that were asked for.
+// Requests are the paths and parameters of the requests.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -61,7 +61,7 @@ func wholeRepositories(list []Object) []Object {
 	return out
 }
 
-// filled is an object with what else there is to say of one.
+// filled is an object with all its other members filled in.
 func filled(o, rest Object) Object {
 	out := maps.Clone(rest)
 	maps.Copy(out, o)
