@@ -33,7 +33,7 @@ func (a *app) failuresReport(name string, run job.Job, r *joblog.Report, placer 
 			}
 		}
 		out.rows = append(out.rows, []line{
-			named(f.Test, f.Group), named(f.Status), named(f.Expected), {own(f.Kind)}, where,
+			quotedCell(f.Test, f.Group), quotedCell(f.Status), quotedCell(f.Expected), {own(f.Kind)}, where,
 		})
 		if text := saidOf(f, lines[f.Line]); len(said) == 0 || said[len(said)-1] != text {
 			said = append(said, text)
@@ -46,8 +46,8 @@ func (a *app) failuresReport(name string, run job.Job, r *joblog.Report, placer 
 	return append(d, notesOf(r))
 }
 
-// named is the first of some names that is there, as a cell.
-func named(names ...string) line {
+// quotedCell is the first of some names that is there, as a cell.
+func quotedCell(names ...string) line {
 	for _, n := range names {
 		if n != "" {
 			return line{code(n)}
