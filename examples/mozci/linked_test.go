@@ -287,6 +287,10 @@ func TestLinkedFlags(t *testing.T) { //nolint:funlen // it is a table
 			"jobs {T} --rev 00000ABC0004 --repo integration/autoland",
 			"label={L} repo=integration/autoland rev=00000ABC0004",
 		},
+		{
+			"backfill '{th}/jobs?repo=autoland&fromchange={A}&tochange={X}&selectedTaskRun={P}.0'",
+			"label={L} repo=autoland rev={A}", // the run's push, not the newest one
+		},
 		{"backfill {T} --rev tip", "label={L} repo=autoland rev=tip"},
 		{"jobs {hg}/mozilla-central/rev/tip", "repo=mozilla-central rev=tip"},
 		{"trigger '{th}/jobs?repo=autoland&fromchange={B}' --label a", "ci=treeherder from-rev={B} label=a repo=autoland " +
