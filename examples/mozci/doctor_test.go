@@ -191,7 +191,7 @@ var ill = map[string]struct {
 		"Reading does not work",
 	}},
 	"a torn certificate": {func(p *patient) { p.sign("me", "secret", `{"version":1`) }, nil, 1, []string{
-		"the certificate is not the JSON of one of version 1",
+		"the certificate is not JSON of a certificate of version 1",
 	}},
 	"credentials that end soon": {func(p *patient) {
 		token, cert := p.tc.Temporary("me", "me", hours(1)/2, "*")
@@ -219,7 +219,7 @@ var ill = map[string]struct {
 		}
 	}, nil, 0, []string{"to fix: set this machine's clock: it is 3m", "behind the deployment's", "Reading works."}},
 	"a project that is not there": {func(*patient) {}, []string{"--project", "elsewhere"}, 1, []string{
-		"✕ taskcluster", "no decision task of it is in the index", "gecko.v2.elsewhere.latest.taskgraph.decision",
+		"✕ taskcluster", "the index has no decision task for it", "gecko.v2.elsewhere.latest.taskgraph.decision",
 		"to fix: name the project as Taskcluster does with --project", "no tasks of the project were found",
 	}},
 	"a repository that is not there": {func(*patient) {}, []string{"--repo", "autolamb"}, 1, []string{
