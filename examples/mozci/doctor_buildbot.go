@@ -50,7 +50,7 @@ func buildbotVersion(about buildbot.About) string {
 
 func signedIn(as string) string {
 	if as == "" {
-		return "nobody is signed in"
+		return "no one is signed in"
 	}
 	return "signed in as " + as
 }
@@ -86,13 +86,13 @@ func (e examined) mayForce(about buildbot.About) examined {
 	anonymous := about.User == ""
 	switch {
 	case about.Denied != nil && anonymous:
-		e.acting.why = "nobody is signed in"
+		e.acting.why = "no one is signed in"
 	case about.Denied != nil:
 		e.acting.why = about.User + " may not force builds"
 		e.fixes = append(e.fixes, "ask the master's administrator to let "+about.User+
 			" force builds, or sign in as somebody who may; see mozci help credentials")
 	case anonymous && about.Auth != "NoAuth":
-		e.acting.perhaps, e.acting.why = true, "nobody is signed in"
+		e.acting.perhaps, e.acting.why = true, "no one is signed in"
 	default:
 		e.acting.works = true
 	}

@@ -36,7 +36,7 @@ const (
 	config  = "GET /config"
 )
 
-const nobody, sheriff = "nobody is signed in", "signed in as sheriff"
+const nobody, sheriff = "no one is signed in", "signed in as sheriff"
 
 // masters are masters, and what is said of them.
 var masters = map[string]struct {
@@ -51,10 +51,10 @@ var masters = map[string]struct {
 			"; 1 builder, 1 force scheduler; newest change of autoland: 1 abc00001",
 		"  to fix: to force builds, set BUILDBOT_USER and BUILDBOT_PASSWORD, or BUILDBOT_COOKIE or BUILDBOT_TOKEN; " +
 			"the master signs in by UserPasswordAuth; see mozci help credentials\n",
-		"Reading works. Acting on Buildbot may not: nobody is signed in.",
+		"Reading works. Acting on Buildbot may not: no one is signed in.",
 	}},
 	"nobody, who may not": {"", map[string]func(http.ResponseWriter){toHead: status(403, "")}, nil, 0, []string{
-		nobody, "Acting on Buildbot does not: nobody is signed in.",
+		nobody, "Acting on Buildbot does not: no one is signed in.",
 	}},
 	"everybody may": {"", map[string]func(http.ResponseWriter){
 		config: status(200, `{"auth": {"name": "NoAuth"}, "user": {"anonymous": true}}`),
@@ -147,8 +147,8 @@ func TestDoctorOnARealMaster(t *testing.T) {
 	args := []string{"doctor", "--ci", "buildbot", "--buildbot-url", m.URL, "--ledger", t.TempDir() + "/l.db"}
 	out, _, exit := mozci(t, args...)
 	for _, words := range []string{
-		"; Buildbot ", "nobody is signed in", "newest change of autoland: 1 111111111111",
-		"Acting on Buildbot does not: nobody is signed in.",
+		"; Buildbot ", "no one is signed in", "newest change of autoland: 1 111111111111",
+		"Acting on Buildbot does not: no one is signed in.",
 	} {
 		if !strings.Contains(out, words) || exit != 0 {
 			t.Errorf("nobody: exit %d, no %q:\n%s", exit, words, out)

@@ -140,7 +140,7 @@ func (e examined) signed(opts taskcluster.Options) examined {
 		e.state += "; the proxy signs, with the scopes of the task"
 		return e
 	case opts.Credentials == nil:
-		e.state += "; nobody is signed in"
+		e.state += "; no one is signed in"
 		return e
 	}
 	e.as = opts.Credentials.ClientID
@@ -238,7 +238,7 @@ func (e examined) may(rights *taskcluster.Rights, scopes []string, proxy bool) e
 func (e examined) triggers(r taskcluster.Right, missing []string, signed bool) examined {
 	switch {
 	case len(missing) > 0 && !signed:
-		e.acting.why = "nobody is signed in"
+		e.acting.why = "no one is signed in"
 	case len(missing) > 0:
 		e.acting.why = "missing " + listed(missing)
 	case errors.Is(r.Barred, job.ErrDenied), errors.Is(r.Barred, job.ErrRefused):

@@ -111,10 +111,10 @@ func TestDoctorOfNobody(t *testing.T) {
 	p := newPatient(t)
 	p.tc.Roles["anonymous"] = []string{"queue:get-task:*"}
 	out, status := p.doctor()
-	want := `! taskcluster  reached ROOT; nobody is signed in; has tasks under gecko.v2.autoland
+	want := `! taskcluster  reached ROOT; no one is signed in; has tasks under gecko.v2.autoland
   to fix: to trigger runs, set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN, which taskcluster signin prints; ` +
 		`see mozci help credentials; the client needs ` + hookScope + "\n"
-	const last = "\nReading works. Acting on Taskcluster does not: nobody is signed in.\n"
+	const last = "\nReading works. Acting on Taskcluster does not: no one is signed in.\n"
 	if !strings.Contains(out, want) || !strings.HasSuffix(out, last) || status != 0 {
 		t.Errorf("exit %d:\n%s", status, out)
 	}
@@ -252,7 +252,7 @@ var ill = map[string]struct {
 		p.before("/api/", 401, "")
 	}, nil, 1, []string{"ROOT answers HTTP 401"}},
 	"an index in trouble": {func(p *patient) { p.before("/index/", 500, "") }, nil, 1, []string{
-		"✕ taskcluster", "nobody is signed in; its tasks cannot be read: ", "500",
+		"✕ taskcluster", "no one is signed in; its tasks cannot be read: ", "500",
 	}},
 	"actions.json that is torn": {func(p *patient) {
 		id := p.tc.Indexed("gecko.v2.autoland.revision." + revisionOf(20) + ".taskgraph.decision")
