@@ -70,6 +70,7 @@ type app struct {
 	db      *sql.DB // the ledger's
 	dialect ledger.Dialect
 	busy    *progress
+	again   string // the link that was given, and the flags beside it, as a shell takes them
 	called  string // the command and a space, such as "backfill "
 	started bool   // the flags were understood
 	history bool   // the command reads many pushes, and acts on few

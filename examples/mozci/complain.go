@@ -120,6 +120,15 @@ func (a *app) placeFlags() string {
 	return out
 }
 
+// asGiven is how another command is told what this one is about: the link that was
+// pasted, or the label and the push, with the flags that say where they are.
+func (a *app) asGiven(label, rev string) string {
+	if a.again != "" {
+		return a.again
+	}
+	return fmt.Sprintf("%s --label %s --rev %s", a.placeFlags(), quoted(label), quoted(rev))
+}
+
 // withoutPassword is a URL without the user and the password in it, and any other text
 // as it is.
 func withoutPassword(text string) string {

@@ -498,8 +498,8 @@ func answerOf(r backfill.SearchResult, c culpritFlags) (symbol, answer string) {
 
 // nextOf says what to type next.
 func (a *app) nextOf(r backfill.SearchResult, c culpritFlags) {
-	of := fmt.Sprintf("mozci culprit%s --label %s --rev %s", a.placeFlags(), quoted(c.label), quoted(c.rev))
-	if c.test != "" {
+	of := "mozci culprit" + a.asGiven(c.label, c.rev)
+	if c.test != "" && a.again == "" {
 		of += " --test " + quoted(c.test)
 	}
 	switch {

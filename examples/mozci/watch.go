@@ -237,7 +237,7 @@ func (a *app) notTriggered(w watchFlags, e monitor.Expectation) error {
 	why := fmt.Sprintf("mozci would trigger up to %s, %d at a time, until one fails; nothing was triggered",
 		runs(w.most), w.batch)
 	e.Progress.Outcome, e.Progress.Note, e.WatchOnly = monitor.Limit, why, true
-	last := endOf(e)
+	last := a.endOf(e)
 	next := "To trigger them, add --yes."
 	if w.dryRun {
 		next = "To trigger them, leave out --dry-run and add --yes."

@@ -278,12 +278,12 @@ func (a *app) watched(ctx context.Context, s *showing, store monitor.Store, noti
 		if of++; e.Open() { // --fail-fast has stopped watching
 			continue
 		}
-		each = append(each, endOf(e))
+		each = append(each, a.endOf(e))
 		if r := slices.Index(monitor.Outcomes(), e.Progress.Outcome); r > rank {
 			worst, rank = e, r
 		}
 	}
-	last := endOf(worst)
+	last := a.endOf(worst)
 	if of > 1 {
 		last.Each = each
 		met := 0
@@ -320,7 +320,11 @@ func (a *app) printEnd(last endJSON) error {
 	a.printf("\n")
 	a.answer(outcomeSymbol(last.Outcome), inWords(last.Outcome)+": "+last.Why)
 	if last.Next != nil {
-		a.printf("%s\n", *last.Next)
+		if words, command, ok := strings.Cut(*last.Next, ": mozci "); ok {
+			a.typed(words+":", "mozci "+command)
+		} else {
+			a.printf("%s\n", *last.Next)
+		}
 	}
 	return nil
 }
@@ -330,11 +334,11 @@ func inWords(o monitor.Outcome) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-func endOf(e monitor.Expectation) endJSON {
+func (a *app) endOf(e monitor.Expectation) endJSON {
 	p := e.Progress
 	out := endJSON{
 		Outcome: p.Outcome, Label: orNull(e.Label), Revision: orNull(e.Push.Revision), Failures: p.Results.Failures,
-		Runs: p.Results.Runs, Why: p.Note, Next: orNull(nextStep(e)),
+		Runs: p.Results.Runs, Why: p.Note, Next: orNull(a.nextStep(e)),
 	}
 	if p.Moot != nil {
 		ref := p.Moot.Ref()
@@ -344,26 +348,26 @@ func endOf(e monitor.Expectation) endJSON {
 }
 
 // nextStep is what to do after an outcome; empty after a good one.
-func nextStep(e monitor.Expectation) string {
-	of := fmt.Sprintf("--label %s --rev %s", e.Label, e.Push.Short())
+func (a *app) nextStep(e monitor.Expectation) string {
+	of := fmt.Sprintf("%s --label %s --rev %s", a.placeFlags(), quoted(e.Label), e.Push.Short())
 	switch e.Progress.Outcome {
 	case monitor.Permanent:
-		return "To find the push that broke it: mozci backfill " + of
+		return "To find the push that broke it: mozci backfill" + of
 	case monitor.Intermittent:
-		return "To see how often it fails: mozci frequency " + of
+		return "To see how often it fails: mozci frequency" + of
 	case monitor.Hit:
-		return "To see what failed: mozci jobs " + of
+		return "To see what failed: mozci jobs" + of
 	case monitor.Blocked:
-		return "To see what can run there: mozci labels --rev " + e.Push.Short()
+		return "To see what can run there: mozci labels" + a.placeFlags() + " --rev " + e.Push.Short()
 	case monitor.NoRun, monitor.Cancelled, monitor.Infra:
-		return "To run it: mozci trigger " + of + " --times 1"
+		return "To run it: mozci trigger" + of + " --times 1"
 	case monitor.Limit:
 		if e.WatchOnly {
-			return "To let mozci trigger what is missing: mozci watch " + of + " --yes"
+			return "To let mozci trigger what is missing: mozci watch" + of + " --yes"
 		}
-		return "To see what ran: mozci jobs " + of
+		return "To see what ran: mozci jobs" + of
 	case monitor.TimedOut, monitor.CouldNotSee:
-		return "To go on watching: mozci watch " + of
+		return "To go on watching: mozci watch" + of
 	}
 	return ""
 }
