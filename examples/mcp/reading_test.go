@@ -106,6 +106,33 @@ func TestListFailures(t *testing.T) {
 	}
 }
 
+// A job that is named is the one that is meant, also with its label; with another label it
+// stands for its push.
+func TestNamedJob(t *testing.T) {
+	c, _ := ofWorld(t, "push l m\n17 a1c0 pass pass\n18 b2d1 fail*3 fail\n\nrepo other\npush l\n9 aaaa fail\n")
+	client := connected(t, c)
+	elsewhere := asked[jobsOut](t, client, "list_jobs", args{"revision": "tip", "repo": "other"}).Jobs[0]
+	if got := asked[jobsOut](t, client, "list_jobs", args{"job": elsewhere.ID}); got.Push.Repo != "other" ||
+		got.Push.ID != 9 {
+		t.Errorf("a job of another repository: %+v", got)
+	}
+	jobs := asked[jobsOut](t, client, "list_jobs", args{"revision": "tip", "label": "l"}).Jobs
+	if len(jobs) != 3 {
+		t.Fatalf("%+v", jobs)
+	}
+	for _, j := range jobs {
+		for _, with := range []args{{"job": j.ID}, {"job": j.ID, "label": "l"}} {
+			if got := asked[failuresOut](t, client, "list_failures", with); got.Job.ID != j.ID || got.Push.ID != 18 {
+				t.Errorf("%v: %+v", with, got)
+			}
+		}
+		got := asked[failuresOut](t, client, "list_failures", args{"job": j.ID, "label": "m"})
+		if got.Job.Label != "m" || got.Push.ID != 18 {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
 // A list is cut at 100 rows, and says so: jobs, labels, and the steps of a plan.
 func TestBounds(t *testing.T) {
 	var head, row strings.Builder
