@@ -27,7 +27,8 @@ func TestListPushes(t *testing.T) {
 	c := flagged(t, "--world", permanent)
 	got := asked[pushesOut](t, c, "list_pushes", args{"revision": "d4f3", "before": 2})
 	if got.Count != 3 || got.Truncated || got.Pushes[0].ID != 30 || got.Pushes[2].ID != 28 ||
-		got.Pushes[0].Title.Text != "Bug 1900030 - Change d4f3" || got.Pushes[0].User.Text != "someone@mozilla.example" {
+		got.Pushes[0].Title.Text != "Bug 1900030 - Change d4f3" ||
+		got.Pushes[0].User.Text != "someone@mozilla.example" {
 		t.Errorf("%+v", got)
 	}
 	got = asked[pushesOut](t, c, "list_pushes", args{"from_revision": "4f1a", "revision": "7b1e"})
