@@ -69,7 +69,7 @@ func (s *service) listFailures(ctx context.Context, in about) (failuresOut, erro
 func shownFailure(f joblog.Failure) failureOut {
 	return failureOut{
 		Line: f.Line, Kind: string(f.Kind), Status: quoted(f.Status), Expected: quoted(f.Expected),
-		Test: quoted(f.Test), Subtest: quoted(f.Subtest), Group: quoted(f.Group), Message: quoted(f.Message), Signature: quoted(f.Signature),
-		Search: quoted(f.SearchTerm()),
+		Test: quoted(f.Test), Subtest: quoted(f.Subtest), Group: quoted(f.Group), Message: quoted(f.Message),
+		Signature: quoted(f.Signature), Search: quoted(f.SearchTerm()),
 	}
 }

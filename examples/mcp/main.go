@@ -1,8 +1,11 @@
 // Command mcp gives agents the questions of mozci as tools, over the Model Context
 // Protocol: which push broke a job, what must still run to know it, and what a log says.
 //
-// An agent's host starts it, and speaks to it over standard input and output. Build it,
-// and add it to the host's configuration; of most hosts that is a JSON file such as:
+// An agent's host starts it, and speaks to it over standard input and output. Build it:
+//
+//	go build -o /usr/local/bin/mozci-mcp ./examples/mcp
+//
+// and add it to the host's configuration, for most hosts a JSON file such as:
 //
 //	{
 //	  "mcpServers": {

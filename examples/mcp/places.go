@@ -163,7 +163,8 @@ func (s *services) place(repo string) (*place, error) {
 func (s *services) byNumber(
 	ctx context.Context, th *treeherder.Project, ci job.Scheduler, n int64,
 ) (job.Job, error) {
-	j, err := job.FindRun(ctx, th, strconv.FormatInt(n, 10))
+	number := strconv.FormatInt(n, 10)
+	j, err := job.FindRun(ctx, th, number)
 	if err != nil || s.ci == "treeherder" {
 		return j, err
 	}
@@ -173,7 +174,7 @@ func (s *services) byNumber(
 	}
 	of, id := r.Run()
 	if of != taskcluster.CI || id == "" {
-		return nil, job.Wrap("mcp.link", strconv.FormatInt(n, 10), fmt.Errorf("%w: the job is of %q", job.ErrNotFound, of))
+		return nil, job.Wrap("mcp.link", number, fmt.Errorf("%w: the job is of %q", job.ErrNotFound, of))
 	}
 	own, err := job.FindRun(ctx, ci, id)
 	if err != nil {
@@ -181,7 +182,7 @@ func (s *services) byNumber(
 	}
 	is := func(hash string) bool { return job.SameRevision(hash, own.Push().Revision) }
 	if own.Name() != j.Name() || !slices.ContainsFunc(j.Push().Hashes(), is) {
-		return nil, job.Wrap("mcp.link", strconv.FormatInt(n, 10), fmt.Errorf("%w: Treeherder shows another job than task %s",
+		return nil, job.Wrap("mcp.link", number, fmt.Errorf("%w: Treeherder shows another job than task %s",
 			job.ErrMalformed, id))
 	}
 	return own, nil

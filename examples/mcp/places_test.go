@@ -38,6 +38,7 @@ type firefoxCI struct {
 	hg     *hgtest.Server
 	own    *taskcluster.Project // what Treeherder listens to
 	ledger ledger.Ledger
+	group  string // of push 4
 
 	mu    sync.Mutex
 	down  bool // Treeherder is
@@ -65,6 +66,9 @@ func newFirefoxCI(t *testing.T) *firefoxCI {
 		b := f.tc.Tasks(d, "build-linux64/opt")[0]
 		f.tc.Resolve(b, "completed", "completed")
 		f.tc.Put(b, 0, "public/build/target.zip", []byte("a build"))
+		if id == 4 {
+			f.group = d
+		}
 		if result != "" {
 			f.tc.Resolve(f.tc.Tasks(d, suite)[0], result, result)
 		}
@@ -245,6 +249,10 @@ func TestLinks(t *testing.T) {
 	if text := refused(t, c, "list_jobs", args{"link": at + "&selectedJob=77777"}); !strings.HasPrefix(text,
 		"It was not found.") {
 		t.Error(text)
+	}
+	group := "https://firefox-ci-tc.services.mozilla.com/tasks/groups/" + f.group
+	if got := asked[jobsOut](t, c, "list_jobs", args{"link": group}); got.Push.ID != 4 || got.Count != 3 {
+		t.Errorf("a group is its push: %+v", got)
 	}
 	labels := asked[labelsOut](t, c, "list_labels", args{"link": at, "contains": "m-1"})
 	if labels.Count != 1 || labels.Labels[0].Label != suite {

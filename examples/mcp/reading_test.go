@@ -27,7 +27,8 @@ func TestListPushes(t *testing.T) {
 	c := flagged(t, "--world", permanent)
 	got := asked[pushesOut](t, c, "list_pushes", args{"revision": "d4f3", "before": 2})
 	if got.Count != 3 || got.Truncated || got.Pushes[0].ID != 30 || got.Pushes[2].ID != 28 ||
-		got.Pushes[0].Title.Text != "Bug 1900030 - Change d4f3" || got.Pushes[0].User.Text != "someone@mozilla.example" {
+		got.Pushes[0].Title.Text != "Bug 1900030 - Change d4f3" ||
+		got.Pushes[0].User.Text != "someone@mozilla.example" {
 		t.Errorf("%+v", got)
 	}
 	got = asked[pushesOut](t, c, "list_pushes", args{"from_revision": "4f1a", "revision": "7b1e"})
@@ -103,6 +104,33 @@ func TestListFailures(t *testing.T) {
 	if text := refused(t, c, "list_failures", args{"revision": "b7d2", "label": xpcshell}); !strings.HasPrefix(text,
 		"It was not found.") {
 		t.Error(text)
+	}
+}
+
+// A job that is named is the one that is meant, also with its label; with another label it
+// stands for its push.
+func TestNamedJob(t *testing.T) {
+	c, _ := ofWorld(t, "push l m\n17 a1c0 pass pass\n18 b2d1 fail*3 fail\n\nrepo other\npush l\n9 aaaa fail\n")
+	client := connected(t, c)
+	elsewhere := asked[jobsOut](t, client, "list_jobs", args{"revision": "tip", "repo": "other"}).Jobs[0]
+	if got := asked[jobsOut](t, client, "list_jobs", args{"job": elsewhere.ID}); got.Push.Repo != "other" ||
+		got.Push.ID != 9 {
+		t.Errorf("a job of another repository: %+v", got)
+	}
+	jobs := asked[jobsOut](t, client, "list_jobs", args{"revision": "tip", "label": "l"}).Jobs
+	if len(jobs) != 3 {
+		t.Fatalf("%+v", jobs)
+	}
+	for _, j := range jobs {
+		for _, with := range []args{{"job": j.ID}, {"job": j.ID, "label": "l"}} {
+			if got := asked[failuresOut](t, client, "list_failures", with); got.Job.ID != j.ID || got.Push.ID != 18 {
+				t.Errorf("%v: %+v", with, got)
+			}
+		}
+		got := asked[failuresOut](t, client, "list_failures", args{"job": j.ID, "label": "m"})
+		if got.Job.Label != "m" || got.Push.ID != 18 {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 
