@@ -1,6 +1,7 @@
 // Package mozci is the tour of a library for people who keep a large CI green.
-// When a job breaks it finds the last good run, asks for what is missing since,
-// and says why. The package itself is empty; this is what is where.
+// When a job breaks, the library finds the last good run, triggers the runs that
+// are missing since then, and says why. The package itself is empty; this page says
+// what is where.
 //
 // # The words
 //
@@ -34,7 +35,7 @@
 //   - analysis/joblog says which tests failed in a job, from its logs.
 //   - trigger plans what a CI should run, and carries the plan out, each step
 //     once.
-//   - trigger/ledger is the one memory of what was asked, which makes it once.
+//   - trigger/ledger is the one memory of what was triggered, so that twice is once.
 //   - backfill finds the last good push, and what is missing since.
 //
 // # The main job
@@ -47,32 +48,27 @@
 //	done, err := trigger.Run(ctx, ci, found.Plan, &trigger.RunOptions{Ledger: ledger})
 //
 // The plan is a value: printing it is the dry run. The ledger remembers what was
-// asked for; ledger.NewSQL keeps it in a database that the caller opens.
-// Three programs of examples embed this, and run as they are: backfill does just
-// the above, trigger asks for so many runs on a range with a ledger on disk, and
-// automatic watches a CI and backfills failures by itself.
+// triggered; ledger.NewSQL keeps it in a database that the caller opens.
 //
-// The same from a shell, on a
-// history that is part of the project:
+// Programs in examples embed this, and run as they are: backfill does just the above,
+// trigger runs a label on a range of pushes with a ledger on disk, automatic watches a
+// CI and backfills failures by itself, and mcp offers it to agents.
 //
-//	$ go run ./examples/mozci backfill --world testdata/worlds/permanent.txt --label linux64/opt/xpcshell-1 --rev 3e90 --max-revisions 8 --times 2 --dry-run
-//	push             verdict  runs
-//	28 3e9037995826  bad      1 failed
-//	27 81adb32d26f0  not run  no runs
-//	26 c2f8ece1f588  not run  no runs
-//	25 7b1eab180315  not run  1 coalesced
-//	24 0d6bf9a17a28  not run  1 coalesced
-//	23 e5a4d39a3a76  good     1 passed
+// The same from a shell, on a history that is part of the project:
 //
-//	last good  23 e5a4d39a3a76
-//	first bad  28 3e9037995826
+//	$ go run ./examples/mozci backfill --world testdata/worlds/permanent.txt --label linux64/opt/xpcshell-1 --rev 3e9037995826 --times 2
+//	linux64/opt/xpcshell-1 broke between push 23 (last good) and 28 (first bad).
+//	The 4 pushes between them have no result. mozci would trigger 7 runs.
 //
-//	26 c2f8ece1f588  build     1 run of linux64/opt/build  linux64/opt/xpcshell-1 needs it, and it never ran here
-//	26 c2f8ece1f588  wait      2 runs                      between last good 23 and first bad 28; 0 of 2 runs; waiting for linux64/opt/build, triggered above
-//	25 7b1eab180315  trigger   2 runs                      between last good 23 and first bad 28; 0 of 2 runs (1 coalesced)
-//	24 0d6bf9a17a28  trigger   2 runs                      between last good 23 and first bad 28; 0 of 2 runs (1 coalesced)
-//	27 81adb32d26f0  left out  2 runs                      between last good 23 and first bad 28; not testable: nothing is scheduled on it
-//	7 runs to trigger
+//	  push             result     runs               plan
+//	✕ 28 3e9037995826  first bad  1 failed
+//	- 27 81adb32d26f0  no result  nothing scheduled  none: not testable
+//	- 26 c2f8ece1f588  no result  no build           1 build, then 2 runs
+//	- 25 7b1eab180315  no result  1 coalesced        2 runs
+//	- 24 0d6bf9a17a28  no result  1 coalesced        2 runs
+//	✓ 23 e5a4d39a3a76  last good  1 passed
+//
+//	7 runs: 1 build and 6 tests. Nothing was triggered. To trigger them, add --yes.
 //
 // # What holds everywhere
 //

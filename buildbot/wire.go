@@ -1,6 +1,7 @@
 package buildbot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -191,12 +192,33 @@ type configured struct {
 		_ contract.Also `names:"autologin fa_icon oauth2"`
 	} `json:"auth" is:"required"`
 	User struct {
-		Anonymous bool `json:"anonymous"`
+		Anonymous bool   `json:"anonymous"`
+		Username  string `json:"username"`
+		Email     string `json:"email"`
 
-		_ contract.Also `names:"email full_name groups username"`
+		_ contract.Also `names:"full_name groups"`
 	} `json:"user" is:"required"`
+	Versions [][]string `json:"versions"` // names and versions of the programs that it runs on
 
-	_ contract.Also `names:"authz avatar_methods buildbotURL buildbotURLs debug logfileName multiMaster plugins port title titleURL versions ws_ping_interval"`
+	_ contract.Also `names:"authz avatar_methods buildbotURL buildbotURLs debug logfileName multiMaster plugins port title titleURL ws_ping_interval"`
+}
+
+// user is who is signed in; empty for nobody.
+func (c *configured) user() string {
+	if c.User.Anonymous {
+		return ""
+	}
+	return cmp.Or(c.User.Username, c.User.Email)
+}
+
+// version is Buildbot's; empty where the master does not say it.
+func (c *configured) version() string {
+	for _, v := range c.Versions {
+		if len(v) == 2 && strings.EqualFold(v[0], "Buildbot") {
+			return v[1]
+		}
+	}
+	return ""
 }
 
 // event is a message of the master's stream of events: what happened to which record.

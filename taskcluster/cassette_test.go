@@ -20,7 +20,7 @@ import (
 	"github.com/mozci/mozci/taskcluster"
 )
 
-// The cassettes are recorded anew from a replay of ../shared/wire, or from any
+// The cassettes are recorded again from a replay of ../shared/wire, or from any
 // deployment and any push of it, by
 //
 //	go test ./taskcluster -run Cassette -record -root-url URL -repo R -push ID -rev REVISION -label LABEL

@@ -16,7 +16,8 @@ const source = "taskcluster"
 func Contracts() []contract.Any {
 	all := []contract.Any{
 		definitions, definedTasks, statusOf, taskStatuses, groupTasks, created, cancelled, counts, artifacts, contents,
-		downloads, indexed, indexedTasks, namespaceTasks, namespaces, lastFires, fired, expanded, authenticated,
+		downloads, indexed, indexedTasks, namespaceTasks, namespaces, lastFires, fired, expanded, currently,
+		authenticated,
 		actionsFile, offeredAction, fullGraph, taskGraph, labelToTask, runnableJobs, manifestsByTask,
 		testsByManifest,
 	}

@@ -94,6 +94,16 @@ func (c Credentials) certificate() (*certificate, error) {
 	return &out, nil
 }
 
+// Expires is when temporary credentials expire; the zero time for permanent ones. A
+// certificate that cannot be read is job.ErrInvalid.
+func (c Credentials) Expires() (time.Time, error) {
+	cert, err := c.certificate()
+	if cert == nil {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(cert.Expiry).UTC(), nil
+}
+
 // ext is the "ext" part of a Hawk header: the certificate and AuthorizedScopes, as base64 of
 // JSON; empty when there is neither. Taskcluster's auth service defines this form.
 func (c Credentials) ext() (string, error) {

@@ -69,7 +69,7 @@ func (s *shot) mayFire(ctx context.Context, w way) error {
 	if err != nil {
 		return err
 	}
-	if want := "in-tree:hook-action:" + w.hook(); !scope.Satisfies(may, want) {
+	if want := mayFireScope + w.hook(); !scope.Satisfies(may, want) {
 		return fmt.Errorf("%w: actions.json names the hook %s, which the decision task %s may not fire: it lacks %s",
 			job.ErrDenied, w.hook(), s.in.decision, want)
 	}

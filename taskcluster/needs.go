@@ -71,9 +71,16 @@ func (p *Project) CancelNeeds(ctx context.Context, id string) ([][]string, error
 	})
 }
 
+// What the scopes that a hook takes begin with: those of the caller that fires it, and
+// those of the decision task whose actions.json names it.
+const (
+	fireScope    = "hooks:trigger-hook:"
+	mayFireScope = "in-tree:hook-action:"
+)
+
 // fireNeeds are the scopes for firing a way's hook. As everywhere in this file, the outer list
 // means "and", an inner one "or": [[a, b], [c]] is satisfied by a and c, or by b and c.
-func fireNeeds(w way) [][]string { return [][]string{{"hooks:trigger-hook:" + w.hook()}} }
+func fireNeeds(w way) [][]string { return [][]string{{fireScope + w.hook()}} }
 
 // cancelNeeds are the scopes for cancelling a task: one that names the task or, since 2021,
 // one for all tasks of its project.

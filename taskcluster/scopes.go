@@ -29,6 +29,27 @@ var expanded = contract.New(contract.Endpoint[scopesWire]{
 	},
 })
 
+// currently are the scopes of the caller. A caller without credentials has those of the
+// role anonymous.
+var currently = contract.New(contract.Endpoint[scopesWire]{
+	Source: source, Name: "auth.currentScopes", URL: `/auth/v1/scopes/current$`,
+})
+
+// CurrentScopes are the scopes that the client's requests have, with what their roles
+// contain: what is left of temporary or narrowed credentials, and without credentials
+// what the deployment allows everyone. Wrong or expired credentials give job.ErrDenied,
+// as every request with them does.
+func (c *Client) CurrentScopes(ctx context.Context) ([]string, error) {
+	const op = "auth.currentScopes"
+	return within(ctx, c, op, "", func(ctx context.Context) ([]string, error) {
+		out, err := get(ctx, c, op, "", c.route("auth", "scopes", "current"), currently)
+		if err != nil {
+			return nil, err
+		}
+		return out.Scopes, nil
+	})
+}
+
 // expandScopes adds to the scopes those of the roles among them (assume:…). The answer must
 // satisfy each scope of the request; one that does not is about something else.
 func (c *Client) expandScopes(ctx context.Context, scopes []string) ([]string, error) {

@@ -107,6 +107,8 @@ func callOther(
 		_, err = taskcluster.ListLastFires(c, ctx, rest[1], rest[2], time.Time{})
 	case what == "POST hooks hooks":
 		_, err = taskcluster.TriggerHook(c, ctx, rest[1], rest[2], object(body))
+	case what == "GET auth scopes":
+		_, err = c.CurrentScopes(ctx)
 	case what == "POST auth scopes":
 		_, err = taskcluster.ExpandScopes(c, ctx, list(body, "scopes"))
 	case what == "POST auth authenticate-hawk":

@@ -66,7 +66,6 @@ var notCalled = map[string]string{
 	"-bad-token":               "TestTornPages has a service that ignores tokens",
 	"-limit1":                  "as limit2",
 	"-rerunTask-":              "the in-tree action runs a task again, and says what it needs",
-	"-currentScopes-":          "the service that refuses names the missing scopes",
 }
 
 // Every recorded exchange that mozci makes is made, against a server that knows

@@ -151,7 +151,7 @@ func (a *app) carryOut(
 		defer stop()
 		ci = heard
 	}
-	shown := &acting{a: a, plan: plan}
+	shown := &stepping{a: a, plan: plan}
 	done, err := trigger.Run(ctx, ci, plan, &trigger.RunOptions{
 		Ledger: book, Who: who(), Logger: a.log, OnStep: shown.step,
 	})

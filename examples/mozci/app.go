@@ -108,7 +108,7 @@ mozci triggers nothing without --yes or your answer on the terminal. Exit status
 			a.eventsCommand(), a.linkCommand(),
 		}},
 		{groupSetUp, []*cobra.Command{
-			a.checkSourcesCommand(), a.versionCommand(), a.placesHelp(), credentialsHelp(),
+			a.doctorCommand(), a.checkSourcesCommand(), a.versionCommand(), a.placesHelp(), credentialsHelp(),
 		}},
 	} {
 		for _, c := range g.commands {

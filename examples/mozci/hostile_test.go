@@ -261,7 +261,7 @@ func TestHostileLabelIsDrawn(t *testing.T) {
 func TestSay(t *testing.T) {
 	var out, errOut bytes.Buffer
 	a := &app{out: &out, err: &errOut, started: true}
-	(&acting{a: a}).step(trigger.Step{Label: evil, Count: 1, Receipt: &job.Receipt{Link: evil, Note: evil}})
+	(&stepping{a: a}).step(trigger.Step{Label: evil, Count: 1, Receipt: &job.Receipt{Link: evil, Note: evil}})
 	p := &progress{out: &errOut, width: func() int { return 300 }}
 	p.saw()(backfill.Sighting{Push: job.Push{Revision: evil, Time: time.Unix(0, 0)}})
 	p.tell("%s", evil)

@@ -41,15 +41,13 @@ func (a *app) openLedger() (ledger.Ledger, error) {
 	if a.ledgerName == "" && a.world != "" {
 		return ledger.NewMemory(), nil
 	}
-	switch name := strings.ToLower(a.ledgerName); {
-	case strings.HasPrefix(name, "postgres://"), strings.HasPrefix(name, "postgresql://"):
+	file, err := a.ledgerFile()
+	switch {
+	case err != nil:
+		return nil, err
+	case file == "":
 		return a.database("pgx", a.ledgerName, ledger.PostgreSQL)
-	case strings.Contains(name, "://"), strings.HasPrefix(name, "postgres") && strings.Contains(name, ":"):
-		return nil, usage("--ledger: expected a file, or a URL that begins with postgres://") // it may hold a password
-	}
-	file := strings.TrimPrefix(a.ledgerName, "sqlite:")
-	if file == "" {
-		var err error
+	case a.ownLedger():
 		if file, err = stateFile(); err != nil {
 			return nil, err
 		}
@@ -63,14 +61,51 @@ func (a *app) openLedger() (ledger.Ledger, error) {
 	}
 	// Writers queue up: each transaction takes the lock at its start.
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)"}}
-	return a.database("sqlite", (&url.URL{
-		Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(),
-		RawQuery: q.Encode(),
-	}).String(), ledger.SQLite)
+	return a.database("sqlite", sqliteURL(file, q), ledger.SQLite)
 }
+
+// sqliteURL is how the driver is told of a file, whatever its name has in it.
+func sqliteURL(file string, q url.Values) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: q.Encode()}
+	return u.String()
+}
+
+// ledgerFile is the SQLite file that --ledger names, or that of the user's own; empty for a
+// PostgreSQL database.
+func (a *app) ledgerFile() (string, error) {
+	switch name := strings.ToLower(a.ledgerName); {
+	case strings.HasPrefix(name, "postgres://"), strings.HasPrefix(name, "postgresql://"):
+		return "", nil
+	case strings.Contains(name, "://"), strings.HasPrefix(name, "postgres") && strings.Contains(name, ":"):
+		return "", usage("--ledger: expected a file, or a URL that begins with postgres://") // it may hold a password
+	}
+	if !a.ownLedger() {
+		return strings.TrimPrefix(a.ledgerName, "sqlite:"), nil
+	}
+	dir, err := stateFolder()
+	return filepath.Join(dir, ledgerBase), err
+}
+
+// ownLedger reports whether the ledger is the user's own, which no flag names.
+func (a *app) ownLedger() bool { return strings.TrimPrefix(a.ledgerName, "sqlite:") == "" }
+
+// ledgerBase is the name of the user's own ledger in the state folder.
+const ledgerBase = "ledger.db"
 
 // stateFile is the ledger in the user's state folder, which it makes.
 func stateFile() (string, error) {
+	dir, err := stateFolder()
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil { // #nosec G703 -- the user's own environment says where
+		return "", fmt.Errorf("no folder for the ledger, name one with --ledger: %w", err)
+	}
+	return filepath.Join(dir, ledgerBase), nil
+}
+
+// stateFolder is mozci's folder in the user's state folder, which need not be there yet.
+func stateFolder() (string, error) {
 	dir := os.Getenv("XDG_STATE_HOME")
 	if dir == "" {
 		home, err := os.UserHomeDir()
@@ -79,11 +114,7 @@ func stateFile() (string, error) {
 		}
 		dir = filepath.Join(home, ".local", "state")
 	}
-	dir = filepath.Join(dir, "mozci")
-	if err := os.MkdirAll(dir, 0o700); err != nil { // #nosec G703 -- the user's own environment says where
-		return "", fmt.Errorf("no folder for the ledger, name one with --ledger: %w", err)
-	}
-	return filepath.Join(dir, "ledger.db"), nil
+	return filepath.Join(dir, "mozci"), nil
 }
 
 func (a *app) database(driver, dsn string, d ledger.Dialect) (ledger.Ledger, error) {

@@ -432,10 +432,10 @@ func TestLinkedElsewhere(t *testing.T) {
 func TestLinkedIsGone(t *testing.T) {
 	f, words := linkedCI(t)
 	for _, c := range []struct{ command, says string }{
-		{"jobs {gone}", "the task {gone} has expired, or never was"},
-		{"jobs {tc}/tasks/groups/{gone}", "the task {gone} has expired, or never was"},
-		{"jobs {T}/7", "the task has 1 runs"},
-		{"failures {tc}/tasks/{gone}/runs/0", "the task {gone} has expired, or never was"},
+		{"jobs {gone}", "the task {gone} has expired or never existed"},
+		{"jobs {tc}/tasks/groups/{gone}", "the task {gone} has expired or never existed"},
+		{"jobs {T}/7", "the task has no run 7; it has 1, counted from 0"},
+		{"failures {tc}/tasks/{gone}/runs/0", "the task {gone} has expired or never existed"},
 		{"jobs '{th}/jobs?repo=autoland&selectedTaskRun={gone}.0'", "Treeherder has no such job in autoland"},
 		{"jobs '{th}/jobs?repo=autoland&selectedJob=5'", "Treeherder has no such job in autoland"},
 		{"jobs '{th}/jobs?repo=autoland&selectedTaskRun={C}.0'", "Treeherder has no such job in autoland"},

@@ -66,11 +66,15 @@ func (a *app) inMemory() (*places, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := a.repo
-	if has := w.Repositories(); !a.flags.Changed("repo") && !slices.Contains(has, name) {
-		name = has[0]
+	return worldPlaces(w.ci, a.worldRepo(w))
+}
+
+// worldRepo is the repository of a world that is meant: --repo, or the world's own.
+func (a *app) worldRepo(w interface{ Repositories() []string }) string {
+	if has := w.Repositories(); !a.flags.Changed("repo") && !slices.Contains(has, a.repo) {
+		return has[0]
 	}
-	return worldPlaces(w.ci, name)
+	return a.repo
 }
 
 // worldPlaces are those of a repository of a world.
@@ -190,14 +194,7 @@ func (a *app) service(flag, name string, client *http.Client) (job.Repository, j
 	if !strings.Contains(a.thURL, "://") {
 		return a.snapshot()
 	}
-	twins, err := a.twins(client)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := share(a.clients, func(c *clients) **treeherder.Server { return &c.treeherder },
-		func() (*treeherder.Server, error) {
-			return treeherder.New(a.thURL, &treeherder.Options{HTTP: client, Logger: a.log, Twins: twins})
-		})
+	s, err := a.treeherder(client)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -205,26 +202,49 @@ func (a *app) service(flag, name string, client *http.Client) (job.Repository, j
 	return project, project, nil
 }
 
-// taskcluster opens a deployment, with the credentials of the environment.
-func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
-	root, opts, err := taskcluster.FromEnvironment(os.Getenv)
+// treeherder is the Treeherder that --treeherder-url names.
+func (a *app) treeherder(client *http.Client) (*treeherder.Server, error) {
+	twins, err := a.twins(client)
 	if err != nil {
 		return nil, err
 	}
-	if named := a.taskclusterRoot(root); named != root {
-		root, opts.ProxyURL = named, "" // the proxy is of the environment's deployment
+	return share(a.clients, func(c *clients) **treeherder.Server { return &c.treeherder },
+		func() (*treeherder.Server, error) {
+			return treeherder.New(a.thURL, &treeherder.Options{HTTP: client, Logger: a.log, Twins: twins})
+		})
+}
+
+// taskcluster opens a deployment, with the credentials of the environment.
+func (a *app) taskcluster(client *http.Client) (*taskcluster.Project, error) {
+	root, opts, err := a.deployment(client)
+	if err != nil {
+		return nil, err
 	}
-	opts.HTTP, opts.Logger, opts.CacheDir = client, a.log, a.cacheDir
 	c, err := share(a.clients, func(c *clients) **taskcluster.Client { return &c.taskcluster },
 		func() (*taskcluster.Client, error) { return taskcluster.New(root, &opts) })
 	if err != nil {
 		return nil, err
 	}
+	return a.taskclusterProject(c), nil
+}
+
+// deployment is what a client of the deployment is made of, as the flags and the
+// environment have it. Half of the credentials is an error, beside what there is.
+func (a *app) deployment(client *http.Client) (root string, opts taskcluster.Options, err error) {
+	root, opts, err = taskcluster.FromEnvironment(os.Getenv)
+	if named := a.taskclusterRoot(root); named != root {
+		root, opts.ProxyURL = named, "" // the proxy is of the environment's deployment
+	}
+	opts.HTTP, opts.Logger, opts.CacheDir = client, a.log, a.cacheDir
+	return root, opts, err
+}
+
+func (a *app) taskclusterProject(c *taskcluster.Client) *taskcluster.Project {
 	return c.Project(pushlog.ShortName(a.repo),
 		&taskcluster.ProjectOptions{
 			TrustDomain: a.trustDomain, Name: a.project, Logger: a.log,
 			Want: func(m *taskcluster.Message) bool { return a.heard == nil || a.heard(m) },
-		}), nil
+		})
 }
 
 // taskclusterRoot is the deployment's URL, where the environment says this one.
@@ -237,6 +257,15 @@ func (a *app) taskclusterRoot(environment string) string {
 
 // buildbot opens a master, with the credentials of the environment.
 func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
+	c, err := a.master(client)
+	if err != nil {
+		return nil, err
+	}
+	return a.buildbotProject(c), nil
+}
+
+// master is the client of a master.
+func (a *app) master(client *http.Client) (*buildbot.Client, error) {
 	if a.buildbotURL == "" {
 		return nil, usage("--ci buildbot needs --buildbot-url, such as http://127.0.0.1:8010")
 	}
@@ -247,8 +276,12 @@ func (a *app) buildbot(client *http.Client) (*buildbot.Project, error) {
 	if err != nil {
 		return nil, usage("--buildbot-url: %v", err)
 	}
+	return c, nil
+}
+
+func (a *app) buildbotProject(c *buildbot.Client) *buildbot.Project {
 	return c.Project(pushlog.ShortName(a.repo),
-		&buildbot.ProjectOptions{Branch: a.branch, Codebase: a.codebase, FailOnWarnings: a.warnings}), nil
+		&buildbot.ProjectOptions{Branch: a.branch, Codebase: a.codebase, FailOnWarnings: a.warnings})
 }
 
 // selfserve opens BuildAPI, with the user and password of the environment.
@@ -317,14 +350,19 @@ func (a *app) pushlog(client *http.Client) (*pushlog.Log, error) {
 // hg is the hg server. Lando's default is of Mozilla's: another hg server has
 // other hashes.
 func (a *app) hg(client *http.Client) (*pushlog.Server, error) {
-	lando := a.landoURL
-	if a.flags.Changed("hg-url") && !a.flags.Changed("lando-url") {
-		lando = ""
-	}
+	lando := a.lando()
 	return share(a.clients, func(c *clients) **pushlog.Server { return &c.hg }, func() (*pushlog.Server, error) {
 		return pushlog.New(a.hgURL,
 			&pushlog.Options{HTTP: client, CacheDir: a.cacheDir, LandoURL: lando, Logger: a.log})
 	})
+}
+
+// lando is the URL of the Lando of the hg server; empty for none.
+func (a *app) lando() string {
+	if a.flags.Changed("hg-url") && !a.flags.Changed("lando-url") {
+		return ""
+	}
+	return a.landoURL
 }
 
 // twins says what a hash of hg is in git, and the reverse: as hg and Lando know

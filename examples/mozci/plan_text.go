@@ -90,15 +90,15 @@ func (a *app) printReasons(plan trigger.Plan, about string) {
 	}
 }
 
-// acting prints what becomes of the steps of a plan while they are carried out.
-type acting struct {
+// stepping prints what becomes of the steps of a plan while they are carried out.
+type stepping struct {
 	a     *app
 	plan  trigger.Plan
 	asked int // runs that the CI took
 }
 
 // step prints one step.
-func (t *acting) step(s trigger.Step) {
+func (t *stepping) step(s trigger.Step) {
 	if s.Err == nil && s.Receipt.State != job.ReceiptAlreadyAsked {
 		t.asked += s.Count
 	}
@@ -136,7 +136,7 @@ func (t *acting) step(s trigger.Step) {
 }
 
 // following is how many runs wait for the build of a step.
-func (t *acting) following(build trigger.Step) int {
+func (t *stepping) following(build trigger.Step) int {
 	n := 0
 	for _, s := range t.plan.Steps {
 		if s.Action == trigger.ActionWait && s.Push.Key() == build.Push.Key() && slices.Contains(s.Builds, build.Label) {
@@ -147,7 +147,7 @@ func (t *acting) following(build trigger.Step) int {
 }
 
 // several reports whether the plan is about more than one label, its builds left out.
-func (t *acting) several() bool {
+func (t *stepping) several() bool {
 	first := ""
 	for _, s := range t.plan.Steps {
 		switch {
@@ -162,7 +162,7 @@ func (t *acting) several() bool {
 }
 
 // end prints the sum, and counts the steps and those that failed.
-func (t *acting) end(done trigger.Plan) (failed, steps int) {
+func (t *stepping) end(done trigger.Plan) (failed, steps int) {
 	for _, s := range done.Steps {
 		switch {
 		case s.Action == trigger.ActionNothing:

@@ -126,10 +126,7 @@ func (t *Tables) busy(err error) bool {
 }
 
 func (t *Tables) open(ctx context.Context) error {
-	if t.Dialect != SQLite && t.Dialect != PostgreSQL {
-		return fmt.Errorf("%s: %w: %d", t.Store, ErrDialect, t.Dialect)
-	}
-	version, err := t.version(ctx)
+	version, err := t.Version(ctx)
 	if err != nil {
 		return err
 	}
@@ -145,8 +142,11 @@ func (t *Tables) open(ctx context.Context) error {
 	return nil
 }
 
-// version reads the version of the tables; 0 when there are none.
-func (t *Tables) version(ctx context.Context) (int, error) {
+// Version reads the version of the tables; 0 when there are none. It writes nothing.
+func (t *Tables) Version(ctx context.Context) (int, error) {
+	if t.Dialect != SQLite && t.Dialect != PostgreSQL {
+		return 0, fmt.Errorf("%s: %w: %d", t.Store, ErrDialect, t.Dialect)
+	}
 	tables := `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?`
 	if t.Dialect == PostgreSQL {
 		tables = `SELECT COUNT(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = ?`
@@ -175,7 +175,7 @@ func (t *Tables) migrate(ctx context.Context, from int) (err error) {
 	} {
 		if _, err = tx.ExecContext(ctx, q); err != nil {
 			_ = tx.Rollback()
-			if now, lookErr := t.version(ctx); lookErr == nil && now > from {
+			if now, lookErr := t.Version(ctx); lookErr == nil && now > from {
 				return nil
 			}
 			return err

@@ -111,7 +111,7 @@ func (c *Client) repeat(ctx context.Context, req Call, attempt func(*url.URL) *E
 		if !again {
 			return err
 		}
-		c.o.Logger.Warn("request failed, trying again", "attempt", n+1, "wait", wait, "err", err)
+		c.o.Logger.Info("request failed, trying again", "attempt", n+1, "wait", wait, "err", err)
 		if err := pause.For(ctx, wait); err != nil {
 			return failed(req, err)
 		}

@@ -55,14 +55,14 @@ func (c *Consumer) failed(doing string, err error) error {
 	code, reason, said := refusal(err)
 	if !said {
 		if secured(err) {
-			return final{wrap(job.ErrDenied, "no secure connection to %s: %v; check URL and TLS", c.host, err)}
+			return final{wrap(job.ErrDenied, "no secure connection to %s: %w; check URL and TLS", c.host, err)}
 		}
 		var made *amqp.Error
 		if errors.As(err, &made) && doing == opening {
 			return wrap(job.ErrUnavailable, "%s ended the connection without a word; check User, Password and URL",
 				c.host)
 		}
-		return wrap(job.ErrUnavailable, "%v", err)
+		return wrap(job.ErrUnavailable, "%w", err)
 	}
 	switch code {
 	case amqp.AccessRefused:

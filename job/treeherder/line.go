@@ -172,3 +172,16 @@ func (p *Project) tip(ctx context.Context) (job.Push, error) {
 	return job.Push{}, fmt.Errorf("%w: %s has no push on the branch %q; its newest are on %s", job.ErrNotFound,
 		p.name, branch, strings.Join(branches(newest), ", "))
 }
+
+// Projects are the names of all repositories in Treeherder's table, sorted.
+func (s *Server) Projects(ctx context.Context) ([]string, error) {
+	return within(ctx, s, "treeherder.repository", "", func(ctx context.Context) ([]string, error) {
+		list, err := s.table(ctx)
+		var out []string
+		for _, a := range list {
+			out = append(out, a.Name)
+		}
+		slices.Sort(out)
+		return out, err
+	})
+}

@@ -103,6 +103,9 @@ var planted = []struct {
 	{"internal/bench/x.go", m + "/backfill", false},
 	{"examples/mozci/x.go", m + "/pushlog", false},
 	{"examples/mozci/x.go", "github.com/spf13/cobra", false},
+	{"examples/mcp/x.go", "github.com/modelcontextprotocol/go-sdk/mcp", false},
+	{"backfill/server/x.go", "github.com/modelcontextprotocol/go-sdk/mcp", true},
+	{"trigger/x_test.go", "github.com/modelcontextprotocol/go-sdk/mcp", true},
 	{"helpers/x.go", "context", true},
 	{"x.go", m + "/job", true},
 }

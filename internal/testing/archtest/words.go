@@ -21,7 +21,7 @@ var stiff = regexp.MustCompile(`(?i)\b(so\s+many|nobody|for\s+who|is\s+to\s+have
 // texts are help and tables, the README, and the backfill service with the templates and
 // scripts of its page and the description of its API.
 func Readable(name string) bool {
-	if name == "README.md" || strings.HasPrefix(name, "backfill/server/") && path.Base(name) == "openapi.json" {
+	if name == "README.md" || name == "examples/mozci/README.md" || name == "BENCHMARKS.md" || strings.HasPrefix(name, "backfill/server/") && path.Base(name) == "openapi.json" {
 		return true
 	}
 	switch path.Ext(name) {

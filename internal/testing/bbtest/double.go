@@ -122,6 +122,8 @@ func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.Header().Set("Location", d.URL+"/#/")
 		w.WriteHeader(http.StatusFound)
+	case r.URL.Path == "/config":
+		answer(w, http.StatusOK, "application/json", configured(r))
 	case !ok:
 		refuse(w, http.StatusNotFound, "Invalid path: "+strings.TrimPrefix(r.URL.Path, "/"))
 	case r.Method == http.MethodPost:
@@ -132,6 +134,22 @@ func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.text(w, parts[1])
 	default:
 		d.list(w, r, parts)
+	}
+}
+
+// configured is what the master says of itself, and of whoever asks: everybody may force,
+// and is called sheriff once signed in.
+func configured(r *http.Request) Row {
+	user := Row{"anonymous": true}
+	if k, err := r.Cookie("TWISTED_SESSION"); err == nil && k.Value == "signed-in" {
+		user = Row{"username": "sheriff", "email": "sheriff"}
+	}
+	return Row{
+		"port": "tcp:8010", "plugins": Row{}, "auth": Row{"name": "UserPasswordAuth"}, "authz": Row{},
+		"avatar_methods": Row{"name": "gravatar"}, "logfileName": "http.log", "debug": false, "ws_ping_interval": 30,
+		"versions":    [][]string{{"Python", "3.11.2"}, {"Buildbot", "3.7.0"}, {"Twisted", "22.4.0"}},
+		"buildbotURL": "http://" + r.Host + "/", "title": "CI", "titleURL": "http://" + r.Host + "/",
+		"multiMaster": false, "user": user,
 	}
 }
 

@@ -94,3 +94,41 @@ func GoDoc(name, source string) ([]Command, error) {
 	}
 	return out, nil
 }
+
+// Program is a whole program in Go that a document shows, and what it prints: the text
+// block that follows it.
+type Program struct {
+	Line   int // of its first line, 1-based
+	Source string
+	Want   string
+}
+
+// Programs returns the go blocks of a document that are of package main. Shorter pieces of
+// Go are left to the reader.
+func Programs(text string) []Program {
+	var out []Program
+	lines := strings.Split(text, "\n")
+	kind, from, last := "", 0, -1 // last is the block of the program before, while only blanks follow it
+	for i, line := range lines {
+		fence, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && kind == "":
+			kind, from = fence+" ", i+1
+		case isFence:
+			block := strings.Join(lines[from:i], "\n") + "\n"
+			switch {
+			case kind == "go " && strings.HasPrefix(block, "package main\n"):
+				out = append(out, Program{Line: from + 1, Source: block})
+				last = len(out) - 1
+			case kind == "text " && last >= 0:
+				out[last].Want, last = block, -1
+			default:
+				last = -1
+			}
+			kind = ""
+		case kind == "" && strings.TrimSpace(line) != "":
+			last = -1
+		}
+	}
+	return out
+}

@@ -1,9 +1,11 @@
 package doctest_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,16 +24,27 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// README.md, CONTRIBUTING.md and doc.go: each command that they show is run in
-// the project's root, and prints what they say.
+// The documents and doc.go: each command that they show is run in the project's root, and
+// prints what they say. Programs in Go that they show run, too.
 func TestDocuments(t *testing.T) {
 	var all []doctest.Command
-	for _, name := range []string{"README.md", "CONTRIBUTING.md"} {
+	for _, name := range []string{"README.md", "BENCHMARKS.md", "CONTRIBUTING.md", "examples/mozci/README.md"} {
 		found, err := doctest.Markdown(name, read(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, found...)
+		if all = append(all, found...); len(found) == 0 {
+			t.Errorf("%s shows no command", name)
+		}
+	}
+	for i, program := range doctest.Programs(read(t, "README.md")) {
+		file := filepath.Join(t.TempDir(), "main.go")
+		if err := os.WriteFile(file, []byte(program.Source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, doctest.Command{
+			Doc: fmt.Sprintf("README.md, program %d", i+1), Line: program.Line, Shell: "go run " + file, Want: program.Want,
+		})
 	}
 	found, err := doctest.GoDoc("doc.go", read(t, "doc.go"))
 	if err != nil {
@@ -70,6 +83,14 @@ func trim(s string) string {
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
+	for i := 0; i < len(lines); i++ { // requests go side by side: which is answered first is chance
+		n := i
+		for n < len(lines) && strings.HasPrefix(lines[n], "✓ ") && strings.Contains(lines[n], " triggered") {
+			n++
+		}
+		slices.Sort(lines[i:n])
+		i = max(i, n-1)
+	}
 	return strings.Join(lines, "\n")
 }
 
@@ -83,6 +104,11 @@ func TestParsers(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+	programs := doctest.Programs("```go\nx := 1\n```\n```go\npackage main\n\nfunc main() {}\n```\n\n```text\nout\n```\n")
+	if len(programs) != 1 || programs[0].Line != 5 || programs[0].Want != "out\n" ||
+		!strings.HasPrefix(programs[0].Source, "package main") {
+		t.Errorf("%+v", programs)
 	}
 	if _, err := doctest.Markdown("x.md", "```sh\nrm x\n```\n"); err == nil {
 		t.Error("a shell block that nobody runs is no error")

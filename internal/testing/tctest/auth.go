@@ -20,6 +20,18 @@ func (s *Server) expand(c *call) {
 	answer(c.w, http.StatusOK, Object{"scopes": s.expanded(in.Scopes)})
 }
 
+// current are the scopes of whoever asks: everybody has those of the role anonymous.
+func (s *Server) current(c *call) {
+	scopes := s.expanded([]string{"assume:anonymous"})
+	switch {
+	case c.who != "" && c.may == nil:
+		scopes = []string{scope.All}
+	case c.who != "":
+		scopes = append(scopes, c.may...)
+	}
+	answer(c.w, http.StatusOK, Object{"scopes": scopes})
+}
+
 // expanded are scopes with what is in their roles.
 func (s *Server) expanded(scopes []string) []string {
 	out := append([]string{}, scopes...)

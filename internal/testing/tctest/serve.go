@@ -36,7 +36,7 @@ func (s *Server) serve(c *call) bool {
 	case c.route == "POST auth" && c.parts[0] == "scopes":
 		s.expand(c)
 	case c.route == "GET auth" && c.parts[0] == "scopes":
-		answer(c.w, http.StatusOK, Object{"scopes": append([]string{}, s.Scopes...)})
+		s.current(c)
 	case c.route == "POST hooks" && n == 4 && c.parts[3] == "trigger":
 		s.trigger(c)
 	default:
