@@ -293,8 +293,10 @@ func TestLinkedFlags(t *testing.T) { //nolint:funlen // it is a table
 		},
 		{"backfill {T} --rev tip", "label={L} repo=autoland rev=tip"},
 		{"jobs {hg}/mozilla-central/rev/tip", "repo=mozilla-central rev=tip"},
-		{"trigger '{th}/jobs?repo=autoland&fromchange={B}' --label a", "ci=treeherder from-rev={B} label=a repo=autoland " +
-			"rev=tip trigger-ci=taskcluster"},
+		{
+			"trigger '{th}/jobs?repo=autoland&fromchange={B}' --label a",
+			"ci=treeherder from-rev={B} label=a repo=autoland rev=tip trigger-ci=taskcluster",
+		},
 		{
 			"trigger '{hg}/integration/autoland/pushloghtml?fromchange={A}&tochange={X}' --label a --from-rev {A}",
 			"from-rev={A} label=a repo=autoland rev={X}",
@@ -365,7 +367,11 @@ func TestLinkedContradictions(t *testing.T) { //nolint:funlen // it is a table
 			[]string{"the link names autoland, and its job is of mozilla-central"},
 			true,
 		},
-		{"backfill {th}/jobs?repo=autoland", []string{"backfill needs a label and a push: LINK names repository autoland"}, false},
+		{
+			"backfill {th}/jobs?repo=autoland",
+			[]string{"backfill needs a label and a push: LINK names repository autoland alone"},
+			false,
+		},
 		{"jobs {th}/jobs?repo=autoland", []string{"needs a push: LINK names repository autoland alone"}, false},
 		{"backfill {th}/jobs?repo=autoland --rev {X}", []string{"needs a label: LINK names repository autoland"}, false},
 		{"backfill '{th}/jobs?repo=autoland&landoCommitID=5'", []string{"names a landing that waits"}, false},
@@ -550,7 +556,8 @@ func TestLinkedDeployments(t *testing.T) {
 			t.Errorf("labels %s: exit %d, %s%s", link, status, errOut, out)
 		}
 	}
-	_, errOut, status := mozci(t, append([]string{"jobs", "https://treeherder.mozilla.org/jobs?repo=autoland"}, args...)...)
+	args = append([]string{"jobs", "https://treeherder.mozilla.org/jobs?repo=autoland"}, args...)
+	_, errOut, status := mozci(t, args...)
 	if status != 2 || !strings.Contains(errOut, "no known deployment at treeherder.mozilla.org") {
 		t.Errorf("Mozilla's: exit %d, %s", status, errOut)
 	}

@@ -138,7 +138,10 @@ func TestTreeherder(t *testing.T) { //nolint:funlen // it is a table
 		{"{th}/jobs?repo=autoland", "treeherder {th} repo=autoland"},
 		{"{th}/jobs?repo=autoland&fromchange={A}&tochange={B}", "treeherder {th} repo=autoland rev={B} from={A}"},
 		{"{th}/#/jobs?repo=autoland&tochange={B}", "treeherder {th} repo=autoland rev={B}"},
-		{"{th}/jobs?repo=autoland&fromchange={A}&searchStr=xpcshell", "treeherder {th} repo=autoland from={A} search=xpcshell"},
+		{
+			"{th}/jobs?repo=autoland&fromchange={A}&searchStr=xpcshell",
+			"treeherder {th} repo=autoland from={A} search=xpcshell",
+		},
 		{"{th}/jobs?repo=try&searchStr=a%2Fopt-b-1&searchStr=a/opt-b-1", "treeherder {th} repo=try search=a/opt-b-1"},
 		{"{th}/jobs?repo=try&searchStr=a&searchStr=b", "treeherder {th} repo=try"},
 		{"{th}/jobs?repo=try&searchStr=a%0Ab", "treeherder {th} repo=try"},
