@@ -16,8 +16,9 @@ import (
 // refuses a control without being asked for a change is told.
 func TestAbout(t *testing.T) {
 	const versions = `"versions": [["Python", "3.11.2"], ["Buildbot", "3.7.0-2"]]`
+	const anonymous = `"auth": {"name": "NoAuth"}, "user": {"anonymous": true}, `
 	for body, want := range map[string]string{
-		`{"auth": {"name": "NoAuth"}, "user": {"anonymous": true}, ` + versions + `}`:              "3.7.0-2 NoAuth  1 1",
+		`{` + anonymous + versions + `}`: "3.7.0-2 NoAuth  1 1",
 		`{"auth": {"name": "X"}, "user": {"username": "me", "email": "a@b"}, ` + versions + `}`:    "3.7.0-2 X me 1 1",
 		`{"auth": {"name": "X"}, "user": {"email": "a@b"}, "versions": [["Buildbot"], []]}`:        " X a@b 1 1",
 		`{"auth": {"name": "X"}, "user": {"anonymous": true, "username": "me"}, "versions": null}`: " X  1 1",

@@ -89,6 +89,8 @@ type PartialError struct {
 	Err          error // why no more were taken
 }
 
+// Error says how many of the runs were triggered, and why no more were, made [Visible]:
+// "2 of 5 runs were triggered: " and the cause.
 func (e *PartialError) Error() string {
 	return Visible(fmt.Sprintf("%d of %d runs were triggered: %v", e.Taken, e.Count, e.Err))
 }

@@ -11,10 +11,10 @@ type Kind int
 
 // The kinds. The zero Kind is no kind.
 const (
-	KindBuild Kind = iota + 1
-	KindTest
-	KindPerf
-	KindOther
+	KindBuild Kind = iota + 1 // makes files that tests need, or that people install
+	KindTest                  // passes or fails by what its tests find
+	KindPerf                  // measures how fast or how large something is
+	KindOther                 // none of these, such as signing a build
 )
 
 var kindWords = []string{KindBuild: "build", KindTest: "test", KindPerf: "perf", KindOther: "other"}

@@ -14,6 +14,8 @@ type UnknownLabelError struct {
 	Near  []string // the labels most like it, the most like first; none in an empty catalog
 }
 
+// Error names the label and suggests those in Near. When there are none it says that nothing
+// can run here.
 func (e *UnknownLabelError) Error() string {
 	if len(e.Near) == 0 {
 		return fmt.Sprintf("%v: label %q: nothing can run here", ErrNotFound, e.Label)

@@ -52,10 +52,10 @@ type Way int
 
 // The ways of a Range.
 const (
-	ByRevisions Way = iota + 1
-	ByIDs
-	ByDates
-	ByCenter
+	ByRevisions Way = iota + 1 // From and To; see Between
+	ByIDs                      // FirstID and LastID; see IDs
+	ByDates                    // Since and Until; see Dates
+	ByCenter                   // Center, Before and After; see Around
 )
 
 // Check says which way the range uses, or returns an error that wraps

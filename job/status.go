@@ -14,16 +14,16 @@ type Status int
 const (
 	StatusUnscheduled Status = iota + 1 // waits for something else, such as its build
 	StatusPending                       // waits for a machine
-	StatusRunning
-	StatusUnknown    // ended, but the source has not said how yet
-	StatusSuccess    // ended green
-	StatusTestFailed // tests ran, and some failed
-	StatusBusted     // the build or the harness broke
-	StatusSkipped    // did not run, on purpose
-	StatusException  // infrastructure failed, and nothing will retry it
-	StatusRetry      // infrastructure failed, and another run took its place
-	StatusCancelled  // a person stopped it
-	StatusCoalesced  // merged into a run of a newer push; never ran here
+	StatusRunning                       // a machine works on it
+	StatusUnknown                       // ended, but the source has not said how yet
+	StatusSuccess                       // ended green
+	StatusTestFailed                    // tests ran, and some failed
+	StatusBusted                        // the build or the harness broke
+	StatusSkipped                       // did not run, on purpose
+	StatusException                     // infrastructure failed, and nothing will retry it
+	StatusRetry                         // infrastructure failed, and another run took its place
+	StatusCancelled                     // a person stopped it
+	StatusCoalesced                     // merged into a run of a newer push; never ran here
 )
 
 var statusWords = []string{

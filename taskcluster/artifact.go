@@ -62,6 +62,7 @@ type ArtifactError struct {
 	Name, Reason, Message string
 }
 
+// Error names the artifact, and has the worker's word and its sentence.
 func (e *ArtifactError) Error() string {
 	return fmt.Sprintf("the artifact %s is an error: %s: %s", e.Name, e.Reason, e.Message)
 }

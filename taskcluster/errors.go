@@ -37,6 +37,9 @@ type Error struct {
 	header http.Header // of the answer
 }
 
+// Error has the status, the service's word and its message in one line, and how far this
+// machine's clock is off when ClockOff is set. The answer of a proxy, which has no word, gives
+// the text of the failed exchange.
 func (e *Error) Error() string {
 	if e.Code == "" {
 		return e.err.Error()

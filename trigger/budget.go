@@ -33,10 +33,10 @@ type Budgets struct {
 
 // The defaults of Budgets.
 const (
-	DefaultCall     = 200
-	DefaultPush     = 100
-	DefaultLabelDay = 200
-	DefaultQueue    = 100
+	DefaultCall     = 200 // runs in one plan
+	DefaultPush     = 100 // runs of one plan on one push
+	DefaultLabelDay = 200 // runs of one label in one repository within 24 hours
+	DefaultQueue    = 100 // runs that wait in the label's queue
 )
 
 // group holds the steps of one label on one push: its builds, then the label itself as

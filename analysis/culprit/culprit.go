@@ -137,7 +137,7 @@ type Outcome string
 
 // The outcomes. A search that has not ended is Undecided too.
 const (
-	Found          Outcome = "culprit"
+	Found          Outcome = "culprit"          // confirmed: it failed on the culprit and passed on its parent
 	NotARegression Outcome = "not_a_regression" // one failure rate explains all runs, older ones too
 	Older          Outcome = "older"            // broken before the range
 	// OlderOrNothing means Older or NotARegression: no push in the range broke the job,

@@ -5,9 +5,9 @@ type RunEnd int
 
 // The ways in which a run ends.
 const (
-	RunPassed RunEnd = iota
-	RunFailed
-	RunInfra // infrastructure ended it, so it says nothing
+	RunPassed RunEnd = iota // a sign that the push is good; weak when the job fails only sometimes
+	RunFailed               // a sign that the push is broken; weak when the job also fails on good ones
+	RunInfra                // infrastructure ended it, so it says nothing
 )
 
 // Rehearse plays a search to its end. It calls run for each run that the search chooses,

@@ -24,12 +24,12 @@ const (
 	Pytest        Format = "pytest"       // also under xdist
 	GoTest        Format = "gotest"       // go test, with or without -v and -json
 	Cargo         Format = "cargo"        // cargo test and cargo nextest
-	CTest         Format = "ctest"
-	GTest         Format = "gtest"
-	Jest          Format = "jest"
-	TAP           Format = "tap"    // the Test Anything Protocol, versions 12 to 14
-	Maven         Format = "maven"  // surefire and failsafe
-	Gradle        Format = "gradle" // the console of Gradle's Test tasks
+	CTest         Format = "ctest"        // what CMake's ctest prints
+	GTest         Format = "gtest"        // the console of GoogleTest, also within ctest -V
+	Jest          Format = "jest"         // Jest's default and verbose reporters; each file is a test
+	TAP           Format = "tap"          // the Test Anything Protocol, versions 12 to 14
+	Maven         Format = "maven"        // surefire and failsafe
+	Gradle        Format = "gradle"       // the console of Gradle's Test tasks
 )
 
 // Formats returns the formats that Read knows, in the order above.

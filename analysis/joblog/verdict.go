@@ -11,10 +11,10 @@ type TestVerdict int
 // The verdicts. TestUnknown covers everything that the log does not say: a test
 // that is not named never turns into one that passed.
 const (
-	TestUnknown TestVerdict = iota
-	TestNotRun              // it was not in the job, or was skipped
-	TestPassed              // it is known to have run, and ended as expected
-	TestFailed              // it did not
+	TestUnknown TestVerdict = iota // the log does not say
+	TestNotRun                     // it was not in the job, or was skipped
+	TestPassed                     // it is known to have run, and ended as expected
+	TestFailed                     // it did not
 )
 
 // String is the verdict in words.

@@ -17,10 +17,11 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// DefaultURL and DefaultBuildDataURL are where Mozilla's BuildAPI and status dumps were until
-// 2018.
+// Where Mozilla's services were until 2018.
 const (
-	DefaultURL          = "https://secure.pub.build.mozilla.org/buildapi"
+	// DefaultURL is the base URL of BuildAPI, for New.
+	DefaultURL = "https://secure.pub.build.mozilla.org/buildapi"
+	// DefaultBuildDataURL is the folder of the status dumps, for Options.BuildDataURL.
 	DefaultBuildDataURL = "http://builddata.pub.build.mozilla.org/builddata/buildjson"
 )
 

@@ -29,6 +29,8 @@ type Error struct {
 	Last  error // the error of what was being done when the time was up; nil where there is none
 }
 
+// Error names the operation and its time limit, and then Last in brackets, if any, as in
+// "taskcluster.jobs: no answer within 10m0s".
 func (e *Error) Error() string {
 	s := fmt.Sprintf("%s: no answer within %s", e.Op, e.After)
 	if e.Last != nil {

@@ -54,6 +54,8 @@ type Error struct {
 	Err      error // ErrLimit, or nil
 }
 
+// Error has the kind, the location unless it is the top, and the message, as in
+// "TemplateError at template.tasks[0]: " and what is wrong there.
 func (e *Error) Error() string {
 	if e.Location == "" {
 		return fmt.Sprintf("%s: %s", e.Kind, e.Msg)

@@ -11,7 +11,11 @@ import (
 // Cache keeps answers by URL. Implementations are safe for concurrent use. They may
 // lose any answer at any time: the client then sends the request again.
 type Cache interface {
+	// Load returns the answer kept for a URL. It is false when there is none, or none that
+	// can be read.
 	Load(url string) (*Kept, bool)
+	// Store keeps an answer in place of the one before. It cannot fail: an answer that
+	// cannot be written is not kept.
 	Store(url string, e *Kept)
 }
 

@@ -24,6 +24,8 @@ type Error struct {
 	Err        error         // why there was no answer
 }
 
+// Error names the method and the URL, and then the status with the beginning of the body in
+// one line, at most 200 bytes of it. Without an answer it says why there was none.
 func (e *Error) Error() string {
 	if e.Status == 0 {
 		return fmt.Sprintf("%s %s: %v", e.Method, e.URL, e.Err)

@@ -126,6 +126,7 @@ func (t *Tape) Scrub(text string) string { return t.secrets.forget(t.secrets.bod
 // permanent: repeating the request does not help.
 type UnmatchedError struct{ Cassette, Request string }
 
+// Error names the cassette and the request, and says to record the cassette again.
 func (e *UnmatchedError) Error() string {
 	return fmt.Sprintf("cassette %s does not have %s: record it again", e.Cassette, e.Request)
 }

@@ -89,6 +89,8 @@ type Prover interface {
 // paths relative to the object.
 type Inspector interface {
 	Prover
+	// Inspect is called by an endpoint's Check alone, never by Decode. When it finds
+	// something that breaks a reader, Prove is not called: it would report that again.
 	Inspect() []Finding
 }
 
@@ -96,6 +98,8 @@ type Inspector interface {
 // two forms. Check returns everything that these endpoints find in the text; they also look
 // for names that come twice.
 type Checker interface {
+	// Check gets the text of the value before it is decoded. Its paths are relative to the
+	// value. Decode does not call it.
 	Check(text []byte) []Finding
 }
 

@@ -255,6 +255,7 @@ func (e *Endpoint[T]) Check(asked Asked, body []byte) []Finding {
 
 // Any is an endpoint of any type, for lists of endpoints.
 type Any interface {
+	// Title is the source and the name, unique among all endpoints: "treeherder/jobs".
 	Title() string
 	// Answers reports whether the answer to a request is of this kind.
 	Answers(method, url string) bool
@@ -262,6 +263,8 @@ type Any interface {
 	Carries(exchange string) bool
 	// Describes reports whether a file is of this kind, by its entry in a table of files.
 	Describes(text string) bool
+	// Check returns every difference between a body and the contract; none for a body that
+	// keeps it.
 	Check(asked Asked, body []byte) []Finding
 }
 

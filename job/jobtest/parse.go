@@ -17,6 +17,7 @@ type SyntaxError struct {
 	Msg          string
 }
 
+// Error has the form of a compiler's, which editors can jump to: "file:line:column: message".
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
 }

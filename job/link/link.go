@@ -37,10 +37,10 @@ type Source string
 
 // The services whose links are understood.
 const (
-	Treeherder  Source = "treeherder"
-	Taskcluster Source = "taskcluster"
-	Hg          Source = "hg"
-	Buildbot    Source = "buildbot"
+	Treeherder  Source = "treeherder"  // its pages of jobs, logs and push health
+	Taskcluster Source = "taskcluster" // tasks and groups, in its pages and the queue's API; bare task ids
+	Hg          Source = "hg"          // revisions and the pushlog of a Mercurial server
+	Buildbot    Source = "buildbot"    // the pages of a master, and its API
 )
 
 // Deployments are the services that a link may belong to, as base URLs such as

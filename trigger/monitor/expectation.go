@@ -169,9 +169,9 @@ func (e Expectation) checked() (Expectation, error) {
 
 // The defaults of an Expectation.
 const (
-	DefaultDeadline = 24 * time.Hour
-	DefaultBatch    = 5
-	DefaultMax      = 50
+	DefaultDeadline = 24 * time.Hour // from when the expectation was added
+	DefaultBatch    = 5              // runs that UntilHit triggers at a time
+	DefaultMax      = 50             // runs that UntilHit triggers in all
 )
 
 // name returns the default key, such as

@@ -8,11 +8,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// The limits of [ParseTry] in bytes: for the whole text, which may be a commit message,
-// and for the line in it.
+// The limits of [ParseTry], in bytes. A longer text gives job.ErrInvalid.
 const (
-	MaxMessage = 1 << 20
-	MaxTryLine = 4 << 10
+	MaxMessage = 1 << 20 // 1 MiB for the whole text, which may be a commit message
+	MaxTryLine = 4 << 10 // 4 KiB for the line of try syntax in it
 )
 
 // maxRebuild is the maximum number of runs of a test in the old try chooser.

@@ -107,8 +107,8 @@ func Stamp(revision any, fields Row) Row {
 
 // The results of requests that have none yet.
 const (
-	Pending = -1
-	Running = -2
+	Pending = -1 // no worker has claimed it: the request has no build
+	Running = -2 // its build has started and has not ended
 )
 
 // retried is the result of a build that is made again.

@@ -11,11 +11,11 @@ import (
 	"github.com/mozci/mozci/internal/slug"
 )
 
-// The recorded push: its decision task, and what it is called.
+// The recorded push, one of autoland.
 const (
-	RecordedDecision = "A5O76NnPRt--HRPWdpOVlA"
-	RecordedRevision = "567d57332b25c9645bbf0957e04efaa1c83a11bd"
-	RecordedID       = 20
+	RecordedDecision = "A5O76NnPRt--HRPWdpOVlA"                   // the id of the push's decision task
+	RecordedRevision = "567d57332b25c9645bbf0957e04efaa1c83a11bd" // in full, 40 digits
+	RecordedID       = 20                                         // the push's id in the pushlog
 )
 
 // decisionArtifacts are the files of the recorded decision task that mozci

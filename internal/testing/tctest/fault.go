@@ -8,19 +8,19 @@ type Fault int
 
 // The faults of a fire. Those whose names end in Made have made the task.
 const (
-	Well        Fault = iota
-	Lost              // the connection ends without an answer; made
-	LateMade          // 400: RabbitMQ was down, and the queue's answer too late; made
-	QueueDown         // 400: the queue was down; not made
-	BrokenMade        // 500 of hooks itself; made
-	Broken            // 500 of hooks itself; not made
-	GatewayMade       // 504 of the proxy; made
-	Gateway           // 502 of the proxy, before hooks; not made
-	NullMade          // 200 null; made
-	EmptyMade         // 200 {}; made
-	Empty             // 200 {}; not made
-	ErrorMade         // 200 with the body of an error; made
-	TooMany           // 429 with Retry-After; not made
+	Well        Fault = iota // no fault: the answer names the task; made
+	Lost                     // the connection ends without an answer; made
+	LateMade                 // 400: RabbitMQ was down, and the queue's answer too late; made
+	QueueDown                // 400: the queue was down; not made
+	BrokenMade               // 500 of hooks itself; made
+	Broken                   // 500 of hooks itself; not made
+	GatewayMade              // 504 of the proxy; made
+	Gateway                  // 502 of the proxy, before hooks; not made
+	NullMade                 // 200 null; made
+	EmptyMade                // 200 {}; made
+	Empty                    // 200 {}; not made
+	ErrorMade                // 200 with the body of an error; made
+	TooMany                  // 429 with Retry-After; not made
 )
 
 // Faults are all faults.
