@@ -23,7 +23,7 @@ func TestSearchCases(t *testing.T) {
 		{"logs", "w3.txt", "linux64/opt/m-1", "culprit - [21 22 23 24 25]", "confirmed", 16, 0, 1},
 		{"logs", "w8.txt", "linux64/opt/m-1", "infra - []", "infrastructure ended", 20, 0, 1},
 		{"triggering", "three.txt", "linux64/opt/xpcshell-1", "culprit - [18 19 20]", "confirmed", 8, 0, 1},
-		{"triggering", "fl.txt", "linux64/opt/xpcshell-1", "undecided - []", "more runs will not tell", 26, -1, -1},
+		{"triggering", "fl.txt", "linux64/opt/xpcshell-1", "undecided - []", "more runs will not help", 26, -1, -1},
 		{
 			"triggering", "nobase.txt", "linux64/opt/xpcshell-1", "older_or_nothing - []",
 			"before the range, or nothing broke it", 12, 1, -1,

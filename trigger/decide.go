@@ -110,7 +110,8 @@ func Decide(f Facts, times, exceptions int) ([]Step, *LeftOut) {
 	case f.Withdrawn:
 		return out("stopped by a person", "%s, so mozci leaves it alone", strings.Join(f.CameToNothing, "; "))
 	case f.Offspring:
-		return out("triggered by a backfill", "its runs here were triggered by a backfill, and an unattended one triggers no more")
+		return out("triggered by a backfill",
+			"its runs here were triggered by a backfill, and an unattended one triggers no more")
 	case exceptions >= 0 && f.Runs.By[job.StatusException] > exceptions:
 		return out("machines failed", "infrastructure ended %d runs here, more than %d", f.Runs.By[job.StatusException],
 			exceptions)

@@ -124,7 +124,8 @@ mozci triggers nothing without --yes or your answer on the terminal. Exit status
 // addFlags adds the flags that all commands share.
 func (a *app) addFlags(f *pflag.FlagSet) {
 	a.addOutput(f)
-	f.StringVar(&a.world, "world", "", "use the history in this `file` instead of any service; nothing outlives the program")
+	f.StringVar(&a.world, "world", "", "use the history in this `file` instead of any service; nothing outlives "+
+		"the program")
 	f.StringVar(&a.repo, "repo", "autoland", "the repository's `name`, such as mozilla-central, or its path")
 	f.StringVar(&a.ci, "ci", "taskcluster", ciHelp)
 	f.StringVar(&a.triggerCI, "trigger-ci", "", triggerCIHelp)
@@ -135,7 +136,8 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 		"repository's own)")
 	f.StringVar(&a.thURL, "treeherder-url", treeherder.DefaultURL,
 		"the `URL` of Treeherder, or a file with a resultset that was saved in 2013 or 2014")
-	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: TASKCLUSTER_ROOT_URL, or "+
+	f.StringVar(&a.rootURL, "root-url", "", "the `URL` of the Taskcluster deployment (default: "+
+		"TASKCLUSTER_ROOT_URL, or "+
 		taskcluster.FirefoxCI+")")
 	f.StringVar(&a.trustDomain, "trust-domain", "", "the `name` of the project's trust domain, the first part of its "+
 		"routes in Taskcluster's index (default: what Firefox's CI is configured with)")
@@ -150,14 +152,16 @@ func (a *app) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&a.buildDataURL, "builddata-url", selfserve.DefaultBuildDataURL,
 		"the `URL` of the folder with Buildbot's status dumps, for --ci selfserve")
 	f.StringVar(&a.pulseURL, "pulse-url", pulse.DefaultURL, "the `URL` of Pulse's broker, without user and password")
-	f.StringVar(&a.allTheThings, "allthethings", "", "a `file` with Buildbot's allthethings.json, for --ci selfserve and "+
+	f.StringVar(&a.allTheThings, "allthethings", "", "a `file` with Buildbot's allthethings.json, for --ci "+
+		"selfserve and "+
 		"trychooser: which builder triggers which, and how many pushes SETA skips; - is standard input")
 	f.StringVar(&a.cacheDir, "cache-dir", "", "a `folder` to keep answers in that can be used again")
 	f.IntVar(&a.parallel, "parallel", 10, "maximum `number` of pushes to ask about at the same time")
 	f.StringVar(&a.logLevel, "log-level", "warn", "the least important `level` to log: debug, info, warn or error")
 	f.StringVar(&a.record, "record", "", "record every HTTP exchange into this `folder`, without secrets")
 	f.StringVar(&a.replay, "replay", "", "play back the HTTP exchanges in this `folder`, without a network")
-	f.StringVar(&a.ledgerName, "ledger", "", "the record of what was triggered, so that nothing is triggered twice: a SQLite "+
+	f.StringVar(&a.ledgerName, "ledger", "", "the record of what was triggered, so that nothing is triggered "+
+		"twice: a SQLite "+
 		"`file`, or postgres://… (default: a file in your state folder; with --world, memory)")
 	f.StringVar(&a.color, "color", colorAuto, "`when` to use colour: "+oneOf(whenColour))
 }

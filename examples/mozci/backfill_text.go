@@ -199,10 +199,12 @@ func broke(r backfill.FindResult, b backfillFlags) (answer, rest string) {
 		answer = fmt.Sprintf("%s failed on push %d (first bad) and did not pass on any of the %s before push %d.", what,
 			r.FirstBad.ID, looked, r.Start.ID)
 	case r.Flaky:
-		answer = fmt.Sprintf("%s last passed on push %d (last good) and failed on %d (first bad), but it is flaky.", what,
+		answer = fmt.Sprintf("%s last passed on push %d (last good) and failed on %d (first bad), but it is "+
+			"flaky.", what,
 			r.LastGood.ID, r.FirstBad.ID)
 	case len(suspects(r)) == 0:
-		answer = fmt.Sprintf("%s broke with push %d (first bad); it passed on push %d, just before.", what, r.FirstBad.ID,
+		answer = fmt.Sprintf("%s broke with push %d (first bad); it passed on push %d, just before.", what,
+			r.FirstBad.ID,
 			r.LastGood.ID)
 	default:
 		answer = fmt.Sprintf("%s broke between push %d (last good) and %d (first bad).", what, r.LastGood.ID,

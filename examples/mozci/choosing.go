@@ -47,7 +47,8 @@ func (c *choosing) byParts(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.platforms, "platform", nil, "jobs that build or run on these `platforms`")
 	f.StringSliceVar(&c.suites, "suite", nil, "jobs of these `suites`, such as mochitest-browser-chrome")
 	f.IntSliceVar(&c.chunks, "chunk", nil, "jobs of these chunks, each a `number`")
-	f.StringArrayVar(&c.matches, "match", nil, "jobs whose name matches this `regexp`; repeat it for jobs that match either")
+	f.StringArrayVar(&c.matches, "match", nil, "jobs whose name matches this `regexp`; repeat it for jobs that "+
+		"match either")
 }
 
 // chooses reports whether any of the flags was given.

@@ -111,13 +111,13 @@ var whereFlags = []string{
 // placeFlags are the flags of this call that another command about the same thing needs.
 // A URL is shown without its password.
 func (a *app) placeFlags() string {
-	out := ""
+	var out strings.Builder
 	for _, name := range whereFlags {
 		if a.flags != nil && a.flags.Changed(name) {
-			out += " --" + name + " " + quoted(withoutPassword(a.flag(name)))
+			out.WriteString(" --" + name + " " + quoted(withoutPassword(a.flag(name))))
 		}
 	}
-	return out
+	return out.String()
 }
 
 // asGiven is how another command is told what this one is about: the link that was

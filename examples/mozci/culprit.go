@@ -64,13 +64,16 @@ the same command goes on where it stopped. Without --yes it triggers nothing.`,
 	f.StringArrayVar(&c.signatures, "signature", nil, "count only failures with this `fingerprint`, which "+
 		"mozci failures --json prints; can be repeated (default: what failed on --rev)")
 	f.BoolVar(&c.anyFailure, "any-failure", false, "count every failure of the job, whatever failed in it")
-	f.Float64Var(&c.confidence, "confidence", 0.95, "how sure to be before naming a push, a `probability` from 0.5 to less than 1")
-	f.Float64Var(&c.nothing, "flakes", 0.4, "the `probability`, before any evidence, that no push broke it; use 0.1 where "+
+	f.Float64Var(&c.confidence, "confidence", 0.95, "how sure to be before naming a push, a `probability` from "+
+		"0.5 to less than 1")
+	f.Float64Var(&c.nothing, "flakes", 0.4, "the `probability`, before any evidence, that no push broke it; use "+
+		"0.1 where "+
 		"alarms are rarely flakes")
 	f.IntVar(&c.maxRuns, "max-runs", 100, "maximum `number` of runs; -1 is no limit")
 	f.StringVar(&c.batch, "batch", "4", "the `number` of runs in a round, or auto: as many as a round is worth")
 	f.IntVar(&c.maxRevisions, "max-revisions", 50, "the `number` of pushes up to --rev to suspect at first")
-	f.IntVar(&c.history, "history", 50, "the `number` of pushes before those that show how flaky the job is; -1 is none")
+	f.IntVar(&c.history, "history", 50, "the `number` of pushes before those that show how flaky the job is; -1 "+
+		"is none")
 	f.IntVar(&c.newer, "newer", 40, "the `number` of pushes after --rev that show how often it fails; -1 is none")
 	f.IntVar(&c.extend, "extend", 2, "how many `times` to double the range when the culprit is older; -1 is never")
 	f.BoolVar(&c.permanent, "permanent", false, "a broken push always fails, as with compilers")

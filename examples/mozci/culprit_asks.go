@@ -19,7 +19,8 @@ type askedFlags struct {
 func (q *askedFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&q.good, "good", "", "a `revision` that you know to be good: suspect nothing older; with --find-fix, "+
 		"one where it is fixed")
-	f.StringArrayVar(&q.skip, "skip", nil, "trigger nothing on the push of this `revision`; runs it has still count; can "+
+	f.StringArrayVar(&q.skip, "skip", nil, "trigger nothing on the push of this `revision`; runs it has still "+
+		"count; can "+
 		"be repeated")
 	f.BoolVar(&q.findFix, "find-fix", false, "find the push that fixed the job, among the pushes after --rev, where "+
 		"it failed")

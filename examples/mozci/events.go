@@ -56,7 +56,8 @@ the file and the reason, and the exit status is 1.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.events(cmd.Context(), f) },
 	}
-	cmd.Flags().StringVar(&f.messages, "replay-messages", "", "a `file` of recorded Pulse messages; - is standard input")
+	cmd.Flags().StringVar(&f.messages, "replay-messages", "", "a `file` of recorded Pulse messages; - is "+
+		"standard input")
 	cmd.Flags().StringVar(&f.tasks, "tasks", "", "a `file` of task definitions, by task id, for --replay-messages")
 	return cmd
 }

@@ -213,10 +213,12 @@ func reproducing(r analysis.Rate) grid {
 	if n := r.ToReproduce(); n.None {
 		g.add(cell{}, cell{text: "to see it again"}, cell{text: "not known: it was never seen to fail"})
 	} else {
-		g.add(cell{}, cell{text: "to see it again"}, cell{text: fmt.Sprintf("%s (%d at best, %d at worst)", runs(n.Runs),
+		g.add(cell{}, cell{text: "to see it again"}, cell{text: fmt.Sprintf("%s (%d at best, %d at worst)",
+			runs(n.Runs),
 			n.Optimistic, n.Pessimistic)})
 		g.add(cell{}, cell{text: "to rule it out"}, cell{text: plural(n.RuleOut, "pass") + " in a row"})
 	}
-	g.add(cell{}, cell{text: "confidence"}, cell{text: fmt.Sprintf("%s (%s interval)", percent(r.Confidence), r.Method)})
+	g.add(cell{}, cell{text: "confidence"}, cell{text: fmt.Sprintf("%s (%s interval)", percent(r.Confidence),
+		r.Method)})
 	return g
 }

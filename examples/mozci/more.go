@@ -116,7 +116,8 @@ func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
 		a.printf("There is nothing to cancel: every run of this plan has ended.\n")
 	}
 	if err == nil && len(ids) == 0 && len(left) > 0 {
-		return job.Wrap("cancel", file, fmt.Errorf("%w: the ledger does not know that anything of this plan was triggered",
+		return job.Wrap("cancel", file, fmt.Errorf("%w: the ledger does not know that anything of this plan was "+
+			"triggered",
 			job.ErrNotFound))
 	}
 	return err

@@ -111,7 +111,8 @@ func (t *stepping) step(s trigger.Step) {
 	} else if t.several() {
 		what += " of " + s.Label
 	}
-	symbol, said := passed, ""
+	symbol := passed
+	var said string
 	switch {
 	case errors.Is(s.Err, trigger.ErrNotTried):
 		symbol, said = coalesced, what+" not triggered, for the same reason"
@@ -139,7 +140,8 @@ func (t *stepping) step(s trigger.Step) {
 func (t *stepping) following(build trigger.Step) int {
 	n := 0
 	for _, s := range t.plan.Steps {
-		if s.Action == trigger.ActionWait && s.Push.Key() == build.Push.Key() && slices.Contains(s.Builds, build.Label) {
+		if s.Action == trigger.ActionWait && s.Push.Key() == build.Push.Key() && slices.Contains(s.Builds,
+			build.Label) {
 			n += s.Count
 		}
 	}
@@ -185,7 +187,8 @@ func (t *stepping) end(done trigger.Plan) (failed, steps int) {
 	if label, rev := oneOfAll(done); label != "" {
 		a.typed("To follow them:", fmt.Sprintf("mozci watch%s --label %s --rev %s", a.placeFlags(), quoted(label), rev))
 	} else {
-		a.paragraph("", plain, "To see how they end, run the same command again: it triggers only what is still missing.")
+		a.paragraph("", plain, "To see how they end, run the same command again: it triggers only what is still "+
+			"missing.")
 	}
 	return failed, steps
 }
@@ -208,7 +211,8 @@ func oneOfAll(plan trigger.Plan) (label, rev string) {
 func quoted(word string) string {
 	word = job.Visible(word)
 	plainRune := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+=,", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("-_./:@%+=,", r)
 	}
 	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plainRune(r) }) < 0 {
 		return word

@@ -43,7 +43,7 @@ func (a *app) culpritReport(
 // searchPlan says what a search would take.
 func searchPlan(about line, r backfill.SearchResult) line {
 	verb, _ := verbOf(r)
-	out := append(line{own("mozci has not searched yet for the push that " + verb + " ")}, about...)
+	out := append(line{"mozci has not searched yet for the push that " + verb + " "}, about...)
 	return append(out, ownf(". A search takes %s.", own(outlook(forecastOf(r)))))
 }
 
@@ -61,7 +61,7 @@ func verdictOf(r backfill.SearchResult, about line) line {
 		return append(append(line{ownf("One of %d pushes %s ", len(r.Class), verb)}, about...),
 			ownf(": %s. mozci cannot tell them apart.", own(sure(r.Probability))))
 	case r.Outcome == culprit.NotARegression:
-		return append(append(line{own("None of these pushes " + verb + " ")}, about...),
+		return append(append(line{"None of these pushes " + verb + " "}, about...),
 			ownf(": %s.", own(sure(r.Probability))))
 	case r.Outcome == culprit.Older && r.FindFix:
 		return append(about, ownf(" is not fixed yet on the newest of these pushes: %s.", own(sure(r.Probability))))
@@ -85,7 +85,8 @@ func verbOf(r backfill.SearchResult) (verb, past own) {
 
 // undecided says what is known where no push is named.
 func undecided(r backfill.SearchResult, about line, verb own) line {
-	out := append(append(line{own("Not sure yet which push " + verb + " ")}, about...), own(": "), heard(r.Why), own("."))
+	out := append(append(line{"Not sure yet which push " + verb + " "}, about...), own(": "),
+		heard(r.Why), own("."))
 	switch {
 	case r.Outcome != culprit.Undecided || len(r.Credible) == 0:
 		return out

@@ -119,7 +119,10 @@ func contained(t *testing.T, s string) {
 	d := document{
 		prose(own("Before "), code(s), own(" after.")),
 		facts{{"Fact", prose(code(s), own("; end"))}},
-		reportGrid{head: []own{"A", "B"}, rows: [][]line{{{code(s)}, {own("end")}}, {{own("x"), heard(s)}, {own("end")}}}},
+		reportGrid{head: []own{"A", "B"}, rows: [][]line{{{code(s)}, {own("end")}}, {
+			{own("x"), heard(s)},
+			{own("end")},
+		}}},
 		logLines{s, "last line"},
 		prose(own("The end.")),
 	}

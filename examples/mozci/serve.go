@@ -52,8 +52,10 @@ token; nothing outlives the program.`,
 	name := ""
 	l := cmd.Flags()
 	l.StringVar(&f.listen, "listen", "127.0.0.1:8787", "the `address` to listen on")
-	l.StringVar(&f.publicURL, "public-url", "", "the `URL` by which people know the service, if it differs from --listen")
-	l.StringVar(&f.tokens, "tokens", "", "a `file` with a line for each token: a name, its hash, and scopes if it does "+
+	l.StringVar(&f.publicURL, "public-url", "", "the `URL` by which people know the service, if it differs from "+
+		"--listen")
+	l.StringVar(&f.tokens, "tokens", "", "a `file` with a line for each token: a name, its hash, and scopes if "+
+		"it does "+
 		"not have all")
 	l.StringVar(&name, "new-token", "", "print a new token, and its line for --tokens under this `name`")
 	l.StringVar(&f.sessionKey, "session-key", "", "a `file` with 32 bytes or more that sign the page's sessions "+

@@ -85,7 +85,8 @@ func TestCheckSourcesTable(t *testing.T) {
 		t.Errorf("exit %d\n%s", status, out)
 	}
 	for _, part := range []string{
-		"notes.txt: its name is that of no known endpoint", "skipped 1 item that mozci does not recognise", "1 finding break",
+		"notes.txt: its name is that of no known endpoint", "skipped 1 item that mozci does not recognise",
+		"1 finding break",
 	} {
 		if !strings.Contains(errOut, strings.ReplaceAll(part, "1 finding break", "1 finding breaks")) {
 			t.Errorf("%q is not in\n%s", part, errOut)

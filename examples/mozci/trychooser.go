@@ -57,7 +57,8 @@ understand, and exits with 3 when nothing is chosen.`,
 	f.StringVar(&c.diff, "diff", "", "compare with this `file`: a graph that mozci printed, graphs.json or "+
 		"allthethings.json; with --rev it can be another revision")
 	f.StringVar(&c.tests, "tests", "", "the jobs that run the tests at this `path`, a file or a folder")
-	f.BoolVar(&c.config, "try-task-config", false, "print the choice as try_task_config.json, which mach try and Lando "+
+	f.BoolVar(&c.config, "try-task-config", false, "print the choice as try_task_config.json, which mach try "+
+		"and Lando "+
 		"take")
 	c.byName(f)
 	c.bySyntax(f)

@@ -21,7 +21,8 @@ var stiff = regexp.MustCompile(`(?i)\b(so\s+many|nobody|for\s+who|is\s+to\s+have
 // texts are help and tables, the README, and the backfill service with the templates and
 // scripts of its page and the description of its API.
 func Readable(name string) bool {
-	if name == "README.md" || name == "examples/mozci/README.md" || name == "BENCHMARKS.md" || strings.HasPrefix(name, "backfill/server/") && path.Base(name) == "openapi.json" {
+	if slices.Contains(documents, name) || strings.HasPrefix(name, "backfill/server/") &&
+		path.Base(name) == "openapi.json" {
 		return true
 	}
 	switch path.Ext(name) {
@@ -33,6 +34,9 @@ func Readable(name string) bool {
 	}
 	return false
 }
+
+// documents are the Markdown files for users.
+var documents = []string{"README.md", "examples/mozci/README.md", "BENCHMARKS.md"}
 
 // CheckWords returns a line, such as `README.md:12: "so many"`, for each use of the words
 // that people should not read. Of a Go file it reads the string literals, and those that

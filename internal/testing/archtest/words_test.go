@@ -31,8 +31,8 @@ func TestWords(t *testing.T) {
 // words like them are not.
 func TestWordsPlanted(t *testing.T) {
 	got, err := archtest.CheckWords([]archtest.Text{
-		{Path: "README.md", Body: "One.\nSo many runs, and\nnobody asked\nfor more.\nFor whose push? They task for nothing.\n" +
-			"Not so\nmany.\n"},
+		{Path: "README.md", Body: "One.\nSo many runs, and\nnobody asked\nfor more.\n" +
+			"For whose push? They task for nothing.\nNot so\nmany.\n"},
 		{Path: "a/page/x.html", Body: "<p>\n  for who\n</p><p>is  to have"},
 		{Path: "examples/a/a.go", Body: `package a
 

@@ -43,7 +43,8 @@ func TestDocuments(t *testing.T) {
 			t.Fatal(err)
 		}
 		all = append(all, doctest.Command{
-			Doc: fmt.Sprintf("README.md, program %d", i+1), Line: program.Line, Shell: "go run " + file, Want: program.Want,
+			Doc: fmt.Sprintf("README.md, program %d", i+1), Line: program.Line,
+			Shell: "go run " + file, Want: program.Want,
 		})
 	}
 	found, err := doctest.GoDoc("doc.go", read(t, "doc.go"))
@@ -105,7 +106,8 @@ func TestParsers(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
-	programs := doctest.Programs("```go\nx := 1\n```\n```go\npackage main\n\nfunc main() {}\n```\n\n```text\nout\n```\n")
+	programs := doctest.Programs("```go\nx := 1\n```\n```go\npackage main\n\nfunc main() {}\n```\n" +
+		"\n```text\nout\n```\n")
 	if len(programs) != 1 || programs[0].Line != 5 || programs[0].Want != "out\n" ||
 		!strings.HasPrefix(programs[0].Source, "package main") {
 		t.Errorf("%+v", programs)
