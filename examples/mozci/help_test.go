@@ -14,7 +14,8 @@ import (
 // word that people stumble over.
 func TestHelpIsPlain(t *testing.T) {
 	root := (&app{in: strings.NewReader(""), out: io.Discard, err: io.Discard}).root()
-	for _, args := range append(pagesOf(root), []string{"--help"}, []string{"help", "places"}, []string{"help", "credentials"}) {
+	for _, args := range append(pagesOf(root),
+		[]string{"--help"}, []string{"help", "places"}, []string{"help", "credentials"}) {
 		out, errOut, status := mozci(t, args...)
 		if status != 0 || errOut != "" || strings.Contains(out, "%!") {
 			t.Errorf("%q: exit %d, %s%s", args, status, errOut, out)

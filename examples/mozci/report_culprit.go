@@ -124,7 +124,7 @@ func changed(r backfill.SearchResult, about line) line {
 	}
 	out = append(append(out, own(" It went from "), own(number(r.Change.Before))), unit...)
 	out = append(append(out, own(" to "), own(number(r.Change.After))), unit...)
-	return append(out, own("; "+better+" is better."))
+	return append(out, "; "+better+" is better.")
 }
 
 // mostDescribed is how many pushes are described each; a table has the others.

@@ -60,10 +60,10 @@ func failedShare(o analysis.Overview, q frequencyFlags) line {
 // shareOf is a measured share with its interval, as percentages.
 func shareOf(r analysis.Rate) own {
 	sureness := ownf("at %.4g%% confidence", 100*r.Confidence)
-	switch {
-	case r.Failures == 0:
+	switch r.Failures {
+	case 0:
 		return "at most " + own(percent(r.High)) + " " + sureness
-	case r.Failures == r.Runs:
+	case r.Runs:
 		return "at least " + own(percent(r.Low)) + " " + sureness
 	}
 	return ownf("%s, between %s and %s %s", own(percent(r.Rate)), own(percent(r.Low)), own(percent(r.High)), sureness)

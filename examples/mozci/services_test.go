@@ -135,7 +135,8 @@ The 2 pushes between them have no result. mozci would trigger 4 runs.
 ✓ 900 00000abc0000  last good  1 passed
 
 The same in the browser:
-  URL/jobs?fromchange=00000abc00000000000000000000000000000001&repo=autoland&searchStr=test-linux64%2Fopt-xpcshell-1&tochange=00000abc00030000000000000000000000000001
+  URL/jobs?fromchange=00000abc00000000000000000000000000000001&repo=autoland` +
+		`&searchStr=test-linux64%2Fopt-xpcshell-1&tochange=00000abc00030000000000000000000000000001
 
 4 runs. Nothing was triggered. To trigger them, add --yes.
 `

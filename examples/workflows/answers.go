@@ -78,7 +78,6 @@ func (j workflowJob) status() (job.Status, error) {
 	if completed := j.Status == "completed"; completed != (j.Conclusion != nil) ||
 		completed != !j.Completed.IsZero() {
 		return 0, fmt.Errorf("%w: status %q does not fit: has a conclusion: %t, has an end: %t", job.ErrMalformed,
-			j.Status,
 			j.Status, j.Conclusion != nil, !j.Completed.IsZero())
 	}
 	switch j.Status {
