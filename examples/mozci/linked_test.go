@@ -375,7 +375,8 @@ func TestLinkedContradictions(t *testing.T) { //nolint:funlen // it is a table
 		{"jobs {th}/jobs?repo=autoland", []string{"needs a push: LINK names repository autoland alone"}, false},
 		{
 			"backfill {th}/jobs?repo=autoland --rev {X}",
-			[]string{"needs a label: LINK names repository autoland"}, false,
+			[]string{"needs a label: LINK names repository autoland"},
+			false,
 		},
 		{"backfill '{th}/jobs?repo=autoland&landoCommitID=5'", []string{"names a landing that waits"}, false},
 		{
