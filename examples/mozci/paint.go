@@ -142,24 +142,32 @@ func (a *app) paragraph(indent string, s style, text string) {
 	a.paragraphOn(a.out, "", indent, s, text)
 }
 
-// paragraphOn is paragraph on a stream, after a lead that is on the first line already.
+// paragraphOn is paragraph on a stream, after a lead that begins the first line.
 func (a *app) paragraphOn(w io.Writer, lead, indent string, s style, text string) {
-	l := a.look(w)
-	line, at := lead, ansi.StringWidth(lead)
-	for _, word := range strings.Fields(text) {
+	a.wrapped(w, []cell{{text: lead, style: s}}, indent, s, text)
+}
+
+// wrapped writes some cells and a text behind them, in lines of the stream's width.
+func (a *app) wrapped(w io.Writer, lead []cell, indent string, s style, text string) {
+	at, line := 0, ""
+	for _, c := range lead {
+		at += ansi.StringWidth(job.Visible(c.text))
+	}
+	most := min(a.look(w).width, widestProse)
+	for i, word := range strings.Fields(text) {
 		word = job.Visible(word)
 		n := ansi.StringWidth(word)
 		switch {
-		case line == lead || line == indent:
-		case at+1+n > min(l.width, widestProse):
-			a.lineOn(w, cell{text: line, style: s})
-			line, at = indent, ansi.StringWidth(indent)
+		case i == 0:
+		case at+1+n > most:
+			a.lineOn(w, append(lead, cell{text: line, style: s})...)
+			lead, line, at = []cell{{text: indent, style: s}}, "", ansi.StringWidth(indent)
 		default:
 			line, at = line+" ", at+1
 		}
 		line, at = line+word, at+n
 	}
-	a.lineOn(w, cell{text: line, style: s})
+	a.lineOn(w, append(lead, cell{text: line, style: s})...)
 }
 
 // typed writes what to type next: the words on the line before it, where both fit.

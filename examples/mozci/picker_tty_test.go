@@ -228,3 +228,49 @@ func TestPickAnotherWay(t *testing.T) {
 		})
 	}
 }
+
+// On a terminal a search is a block that is drawn again and again and is gone when the
+// answer stands there; on one that cannot redraw it is a line for each round.
+func TestSearchOnATerminal(t *testing.T) {
+	args := []string{
+		"culprit", "--world", "testdata/worlds/intermittent.txt", "--label", "linux64/opt/mochitest-2", "--rev", "tip",
+		"--yes",
+	}
+	t.Setenv("TERM", "xterm-256color")
+	c := newConsole(t)
+	out, status := c.session(t.Context(), t, args...)()
+	drawn := c.all()
+	if status != 0 || !strings.Contains(out, "Push 37 broke it: 98% sure.") || strings.Contains(out, "round") &&
+		!strings.Contains(out, "rounds") {
+		t.Errorf("exit %d\n%s", status, out)
+	}
+	if !strings.Contains(drawn, "of about ") || !strings.HasSuffix(drawn, "\x1b[J") {
+		t.Errorf("the block is not drawn, or not erased at the end: %q", drawn)
+	}
+	t.Setenv("TERM", "dumb")
+	c = newConsole(t)
+	if _, status = c.session(t.Context(), t, args...)(); status != 0 {
+		t.Errorf("exit %d", status)
+	}
+	drawn = c.all()
+	if strings.Contains(drawn, "\x1b") || !strings.Contains(drawn, "1 round, 4 runs: most probable push") {
+		t.Errorf("%q", drawn)
+	}
+}
+
+// A person at a terminal is asked; without a yes nothing is triggered.
+func TestQuestionOnATerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	for answer, says := range map[string]string{"y\n": "4 runs triggered.", "n\n": ""} {
+		c := newConsole(t)
+		wait := c.session(t.Context(), t, "backfill", "--world", "testdata/worlds/permanent.txt", "--label",
+			"linux64/opt/xpcshell-1", "--rev", "tip")
+		c.until(t, "Trigger them now? [y/N] ")
+		_, _ = io.WriteString(c.person, answer)
+		out, status := wait()
+		if status != 0 || !strings.Contains(out, "Nothing was triggered yet.") || !strings.Contains(out, says) ||
+			says == "" && strings.Contains(out, "runs triggered.") {
+			t.Errorf("%q: exit %d\n%s", answer, status, out)
+		}
+	}
+}

@@ -80,7 +80,7 @@ func runLine(t *testing.T, command string) string {
 	if status != 0 {
 		s += fmt.Sprintf("[%d]\n", status)
 	}
-	return s
+	return strings.ReplaceAll(s, "\x1b", "␛") // a script can be read without colours
 }
 
 // aStep is a line that says what became of a step.

@@ -163,8 +163,15 @@ func (s *showing) line(c monitor.Change, symbol, text string) {
 	if s.a.world != "" {
 		at = c.Time.UTC() // its days are as it is written
 	}
-	s.a.line(cell{text: at.Format("15:04"), style: soft}, cell{text: "  "}, mark(symbol),
-		cell{text: " " + s.a.where(c.Push) + label + "  " + text})
+	lead := []cell{
+		{text: at.Format("15:04"), style: soft}, {text: "  "}, mark(symbol), {text: " " + s.a.where(c.Push) + label + "  "},
+	}
+	result, details, _ := strings.Cut(text, "  ") // columns, such as "passed  1 of 2  24 min", stay apart
+	if details != "" {
+		s.a.line(append(lead, cell{text: result + "  " + details})...)
+		return
+	}
+	s.a.wrapped(s.a.out, lead, strings.Repeat(" ", 9), plain, text)
 }
 
 // several reports whether more than one label is watched.
