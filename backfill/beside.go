@@ -78,7 +78,7 @@ func countsOf(pushes []job.Push, runs func(job.Push) analysis.Runs) culprit.Coun
 }
 
 // upToLastFailure counts the runs on the pushes up to the last push with a failure, minus
-// one failure there: for P F P F P P it counts 1 failure and 2 passes.
+// one failure there: for the runs PFPFPP it counts 1 failure and 2 passes.
 func upToLastFailure(pushes []job.Push, runs func(job.Push) analysis.Runs) culprit.Counts {
 	for last := len(pushes) - 1; last >= 0; last-- {
 		if runs(pushes[last]).Bad > 0 {

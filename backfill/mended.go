@@ -17,7 +17,7 @@ import (
 // order of time position x is n-x, so a culprit x means push n-(x-1) = n-x+1.
 //
 // For four pushes 0 fail, 1 fail, 2 pass, 3 pass in time, n is 3. In reverse order they
-// are P P F F, the culprit is at 2, and push 3-2+1 = 2 mended the label.
+// are PPFF, the culprit is at 2, and push 3-2+1 = 2 mended the label.
 
 // around lists the pushes of the range and those on both sides of it, in the order in
 // which the search goes over them.

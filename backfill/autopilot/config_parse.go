@@ -105,7 +105,8 @@ func (c Config) checkTimes(bad func(field, format string, args ...any) error) er
 	case c.Quiet < 0 || c.Quiet > day:
 		return bad("quiet", "%s is out of range; expected 0 to 24h", c.Quiet)
 	case c.MaxAge <= c.Quiet || c.MaxAge > 30*day:
-		return bad("max_age", "%s is out of range; expected more than quiet (%s) and at most 30 days", c.MaxAge, c.Quiet)
+		return bad("max_age", "%s is out of range; expected more than quiet (%s) and at most 30 days", c.MaxAge,
+			c.Quiet)
 	case c.KnownDays > 366:
 		return bad("known_days", "%d is out of range; expected 1 to 366", c.KnownDays)
 	}

@@ -93,7 +93,8 @@ func (p *page) day(w http.ResponseWriter, r *http.Request) {
 	if text := r.PathValue("day"); text != "" {
 		var err error
 		if of, err = time.Parse(time.DateOnly, text); err != nil {
-			p.fail(w, r, job.Wrap("autopilot.day", "", fmt.Errorf("%w: %q is not a day such as 2026-11-24", job.ErrInvalid,
+			p.fail(w, r, job.Wrap("autopilot.day", "", fmt.Errorf("%w: %q is not a day such as 2026-11-24",
+				job.ErrInvalid,
 				clipped(text))))
 			return
 		}
