@@ -22,8 +22,8 @@ import (
 var looks = [][]string{
 	{"backfill", "--world", "testdata/worlds/permanent.txt", "--label", "linux64/opt/xpcshell-1", "--rev", "tip"},
 	{
-		"backfill", "--world", "testdata/worlds/merges.txt", "--repo", "mozilla-central", "--label", "linux64/opt/xpcshell-1",
-		"--rev", "tip", "--follow-merges", "--explain",
+		"backfill", "--world", "testdata/worlds/merges.txt", "--repo", "mozilla-central", "--label",
+		"linux64/opt/xpcshell-1", "--rev", "tip", "--follow-merges", "--explain",
 	},
 	{"culprit", "--world", "testdata/worlds/intermittent.txt", "--label", "linux64/opt/mochitest-2", "--rev", "tip"},
 	{

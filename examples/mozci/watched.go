@@ -164,7 +164,10 @@ func (s *showing) line(c monitor.Change, symbol, text string) {
 		at = c.Time.UTC() // its days are as it is written
 	}
 	lead := []cell{
-		{text: at.Format("15:04"), style: soft}, {text: "  "}, mark(symbol), {text: " " + s.a.where(c.Push) + label + "  "},
+		{text: at.Format("15:04"), style: soft},
+		{text: "  "},
+		mark(symbol),
+		{text: " " + s.a.where(c.Push) + label + "  "},
 	}
 	result, details, _ := strings.Cut(text, "  ") // columns, such as "passed  1 of 2  24 min", stay apart
 	if details != "" {
