@@ -48,6 +48,9 @@ func (s *service) of(ctx context.Context, a about) (subject, error) {
 			return subject{}, err
 		}
 	}
+	if a.Repo != "" && l.Repo != "" && string(a.Repo) != l.Repo {
+		return subject{}, refusal("The link and repo name different repositories: leave repo out.")
+	}
 	p, err := s.place(cmp.Or(l.Repo, repo))
 	if err != nil {
 		return subject{}, err
@@ -77,6 +80,9 @@ func (s *service) ofRun(out subject, j job.Job, l link.Link) (subject, error) {
 		return subject{}, job.Wrap("mcp.job", j.ID(), job.ErrNoPush)
 	}
 	if repo := j.Push().Repo; repo != "" && repo != out.repo.Name() {
+		if l.Repo != "" {
+			return subject{}, refusal("The link names a repository, and its job is of another one.")
+		}
 		if out.place, err = s.place(repo); err != nil {
 			return subject{}, err
 		}

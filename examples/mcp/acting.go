@@ -77,6 +77,8 @@ type actedOut struct {
 	Waiting   int    `json:"waiting" jsonschema:"how many runs wait for builds: plan again when those are done"`
 	Left      int    `json:"left_today" jsonschema:"how many runs the budget of 24 hours has left"`
 	Steps     []done `json:"steps"`
+	// Problems do not undo what was triggered, so that they stand beside it.
+	Problems []untrusted `json:"problems,omitempty" jsonschema:"what went wrong besides; what was triggered stays"`
 	counted
 }
 
@@ -116,13 +118,14 @@ func (s *service) triggerPlan(ctx context.Context, in planIn) (actedOut, error) 
 	}
 	out.Steps, out.counted = bounded(ran.Steps, shownDone)
 	if p.settle != nil && out.Triggered > 0 {
-		if err := p.settle(ctx); err != nil {
-			return actedOut{}, err
-		}
+		err = errors.Join(err, p.settle(ctx))
 	}
-	spent, err := s.spent(ctx)
-	out.Left = max(0, s.day-spent)
-	return out, err
+	spent, spentErr := s.spent(ctx)
+	if spentErr == nil {
+		out.Left = max(0, s.day-spent)
+	}
+	out.Problems = problems(errors.Join(err, spentErr))
+	return out, nil
 }
 
 func (a *actedOut) count(s trigger.Step) {
@@ -204,6 +207,8 @@ func (s *service) spent(ctx context.Context) (n int, err error) {
 type cancelledOut struct {
 	Cancelled []string  `json:"cancelled" jsonschema:"the ids of the runs that were stopped"`
 	Left      []leftOut `json:"left_alone,omitempty" jsonschema:"steps of which no run was stopped, and why"`
+	// Problems are the steps that could not be asked about or stopped.
+	Problems []untrusted `json:"problems,omitempty" jsonschema:"what could not be stopped, or not be found out"`
 	counted
 }
 
@@ -241,5 +246,6 @@ func (s *service) cancelPlan(ctx context.Context, in planIn) (cancelledOut, erro
 	out.Left, _ = bounded(append(left, unknown...), func(l trigger.LeftOut) leftOut {
 		return leftOut{named(l.Label), nameOf(l.Push), l.Count, quoted(l.Why)}
 	})
+	out.Problems = problems(err)
 	return out, nil
 }

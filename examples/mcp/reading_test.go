@@ -216,6 +216,11 @@ func TestRefusals(t *testing.T) {
 		{"list_jobs", args{"revision": "tip", "job": "run-1"}, "Give one of link, job and revision."},
 		{"find_last_good", args{"revision": "tip"}, "Say which label"},
 		{"list_jobs", args{"link": "https://treeherder.mozilla.org/jobs?repo=autoland"}, "The link names neither"},
+		{
+			"list_jobs",
+			args{"link": "https://treeherder.mozilla.org/jobs?repo=autoland&revision=d4f3de2cd033", "repo": "try"},
+			"The link and repo name different repositories",
+		},
 		{"estimate_frequency", args{"runs": 3, "revision": "tip"}, "failures and runs are what you counted"},
 		{"trigger_plan", args{}, "Give either plan_id or plan."},
 		{"trigger_plan", args{"plan_id": "plan-0123456789abcdef"}, "No plan is known by this id"},

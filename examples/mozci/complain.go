@@ -133,7 +133,10 @@ func (a *app) asGiven(label, rev string) string {
 // as it is.
 func withoutPassword(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
+	switch {
+	case err != nil, u.Opaque != "" && strings.Contains(text, "@"):
+		return "URL"
+	case u.User == nil:
 		return text
 	}
 	u.User = nil

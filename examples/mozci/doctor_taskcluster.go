@@ -275,7 +275,7 @@ func listed(scopes []string) string {
 // shownURL is a URL without what is nobody's business: its user, password and parameters.
 func shownURL(text string) string {
 	u, err := url.Parse(text)
-	if err != nil {
+	if err != nil || u.Opaque != "" || u.Host == "" { // user:password@host without a scheme is one
 		return "the URL given"
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""

@@ -139,12 +139,12 @@ func (f *following) setTest(ctx context.Context) error {
 		f.anyOf("signature", "any-failure", "perf") {
 		return nil
 	}
-	test, err := f.testAt(ctx, *f.link.Line)
+	test, at, err := f.testAt(ctx, *f.link.Line)
 	if ctx.Err() != nil {
 		return err
 	}
 	if err != nil {
-		f.a.warnf("mozci: no test can be told from line %d of the log, so the whole job counts: %s\n", *f.link.Line,
+		f.a.warnf("note: no test can be told from line %d of the log, so the whole job counts: %s\n", *f.link.Line,
 			oneLine(err.Error()))
 		return nil
 	}
@@ -152,26 +152,30 @@ func (f *following) setTest(ctx context.Context) error {
 		joblog.CanonicalTest(given) != joblog.CanonicalTest(test) {
 		return f.contradicts("test", given, test)
 	}
+	if !f.changed("test") && int64(at) != *f.link.Line {
+		f.a.warnf("note: line %d of the log names no failure; this is about %s, which failed at line %d\n",
+			*f.link.Line, test, at)
+	}
 	return f.set("test", test)
 }
 
 // testAt is the test of the last failure up to a line, from 1, of the run's plain log,
 // which is the one that Treeherder and Taskcluster show.
-func (f *following) testAt(ctx context.Context, line int64) (string, error) {
+func (f *following) testAt(ctx context.Context, line int64) (test string, at int, err error) {
 	p, err := f.a.places()
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	in, err := job.OpenLog(ctx, p.read, job.New(job.Fields{ID: f.own}), job.LogText)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer func() { _ = in.Close() }()
 	r, err := joblog.Read(ctx, in, "", nil)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	at, tests := 0, []string(nil)
+	var tests []string
 	for _, x := range r.Failures {
 		switch {
 		case int64(x.Line) > line || x.Line < at || x.Line < 1:
@@ -185,11 +189,11 @@ func (f *following) testAt(ctx context.Context, line int64) (string, error) {
 	}
 	switch {
 	case at == 0:
-		return "", errors.New("no failure is there or before")
+		return "", 0, errors.New("no failure is there or before")
 	case len(tests) != 1:
-		return "", fmt.Errorf("line %d is of %d tests", at, len(tests))
+		return "", 0, fmt.Errorf("line %d is of %d tests", at, len(tests))
 	case tests[0] == "":
-		return "", fmt.Errorf("the failure at line %d names no test", at)
+		return "", 0, fmt.Errorf("the failure at line %d names no test", at)
 	}
-	return tests[0], nil
+	return tests[0], at, nil
 }

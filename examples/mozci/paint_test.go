@@ -163,6 +163,8 @@ func TestNumbersForPeople(t *testing.T) {
 		"████████████████████": bar(1), "▏": bar(0.005), "": bar(0),
 		"linux64/opt/x-1": quoted("linux64/opt/x-1"), "'a b'": quoted("a b"), `'it'\''s'`: quoted("it's"), "''": quoted(""),
 		"https://h/x": withoutPassword("https://u:p@h/x"), "plain": withoutPassword("plain"),
+		"URL": withoutPassword("user:s3cr3t@host:5671"), "https://h": shownURL("https://u:p@h/?token=x"),
+		"the URL given": shownURL("mozci:s3cr3t@pulse.example:5671"),
 	} {
 		if got != want {
 			t.Errorf("%q, expected %q", got, want)
