@@ -203,9 +203,9 @@ func withLogs(f *firefoxCI, words *strings.Replacer) {
 func TestLinkedLine(t *testing.T) {
 	for _, c := range []struct{ command, test, says string }{
 		{"backfill '{th}/logviewer?job_id={J}&repo=autoland&task={T}.0&lineNumber=3'", "dom/a.js", ""},
-		{"backfill '{th}/logviewer?job_id={J}&repo=autoland&lineNumber=4-9'", "dom/a.js", "dom/a.js, which failed at line 3"},
-		{"backfill '{tc}/tasks/{T}/runs/0/logs/public/logs/live.log#L6'", "dom/b.js", "dom/b.js, which failed at line 5"},
-		{"backfill '{tc}/tasks/{T}/runs/0/logs/public/logs/live.log#L70'", "dom/c.js", "line 70 of the log names no failure"},
+		{"backfill '{th}/logviewer?job_id={J}&repo=autoland&lineNumber=4-9'", "dom/a.js", "failed at line 3"},
+		{"backfill '{tc}/tasks/{T}/runs/0/logs/public/logs/live.log#L6'", "dom/b.js", "failed at line 5"},
+		{"backfill '{tc}/tasks/{T}/runs/0/logs/public/logs/live.log#L70'", "dom/c.js", "line 70 of the log names"},
 		{"backfill '{tc}/tasks/{T}#L2'", "", "no test can be told from line 2 of the log"},
 		{"backfill '{tc}/tasks/{P}#L2' --label {L}", "", "no text log"},
 		{"backfill '{tc}/tasks/{T}#L3' --test dom/a.js", "dom/a.js", ""},
