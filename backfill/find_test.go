@@ -139,6 +139,7 @@ push    test
 		want: `
 last good none, first bad 11, never good
 missing: 12 10
+  11 nothing test 0: known to be bad here (1 failed)
   12 left out 1: newer than first bad 11, so it cannot have broken it
   10 left out 1: never good in the last 3 pushes before a4c02a6970b7: unattended backfill leaves it alone
 `,

@@ -53,6 +53,7 @@ func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	if why, reason, err := f.unattended(ctx, res); err != nil || why != "" {
 		// follow must not trigger anything either.
 		f.off = true
+		res.Plan.Steps = bad
 		f.leaveAlone(res, pushes, why, reason)
 		return err
 	}

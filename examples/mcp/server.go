@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -114,6 +115,10 @@ func reads() mcp.ToolAnnotations {
 	return mcp.ToolAnnotations{ReadOnlyHint: true, IdempotentHint: true, OpenWorldHint: &outside}
 }
 
+// patience is how long a call may take: a service that hangs must not hold up the calls
+// that wait for their turn to act.
+const patience = 10 * time.Minute
+
 // add adds a tool. What the answer function returns as an error becomes the tool's result: a
 // sentence that an agent can read, and no error of the protocol.
 func add[In, Out any](out *mcp.Server, t tool, answer func(context.Context, In) (Out, error)) {
@@ -121,6 +126,8 @@ func add[In, Out any](out *mcp.Server, t tool, answer func(context.Context, In) 
 		Name: t.name, Title: t.title, Description: t.description, Annotations: &t.hints,
 		InputSchema: schemaOf[In](), OutputSchema: schemaOf[Out](),
 	}, func(ctx context.Context, _ *mcp.CallToolRequest, in In) (*mcp.CallToolResult, Out, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		answered, err := answer(ctx, in)
 		return nil, answered, told(err)
 	})
