@@ -120,6 +120,7 @@ func (a *app) wantedTo(f actFlags, question string) bool {
 	if !a.canAsk() {
 		return false
 	}
+	a.busy.stop() // or its line would be drawn over the question
 	a.warnf("%s [y/N] ", question)
 	line, _ := bufio.NewReader(a.in).ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))

@@ -185,7 +185,6 @@ func (a *app) start(cmd *cobra.Command) error {
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
 		return usage("--log-level %q: expected debug, info, warn or error", a.logLevel)
 	}
-	a.log = slog.New(slog.NewTextHandler(visibleLines{a.err}, &slog.HandlerOptions{Level: level}))
 	a.flags, a.history = cmd.Flags(), readsHistory(cmd)
 	a.called = strings.TrimPrefix(cmd.CommandPath()+" ", "mozci ")
 	switch {
@@ -205,6 +204,7 @@ func (a *app) start(cmd *cobra.Command) error {
 	}
 	a.started = true
 	a.startProgress()
+	a.log = slog.New(slog.NewTextHandler(visibleLines{a.err}, &slog.HandlerOptions{Level: level}))
 	return nil
 }
 

@@ -18,7 +18,6 @@ type backfillFlags struct {
 	existing, follow bool
 	manifests        []string
 	test             string
-	explain          bool
 	planOnly         bool // JSON is the plan alone: for trigger --backfill
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/analysis/perf"
 	"github.com/mozci/mozci/backfill"
@@ -259,11 +261,14 @@ func (v *searchView) draw(p backfill.Progress) {
 	}
 	v.end()
 	g := v.a.suspectsTable(p.Pushes, v.c.perf)
-	lines := append([]string{"\n"}, g.lines(v.a.look(v.a.err))...)
+	l := v.a.look(v.a.err)
+	lines := append([]string{""}, g.lines(l)...)
+	lines = append(lines, "", l.show(mark(running))+" "+state(p))
+	for i, text := range lines { // a line that wraps would be two rows, and one would stay
+		lines[i] = ansi.Truncate(strings.TrimSuffix(text, "\n"), l.width-1, "") + "\n"
+	}
 	put(v.a.err, strings.Join(lines, ""))
-	v.a.lineOn(v.a.err)
-	v.a.lineOn(v.a.err, mark(running), cell{text: " " + state(p)})
-	v.rows = len(lines) + 2
+	v.rows = len(lines)
 }
 
 // end removes the block.

@@ -110,6 +110,7 @@ func (a *app) quiet(f actFlags) bool {
 
 // printReport writes the report in the form that was chosen.
 func (a *app) printReport(d document) {
+	a.busy.stop()
 	for l := range strings.Lines(d.render(dialects[a.output.given])) {
 		say(a.reportTo, "%s\n", strings.TrimSuffix(l, "\n"))
 	}
