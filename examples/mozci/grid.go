@@ -51,7 +51,7 @@ func (g *grid) lines(l look) []string {
 		var line strings.Builder
 		for i, c := range r {
 			c.text = middleCut(job.Visible(c.text), widths[i])
-			pad := strings.Repeat(" ", widths[i]-ansi.StringWidth(c.text))
+			pad := strings.Repeat(" ", max(0, widths[i]-ansi.StringWidth(c.text))) // a wide character can stand over
 			if g.right[i] {
 				line.WriteString(pad)
 			}
