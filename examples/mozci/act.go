@@ -213,12 +213,7 @@ func who() string {
 	return ""
 }
 
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
-}
+func runs(n int) string { return plural(n, "run") }
 
 // pushName is a push in a table: its id and revision.
 func pushName(p job.Push) string { return fmt.Sprintf("%d %s", p.ID, revisions(p)) }

@@ -305,9 +305,14 @@ func encode(w io.Writer, v any) error {
 }
 
 // oneOf joins words for a message: "a, b or c".
-func oneOf(words []string) string {
+func oneOf(words []string) string { return joined(words, " or ") }
+
+// oneAnd joins words for a message: "a, b and c".
+func oneAnd(words []string) string { return joined(words, " and ") }
+
+func joined(words []string, last string) string {
 	if n := len(words); n > 1 {
-		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
+		return strings.Join(words[:n-1], ", ") + last + words[n-1]
 	}
 	return strings.Join(words, "")
 }

@@ -115,20 +115,22 @@ func resultOf(r backfill.FindResult, s backfill.Sighting) (word, symbol string) 
 
 // resultWord is the verdict on a push in a word or two.
 func resultWord(s backfill.Sighting) string {
-	switch {
-	case s.Err != nil:
+	if s.Err != nil {
 		return "unreadable"
-	case s.Verdict == analysis.Good:
+	}
+	switch s.Verdict {
+	case analysis.Good:
 		return "passed"
-	case s.Verdict == analysis.Bad:
+	case analysis.Bad:
 		return "failed"
-	case s.Verdict == analysis.Mixed:
+	case analysis.Mixed:
 		return "mixed"
-	case s.Verdict == analysis.Running && s.Runs.By[job.StatusRunning] == 0:
-		return "waiting"
-	case s.Verdict == analysis.Running:
+	case analysis.Running:
+		if s.Runs.By[job.StatusRunning] == 0 {
+			return "waiting"
+		}
 		return "running"
-	case s.Verdict == analysis.Unclear:
+	case analysis.Unclear:
 		return "unclear"
 	}
 	return "no result"
@@ -148,8 +150,8 @@ func planOn(p trigger.Plan, s backfill.Sighting) string {
 			out = fmt.Sprintf("%s, then %s", plural(builds, "build"), runs(step.Count))
 		case step.Action == trigger.ActionWait:
 			out = runs(step.Count) + " after its build"
-		case step.Seen > s.Runs.Seen && step.Label == s.Label:
-			out = fmt.Sprintf("none: %s triggered before", runs(step.Seen-s.Runs.Seen))
+		case unseen(step, s) > 0:
+			out = fmt.Sprintf("none: %s triggered before", runs(unseen(step, s)))
 		}
 	}
 	for _, l := range p.LeftOut {
@@ -162,6 +164,15 @@ func planOn(p trigger.Plan, s backfill.Sighting) string {
 		}
 	}
 	return out
+}
+
+// unseen is how many runs of the label were triggered on a push before and are not visible
+// yet, where that makes a step of the plan needless.
+func unseen(step trigger.Step, s backfill.Sighting) int {
+	if step.Action != trigger.ActionNothing || step.Push.Key() != s.Push.Key() || step.Label != s.Label {
+		return 0
+	}
+	return max(0, step.Seen-s.Runs.Seen)
 }
 
 // planElsewhere is the part of a plan about pushes that the table does not have: those
@@ -187,10 +198,7 @@ func planElsewhere(r backfill.FindResult) trigger.Plan {
 
 // broke is the answer of a backfill in a sentence, and what is missing in another.
 func broke(r backfill.FindResult, b backfillFlags) (answer, rest string) {
-	what := r.Label
-	if b.test != "" {
-		what = b.test + " in " + r.Label
-	}
+	what := subject(r.Label, b.test)
 	looked := plural(len(r.History)-1, "push")
 	switch {
 	case r.FirstBad == nil:
@@ -262,22 +270,12 @@ func lacking(r backfill.FindResult) string {
 	return fmt.Sprintf("Of the %s %s, %s.", plural(len(all), "push"), where, oneAnd(parts))
 }
 
-// oneAnd joins parts of a sentence: "a, b and c".
-func oneAnd(parts []string) string {
-	if n := len(parts); n > 1 {
-		return strings.Join(parts[:n-1], ", ") + " and " + parts[n-1]
-	}
-	return strings.Join(parts, "")
-}
-
 // toTrigger says what mozci would do, or does.
 func toTrigger(r backfill.FindResult, b backfillFlags) string {
 	n, before := r.Plan.Total(), 0
 	for _, s := range r.History {
 		for _, step := range r.Plan.Steps {
-			if step.Push.Key() == s.Push.Key() && step.Label == s.Label && step.Action == trigger.ActionNothing {
-				before += max(0, step.Seen-s.Runs.Seen)
-			}
+			before += unseen(step, s)
 		}
 	}
 	switch {
@@ -342,28 +340,15 @@ func (a *app) link(ctx context.Context, r backfill.FindResult) string {
 		}
 	}
 	oldest := r.History[len(r.History)-1].Push
-	return a.treeherderPage(url.Values{
+	return a.pageOfTreeherder("jobs", url.Values{
 		"repo": {r.Start.Repo}, "fromchange": {oldest.Revision}, "tochange": {r.Start.Revision}, "searchStr": {r.Label},
 	})
 }
 
 // pushPage is the page of a push; empty where there is none.
 func (a *app) pushPage(p job.Push) string {
-	if p.Revision == "" || a.ci == "buildbot" || a.ci == "selfserve" {
+	if p.Revision == "" || a.ci == "selfserve" {
 		return ""
 	}
-	return a.treeherderPage(url.Values{"repo": {p.Repo}, "revision": {p.Revision}})
-}
-
-// treeherderPage is a page of Treeherder; empty where no Treeherder is in use.
-func (a *app) treeherderPage(q url.Values) string {
-	if a.world != "" || !strings.Contains(a.thURL, "://") {
-		return ""
-	}
-	at, err := url.Parse(strings.TrimSuffix(a.thURL, "/"))
-	if err != nil {
-		return ""
-	}
-	at.User = nil // a page is passed on
-	return at.String() + "/jobs?" + q.Encode()
+	return a.pageOfTreeherder("jobs", url.Values{"repo": {p.Repo}, "revision": {p.Revision}})
 }

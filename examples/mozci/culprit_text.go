@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -42,10 +43,15 @@ func (c culpritFlags) subject(r backfill.SearchResult) string {
 	if r.Value != nil {
 		name = r.Value.Name()
 	}
+	return subject(c.label, name)
+}
+
+// subject is a label, or what is meant in it: a test, or a value.
+func subject(label, name string) string {
 	if name == "" {
-		return c.label
+		return label
 	}
-	return name + " in " + c.label
+	return name + " in " + label
 }
 
 // looking is the first line of a search.
@@ -91,7 +97,7 @@ const (
 
 // suspectsTable is what is known of the pushes of a search, newest first.
 func (a *app) suspectsTable(pushes []backfill.Tested, perf bool) grid {
-	g := grid{head: []string{"push", "failed", "chance"}, cut: map[int]bool{5: true}, right: map[int]bool{3: true}}
+	g := grid{head: []string{"push", "failed", "chance"}, right: map[int]bool{3: true}}
 	if perf {
 		g.head = []string{"push", "values", "chance"}
 	}
@@ -149,7 +155,7 @@ func worthShowing(pushes []backfill.Tested) map[int]bool {
 		}
 	}
 	slices.SortStableFunc(order, func(x, y int) int {
-		return int(math.Copysign(1, pushes[y].Probability-pushes[x].Probability))
+		return cmp.Compare(pushes[y].Probability, pushes[x].Probability)
 	})
 	out := map[int]bool{}
 	for _, i := range order[:min(len(order), mostSuspects)] {
@@ -159,8 +165,8 @@ func worthShowing(pushes []backfill.Tested) map[int]bool {
 		out[best-1] = true
 	}
 	if len(out) == 0 {
-		for i := range pushes[max(0, len(pushes)-mostSuspects):] {
-			out[max(0, len(pushes)-mostSuspects)+i] = true
+		for i := max(0, len(pushes)-mostSuspects); i < len(pushes); i++ {
+			out[i] = true
 		}
 	}
 	return out
@@ -254,11 +260,11 @@ func (v *searchView) why(p backfill.Progress) {
 
 // draw replaces the block, at most once a second.
 func (v *searchView) draw(p backfill.Progress) {
-	if now := time.Now(); !p.Decision.Done && now.Sub(v.last) < progressAfter {
+	now := time.Now()
+	if !p.Decision.Done && now.Sub(v.last) < progressAfter {
 		return
-	} else {
-		v.last = now
 	}
+	v.last = now
 	v.end()
 	g := v.a.suspectsTable(p.Pushes, v.c.perf)
 	l := v.a.look(v.a.err)
@@ -279,7 +285,8 @@ func (v *searchView) end() {
 	}
 }
 
-// state is the last line of the block: "round 6 of about 7: 2 runs under way, 1 to 2 hours left".
+// state is the last line of the block: "round 6 of about 7: 2 runs running or queued,
+// 1 to 2 hours left".
 func state(p backfill.Progress) string {
 	n := 0
 	for _, t := range p.Pushes {
@@ -365,12 +372,10 @@ func (a *app) printAnswer(ctx context.Context, r backfill.SearchResult, c culpri
 	for _, p := range r.Class {
 		a.change(ctx, p, len(r.Class) > 1)
 	}
-	if len(r.Class) == 0 || len(r.Class) > 1 || c.explain {
-		if r.Outcome != culprit.NotARegression || c.explain {
-			a.printf("\n")
-			g := a.suspectsTable(r.Pushes, r.Value != nil)
-			g.write(a, a.out)
-		}
+	if c.explain || len(r.Class) != 1 && r.Outcome != culprit.NotARegression {
+		a.printf("\n")
+		g := a.suspectsTable(r.Pushes, r.Value != nil)
+		g.write(a, a.out)
 	}
 	a.printf("\n")
 	g := grid{cut: map[int]bool{2: true}}
@@ -409,7 +414,7 @@ func (a *app) change(ctx context.Context, p job.Push, named bool) {
 	if line := firstLine(full); line != "" {
 		text += "  " + line
 	}
-	a.lineOn(a.out, cell{text: "  "}, cell{
+	a.line(cell{text: "  "}, cell{
 		text: middleCut(job.Visible(text), a.look(a.out).width-2),
 		url:  a.pushPage(p),
 	})
@@ -436,18 +441,16 @@ func factsOf(r backfill.SearchResult, c culpritFlags) [][2]string {
 	case r.Outcome == culprit.NotARegression:
 		add("in all", "failed %s", ofRuns(r.Before.Failures+r.After.Failures, r.Before.Runs+r.After.Runs))
 	case r.Before.Runs+r.After.Runs > 0:
-		since, before := "since this push", "before it"
+		since, parent := "since this push", ""
 		if len(r.Class) == 0 {
-			since, before = "since the most probable push", "before it"
+			since = "since the most probable push"
+		} else {
+			parent = string(parentOf(r))
 		}
 		if r.After.Runs > 0 {
 			add(since, "failed %s", ofRuns(r.After.Failures, r.After.Runs))
 		}
-		parent := ""
-		if len(r.Class) > 0 {
-			parent = string(parentOf(r))
-		}
-		add(before, "failed %s%s", ofRuns(r.Before.Failures, r.Before.Runs), parent)
+		add("before it", "failed %s%s", ofRuns(r.Before.Failures, r.Before.Runs), parent)
 	}
 	add("cost", "%s in %s", runs(r.Runs), rounds(r.Rounds))
 	if r.Why != "" && (c.explain || len(r.Class) != 1) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -64,7 +65,7 @@ func (a *app) addHelp(root *cobra.Command, groupOf map[string]string) {
 // help prints the page of a command. A page without a command, such as credentials, is
 // its text alone.
 func (a *app) help(c *cobra.Command) {
-	a.prose(firstOf(c.Long, c.Short))
+	a.prose(cmp.Or(c.Long, c.Short))
 	switch {
 	case c.HasSubCommands():
 		a.helpCommands(c)
@@ -148,15 +149,6 @@ func (a *app) prose(text string) {
 		}
 		a.paragraph("", plain, p)
 	}
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }
 
 // placesHelp is the page of the flags that all commands share.

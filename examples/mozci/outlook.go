@@ -35,12 +35,7 @@ func outlook(o backfill.Outlook) string {
 	return out
 }
 
-func rounds(n int) string {
-	if n == 1 {
-		return "1 round"
-	}
-	return fmt.Sprintf("%d rounds", n)
-}
+func rounds(n int) string { return plural(n, "round") }
 
 // spanOf is a span of time in hours, or in minutes where it is short.
 func spanOf(shortest, longest time.Duration) string {

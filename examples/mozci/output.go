@@ -93,7 +93,7 @@ func (a *app) startOutput(cmd *cobra.Command) error {
 	}
 	if !slices.Contains(reported, cmd.Name()) {
 		return usage("--output %s: %s prints a table or JSON; reports are printed by %s", form, cmd.CommandPath(),
-			strings.ReplaceAll(oneOf(reported), " or ", " and "))
+			oneAnd(reported))
 	}
 	a.reportTo, a.out = a.out, a.err
 	return nil

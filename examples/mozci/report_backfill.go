@@ -189,7 +189,7 @@ func stepCell(s trigger.Step) line {
 	what := own(runs(s.Count))
 	switch s.Action {
 	case trigger.ActionBuild:
-		what = ownf("%d %s", s.Count, oneOrMore(s.Count, "build", "builds"))
+		what = own(plural(s.Count, "build"))
 	case trigger.ActionWait:
 		if s.Receipt == nil && s.Err == nil {
 			what += " after the build"

@@ -204,7 +204,7 @@ func failedOf(r analysis.Rate) own {
 	if r.Runs == 0 {
 		return "no runs"
 	}
-	return ownf("failed %d of %s", r.Failures, own(runs(r.Runs)))
+	return "failed " + own(ofRuns(r.Failures, r.Runs))
 }
 
 // parentOf is what ran on the push before those that did it, or on the nearest one with
@@ -269,7 +269,7 @@ func (a *app) gridOfSearch(r backfill.SearchResult) reportGrid {
 	}
 	if others > 0 {
 		row := make([]line, len(out.head))
-		row[0] = line{ownf("%d other %s", others, oneOrMore(others, "push", "pushes"))}
+		row[0] = line{own(plural(others, "other push"))}
 		row[len(row)-1] = line{own(percent(left)), own(" in all")}
 		out.rows = append(out.rows, row)
 	}

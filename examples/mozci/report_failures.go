@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -48,17 +49,15 @@ func (a *app) failuresReport(name string, run job.Job, r *joblog.Report, placer 
 
 // quotedCell is the first of some names that is there, as a cell.
 func quotedCell(names ...string) line {
-	for _, n := range names {
-		if n != "" {
-			return line{code(n)}
-		}
+	if n := cmp.Or(names...); n != "" {
+		return line{code(n)}
 	}
 	return nil
 }
 
 // failedIn says how many failures there are, and where.
 func (a *app) failedIn(name string, run job.Job, r *joblog.Report) line {
-	out := line{ownf("%d %s in ", len(r.Failures), oneOrMore(len(r.Failures), "failure", "failures"))}
+	out := line{own(plural(len(r.Failures), "failure") + " in ")}
 	switch {
 	case len(r.Failures) > 0:
 	case len(r.Formats) == 0 || r.Partial || len(r.Unfinished())+len(r.Nameless()) > 0:
@@ -121,7 +120,7 @@ func notesOf(r *joblog.Report) facts {
 		add(own("there may be more failures: "), heard(r.Reason))
 	}
 	if open := r.Unfinished(); len(open) > 0 {
-		add(ownf("%d %s did not end, the first one ", len(open), oneOrMore(len(open), "group", "groups")),
+		add(own(plural(len(open), "group")+" did not end, the first one "),
 			code(open[0].Name))
 	}
 	if bad := r.Nameless(); len(bad) > 0 {

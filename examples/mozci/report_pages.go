@@ -23,7 +23,12 @@ func (a *app) pageOfTreeherder(name string, q url.Values) string {
 			return ""
 		}
 	}
-	return strings.TrimSuffix(a.thURL, "/") + "/" + name + "?" + q.Encode()
+	at, err := url.Parse(strings.TrimSuffix(a.thURL, "/"))
+	if err != nil {
+		return ""
+	}
+	at.User = nil // a page is passed on
+	return at.String() + "/" + name + "?" + q.Encode()
 }
 
 // pageOfHg is the address of a page of the hg server; empty for pushes of other sources.
@@ -164,7 +169,7 @@ func broughtBy(p job.Push) line {
 		out = append(out, own(" by "), code(personOf(author)))
 	}
 	if more > 0 {
-		out = append(out, ownf(" and %d more %s", more, oneOrMore(more, "commit", "commits")))
+		out = append(out, own(" and "+plural(more, "more commit")))
 	}
 	return out
 }
