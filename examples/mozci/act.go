@@ -73,16 +73,24 @@ func (a *app) toAct(f actFlags, plan trigger.Plan, read bool) bool {
 		a.foot("%s Nothing was triggered, since not everything could be read.", total)
 		return false
 	case f.dryRun:
-		a.foot("%s Nothing was triggered. To trigger them, add --yes instead of --dry-run.", total)
+		a.foot("%s Nothing was triggered. To trigger %s, add --yes instead of --dry-run.", total, them(plan))
 		return false
 	case f.yes:
 		return true
 	case !a.canAsk():
-		a.foot("%s Nothing was triggered. To trigger them, add --yes.", total)
+		a.foot("%s Nothing was triggered. To trigger %s, add --yes.", total, them(plan))
 		return false
 	}
 	a.foot("%s Nothing was triggered yet.", total)
-	return a.wantedTo(f, "Trigger them now?")
+	return a.wantedTo(f, fmt.Sprintf("Trigger %s now?", them(plan)))
+}
+
+// them are the runs of a plan, in a sentence.
+func them(plan trigger.Plan) string {
+	if plan.Total() == 1 {
+		return "it"
+	}
+	return "them"
 }
 
 // foot is the last line of a plan.

@@ -70,10 +70,11 @@ type app struct {
 	db      *sql.DB // the ledger's
 	dialect ledger.Dialect
 	busy    *progress
-	again   string // the link that was given, and the flags beside it, as a shell takes them
-	called  string // the command and a space, such as "backfill "
-	started bool   // the flags were understood
-	history bool   // the command reads many pushes, and acts on few
+	given   []givenFlag // before a link has set others
+	pasted  string      // the link, if there is one
+	called  string      // the command and a space, such as "backfill "
+	started bool        // the flags were understood
+	history bool        // the command reads many pushes, and acts on few
 }
 
 func (a *app) root() *cobra.Command {
@@ -185,7 +186,7 @@ func (a *app) start(cmd *cobra.Command) error {
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
 		return usage("--log-level %q: expected debug, info, warn or error", a.logLevel)
 	}
-	a.flags, a.history = cmd.Flags(), readsHistory(cmd)
+	a.flags, a.history, a.given = cmd.Flags(), readsHistory(cmd), givenFlags(cmd.Flags())
 	a.called = strings.TrimPrefix(cmd.CommandPath()+" ", "mozci ")
 	switch {
 	case !slices.Contains(whenColour, a.color):

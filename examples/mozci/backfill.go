@@ -91,7 +91,9 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		return err
 	}
 	if !a.quiet(b.actFlags) {
-		a.printFound(ctx, found, b)
+		shown := b
+		shown.yes = b.yes && err == nil // else nothing is triggered
+		a.printFound(ctx, found, shown)
 	}
 	if a.toAct(b.actFlags, found.Plan, err == nil) {
 		found.Plan, err = a.carryOut(ctx, p.act, found.Plan, ledger)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/job"
 )
@@ -120,13 +122,46 @@ func (a *app) placeFlags() string {
 	return out.String()
 }
 
-// asGiven is how another command is told what this one is about: the link that was
-// pasted, or the label and the push, with the flags that say where they are.
-func (a *app) asGiven(label, rev string) string {
-	if a.again != "" {
-		return a.again
+// givenFlag is a flag of this call as it was typed, or nearly so: see withoutPassword.
+type givenFlag struct{ name, text string }
+
+// givenFlags are the flags of this call, in the order in which they were typed.
+func givenFlags(flags *pflag.FlagSet) []givenFlag {
+	var out []givenFlag
+	defer func(sorted bool) { flags.SortFlags = sorted }(flags.SortFlags)
+	flags.SortFlags = false
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			text := " --" + f.Name
+			switch {
+			case f.Value.Type() != "bool":
+				text += " " + quoted(withoutPassword(v))
+			case v != "true":
+				text += "=" + v
+			}
+			out = append(out, givenFlag{f.Name, text})
+		}
+	})
+	return out
+}
+
+// again is what to type behind the name of this command for the same question: the link
+// that was pasted, and the flags that were given but for those that are left out.
+func (a *app) again(without ...string) string {
+	var out strings.Builder
+	for _, f := range a.given {
+		if !slices.Contains(without, f.name) {
+			out.WriteString(f.text)
+		}
 	}
-	return fmt.Sprintf("%s --label %s --rev %s", a.placeFlags(), quoted(label), quoted(rev))
+	if a.pasted != "" {
+		out.WriteString(" " + quoted(a.pasted))
+	}
+	return out.String()
 }
 
 // withoutPassword is a URL without the user and the password in it, and any other text

@@ -496,6 +496,8 @@ func answerOf(r backfill.SearchResult, c culpritFlags) (symbol, answer string) {
 		return machine, fmt.Sprintf("It is not fixed on any of these pushes: %s.", sure(r.Probability))
 	case r.Outcome == culprit.Older:
 		return machine, fmt.Sprintf("It was %s before these pushes: %s.", done, sure(r.Probability))
+	case r.Outcome == culprit.OlderOrNothing && r.FindFix:
+		return machine, "It is not fixed yet, or no push fixed it: these pushes cannot tell which."
 	case r.Outcome == culprit.OlderOrNothing:
 		return machine, "None of these pushes " + did + " it: it is older than them, or no push did."
 	case r.Outcome == culprit.Infra:
@@ -506,17 +508,19 @@ func answerOf(r backfill.SearchResult, c culpritFlags) (symbol, answer string) {
 
 // nextOf says what to type next.
 func (a *app) nextOf(r backfill.SearchResult, c culpritFlags) {
-	of := "mozci culprit" + a.asGiven(c.label, c.rev)
-	if c.test != "" && a.again == "" {
-		of += " --test " + quoted(c.test)
-	}
+	of := "mozci culprit" + a.again("yes", "dry-run", "output", "json", "color", "explain", "plot", "max-runs",
+		"max-revisions")
 	switch {
 	case len(r.Class) > 0 && a.world == "":
 		a.printf("\n")
 		a.typed("To paste this into a bug:", of+" --output bugzilla")
 	case r.Outcome == culprit.Older, r.Outcome == culprit.OlderOrNothing:
 		a.printf("\n")
-		a.typed("To look further back:", fmt.Sprintf("%s --max-revisions %d", of, 2*max(c.maxRevisions, 1)))
+		words := "To look further back:"
+		if r.FindFix {
+			words = "To look at more of the newer pushes:"
+		}
+		a.typed(words, fmt.Sprintf("%s --max-revisions %d", of, 2*max(c.maxRevisions, 1)))
 	case r.Outcome == culprit.Undecided && c.maxRuns > 0 && r.Runs >= c.maxRuns && c.yes:
 		a.printf("\n")
 		a.typed("To go on where it stopped:", fmt.Sprintf("%s --yes --max-runs %d", of, c.maxRuns+20))

@@ -31,11 +31,10 @@ import (
 func (a *app) linked(run func(cmd *cobra.Command) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			again := a.placeFlags() + " " + quoted(args[0]) // before the link sets flags
 			if _, err := a.follow(cmd, args[0]); err != nil {
 				return err
 			}
-			a.again = again
+			a.pasted = args[0]
 		}
 		return run(cmd)
 	}

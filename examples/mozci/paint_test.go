@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/internal/testing/testenv"
 	"github.com/mozci/mozci/job"
+	"github.com/mozci/mozci/trigger"
 )
 
 // looks are commands whose results have tables and sgr.
@@ -272,5 +274,61 @@ func TestLookOfAPipe(t *testing.T) {
 	}
 	if a.color = colorAlways; !a.look(w).colour || a.look(w).redraws || a.look(w).links {
 		t.Errorf("%+v", a.look(w))
+	}
+}
+
+// What to type for the same question has each flag that was given, in its order, and no
+// password; what a link set is not a flag that was given.
+func TestAgain(t *testing.T) {
+	flags := pflag.NewFlagSet("culprit", pflag.ContinueOnError)
+	flags.String("label", "", "")
+	flags.String("hg-url", "", "")
+	flags.String("good", "", "")
+	flags.Bool("perf", false, "")
+	flags.Bool("yes", false, "")
+	flags.StringArray("signature", nil, "")
+	err := flags.Parse([]string{
+		"--yes", "--signature", "it's", "--perf", "--label", "l/o", "--hg-url", "https://u:s3cr3t@h/",
+		"--signature", "b",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{given: givenFlags(flags)}
+	if err := flags.Set("good", "set by a link"); err != nil {
+		t.Fatal(err)
+	}
+	want := ` --signature 'it'\''s' --signature b --perf --label l/o --hg-url https://h/`
+	if got := a.again("yes"); got != want {
+		t.Errorf("%s\nexpected\n%s", got, want)
+	}
+	a.pasted = "https://h/jobs?repo=x&revision=y"
+	if got := a.again("yes", "signature", "hg-url"); got != " --perf --label l/o 'https://h/jobs?repo=x&revision=y'" {
+		t.Error(got)
+	}
+	if !flags.SortFlags {
+		t.Error("the order of the help has changed")
+	}
+}
+
+// The runs of a plan can be followed by one command where it has one label on one push.
+func TestOnlyStep(t *testing.T) {
+	on := func(id int64, label string, action trigger.Action) trigger.Step {
+		return trigger.Step{Label: label, Action: action, Count: 1, Push: job.Push{Repo: "r", ID: id, Revision: "a"}}
+	}
+	build, run := on(1, "b", trigger.ActionBuild), on(1, "t", trigger.ActionWait)
+	other := on(2, "t", trigger.ActionTrigger)
+	for _, c := range []struct {
+		steps []trigger.Step
+		want  bool
+	}{
+		{[]trigger.Step{build, run, on(3, "t", trigger.ActionNothing)}, true},
+		{[]trigger.Step{run, other}, false},
+		{[]trigger.Step{build}, false},
+		{[]trigger.Step{{Label: "t", Action: trigger.ActionTrigger, Push: job.Push{Repo: "r", ID: 1}}}, false},
+	} {
+		if got, ok := onlyStep(trigger.Plan{Steps: c.steps}); ok != c.want || ok && got.Label != "t" {
+			t.Errorf("%+v: %t", c.steps, ok)
+		}
 	}
 }

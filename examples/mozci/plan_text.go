@@ -36,7 +36,13 @@ func rowsOf(plan trigger.Plan) []planRow {
 		out = append(out, r)
 	}
 	for _, l := range plan.LeftOut {
-		out = append(out, planRow{push: l.Push, label: l.Label, doing: "none: " + l.Reason, reason: l.Why})
+		doing := "none: " + l.Reason
+		if slices.ContainsFunc(out, func(r planRow) bool {
+			return r.acts && r.label == l.Label && r.push.Key() == l.Push.Key()
+		}) {
+			doing = fmt.Sprintf("%d left out: %s", l.Count, l.Reason)
+		}
+		out = append(out, planRow{push: l.Push, label: l.Label, doing: doing, reason: l.Why})
 	}
 	slices.SortStableFunc(out, func(x, y planRow) int {
 		if x.push.Repo != y.push.Repo {
@@ -184,8 +190,9 @@ func (t *stepping) end(done trigger.Plan) (failed, steps int) {
 	if t.asked == 0 || a.world != "" {
 		return failed, steps
 	}
-	if label, rev := oneOfAll(done); label != "" {
-		a.typed("To follow them:", fmt.Sprintf("mozci watch%s --label %s --rev %s", a.placeFlags(), quoted(label), rev))
+	if s, ok := onlyStep(done); ok && s.Push.Repo == a.opened.repo.Name() {
+		a.typed("To follow them:", fmt.Sprintf("mozci watch%s --label %s --rev %s --times %d", a.placeFlags(),
+			quoted(s.Label), s.Push.Short(), s.Times))
 	} else {
 		a.paragraph("", plain, "To see how they end, run the same command again: it triggers only what is still "+
 			"missing.")
@@ -193,18 +200,18 @@ func (t *stepping) end(done trigger.Plan) (failed, steps int) {
 	return failed, steps
 }
 
-// oneOfAll are the label and revision of a plan that is about one label on one push.
-func oneOfAll(plan trigger.Plan) (label, rev string) {
+// onlyStep is the step of a plan that runs one label on one push, builds aside.
+func onlyStep(plan trigger.Plan) (only trigger.Step, ok bool) {
 	for _, s := range plan.Steps {
 		switch {
 		case s.Action == trigger.ActionNothing || s.Action == trigger.ActionBuild:
-		case label == "":
-			label, rev = s.Label, s.Push.Short()
-		case label != s.Label || rev != s.Push.Short():
-			return "", ""
+		case ok || s.Push.Revision == "":
+			return trigger.Step{}, false
+		default:
+			only, ok = s, true
 		}
 	}
-	return label, rev
+	return only, ok
 }
 
 // quoted is a word as a shell takes it.
