@@ -50,5 +50,6 @@ type Switch struct {
 	Mode Mode // Act until somebody stops the robot
 	By   string
 	Why  string
+	Case string // key of the case after which the robot fell back; empty when a person set it
 	At   time.Time
 }

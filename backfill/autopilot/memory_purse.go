@@ -171,6 +171,20 @@ func (m *Memory) SetSwitch(ctx context.Context, s Switch) error {
 	return nil
 }
 
+// FallBack implements Store.
+func (m *Memory) FallBack(ctx context.Context, s Switch) (Switch, error) {
+	unlock, err := m.lock(ctx, "autopilot.fall_back", s.Case)
+	if err != nil {
+		return Switch{}, err
+	}
+	defer unlock()
+	if m.sw.Mode == Act {
+		s.At = m.now().UTC()
+		m.sw = s
+	}
+	return m.sw, nil
+}
+
 // OptOut implements Store.
 func (m *Memory) OptOut(ctx context.Context, repo, revision, who string, out bool) error {
 	unlock, err := m.lock(ctx, "autopilot.opt_out", revision)

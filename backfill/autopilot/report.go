@@ -139,13 +139,13 @@ func (s *searching) learn(ctx context.Context, o Outcome) error {
 		return err
 	}
 	why := fmt.Sprintf("%s in a row were undecided", count(w.Undecided, "case"))
-	sw, err := s.r.store.Switch(ctx)
-	if err != nil || sw.Mode != Act {
+	sw, err := s.r.store.FallBack(ctx, Switch{Mode: DryRun, By: "autopilot", Why: why, Case: s.c.Key})
+	if err != nil || sw.Case != s.c.Key { // another case said so, or a person stopped the robot
 		return err
 	}
-	s.r.log.WarnContext(ctx, "the autopilot falls back to a dry run", "why", why)
-	s.c.Report.Why += "; the autopilot fell back to a dry run: " + why
-	return s.r.store.SetSwitch(ctx, Switch{Mode: DryRun, By: "autopilot", Why: why})
+	s.r.log.WarnContext(ctx, "the autopilot falls back to a dry run", "why", sw.Why)
+	s.c.Report.Why += "; the autopilot fell back to a dry run: " + sw.Why
+	return nil
 }
 
 // tell delivers the report of a case that has ended.

@@ -240,12 +240,28 @@ func (s *SQL) Switch(ctx context.Context) (sw Switch, err error) {
 
 // SetSwitch implements Store.
 func (s *SQL) SetSwitch(ctx context.Context, sw Switch) error {
-	return s.in(ctx, "autopilot.set_switch", "", func() (err error) {
-		if sw.At, err = s.now(ctx, s.db()); err != nil {
+	return s.alone(ctx, "autopilot.set_switch", "", func(tx *sql.Tx) (err error) {
+		if sw.At, err = s.now(ctx, tx); err != nil {
 			return err
 		}
-		return s.setState(ctx, s.db(), "switch", sw)
+		return s.setState(ctx, tx, "switch", sw)
 	})
+}
+
+// FallBack implements Store.
+func (s *SQL) FallBack(ctx context.Context, to Switch) (sw Switch, err error) {
+	err = s.alone(ctx, "autopilot.fall_back", to.Case, func(tx *sql.Tx) (err error) {
+		sw = Switch{Mode: Act}
+		if err := s.state(ctx, tx, "switch", &sw); err != nil || sw.Mode != Act {
+			return err
+		}
+		sw = to
+		if sw.At, err = s.now(ctx, tx); err != nil {
+			return err
+		}
+		return s.setState(ctx, tx, "switch", sw)
+	})
+	return sw, err
 }
 
 // OptOut implements Store.

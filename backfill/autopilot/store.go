@@ -105,6 +105,9 @@ type PeopleStore interface {
 	Switch(ctx context.Context) (Switch, error)
 	// SetSwitch sets the switch. Its At is set to the store's clock.
 	SetSwitch(ctx context.Context, s Switch) error
+	// FallBack sets the switch to s if it is Act, in one step, so that it never takes the place of
+	// what a person set; otherwise it changes nothing. It returns the switch as it is then.
+	FallBack(ctx context.Context, s Switch) (Switch, error)
 	// OptOut keeps the robot away from a push, named by repository and revision. With out false it
 	// ends that.
 	OptOut(ctx context.Context, repo, revision, who string, out bool) error

@@ -264,6 +264,40 @@ func (c *check) switches(ctx context.Context) {
 	sw, err = c.s.Switch(ctx)
 	c.wants("Switch", err, nil)
 	same(c, "Switch after it was set again", sw.Mode, autopilot.Act)
+	c.fallBack(ctx)
+}
+
+// fallBack checks that of several robots that fall back at once one does, and that none weakens what a
+// person set.
+func (c *check) fallBack(ctx context.Context) {
+	var all sync.WaitGroup
+	said := make([]string, 5)
+	for i := range said {
+		all.Go(func() {
+			key := fmt.Sprintf("case %d", i)
+			to := autopilot.Switch{Mode: autopilot.DryRun, By: "autopilot", Why: "why", Case: key}
+			sw, err := c.s.FallBack(ctx, to)
+			c.wants("FallBack", err, nil)
+			said[i] = sw.Case
+		})
+	}
+	all.Wait()
+	sw, err := c.s.Switch(ctx)
+	c.wants("Switch", err, nil)
+	if sw.Mode != autopilot.DryRun || sw.By != "autopilot" || sw.Why != "why" || sw.At.IsZero() {
+		c.wrong("Switch after FallBack", fmt.Sprintf("%+v", sw), "what FallBack set, with the time")
+	}
+	for _, key := range said {
+		same(c, "the case that 5 FallBacks at once return", key, sw.Case)
+	}
+	c.wants("SetSwitch", c.s.SetSwitch(ctx, autopilot.Switch{Mode: autopilot.Off, By: "me"}), nil)
+	sw, err = c.s.FallBack(ctx, autopilot.Switch{Mode: autopilot.DryRun, By: "autopilot", Case: "late"})
+	c.wants("FallBack", err, nil)
+	same(c, "FallBack while a person has stopped the robot", sw.Mode, autopilot.Off)
+	sw, err = c.s.Switch(ctx)
+	c.wants("Switch", err, nil)
+	same(c, "Switch after that", sw.Mode, autopilot.Off)
+	c.wants("SetSwitch", c.s.SetSwitch(ctx, autopilot.Switch{Mode: autopilot.Act, By: "me"}), nil)
 }
 
 func (c *check) optOut(ctx context.Context) {
@@ -399,13 +433,15 @@ func (c *check) doneContext(ctx context.Context) {
 	_, err = c.s.Spend(done, s, nil)
 	c.wants("Spend", err, context.Canceled)
 	c.wants("SetSwitch", c.s.SetSwitch(done, autopilot.Switch{Mode: autopilot.Off}), context.Canceled)
+	_, err = c.s.FallBack(done, autopilot.Switch{Mode: autopilot.Off})
+	c.wants("FallBack", err, context.Canceled)
 	_, err = c.s.Switch(done)
 	c.wants("Switch", err, context.Canceled)
 	_, err = c.s.Claim(done, "a", long, 1)
 	c.wants("Claim", err, context.Canceled)
 	sw, err := c.s.Switch(ctx)
 	c.wants("Switch", err, nil)
-	same(c, "Switch after SetSwitch with a done context", sw.Mode, autopilot.Act)
+	same(c, "Switch after SetSwitch and FallBack with a done context", sw.Mode, autopilot.Act)
 	spends, err := c.s.Spends(ctx, s.Case, time.Time{})
 	c.wants("Spends", err, nil)
 	same(c, "Spends after Spend with a done context", len(spends), 0)
