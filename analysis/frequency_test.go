@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -227,13 +228,26 @@ func TestOverview(t *testing.T) {
 		warns   string
 	}{
 		"even": {even, ""}, "bursts": {bursts, "not independent"},
-		"changed": {changed, "the rate changed after 124 of 160 runs"},
+		"changed": {changed, "the rate changed about push 31, after 124 of 160 runs"},
 	} {
 		o, err := analysis.OverviewOf(c.samples, 0.95, analysis.Wilson)
 		text := strings.Join(o.Overall.Warnings, "; ")
 		if err != nil || len(o.ByPush) != 40 || o.Overall.Runs != 160 || c.warns == "" && text != "" ||
 			!strings.Contains(text, c.warns) {
 			t.Errorf("%s: %v, %+v", name, err, o.Overall)
+		}
+	}
+	// Pushes without runs stand between: the change is at the first push with runs after it.
+	gaps := append(slices.Clone(changed[:31]), analysis.Sample{Push: job.Push{ID: 100}})
+	gaps = append(append(gaps, changed[31:]...), analysis.Sample{Push: job.Push{ID: 101}})
+	for name, c := range map[string]struct {
+		samples []analysis.Sample
+		want    int64
+	}{"no gap": {changed, 31}, "gaps": {gaps, 31}, "even": {even, -1}} {
+		o, err := analysis.OverviewOf(c.samples, 0.95, analysis.Wilson)
+		if got := o.ChangedOn; err != nil || (o.Change == nil) != (got == nil) ||
+			c.want < 0 && got != nil || c.want >= 0 && (got == nil || got.ID != c.want) {
+			t.Errorf("%s: %v, changed on %v, expected push %d", name, err, got, c.want)
 		}
 	}
 	o, _ := analysis.OverviewOf(even, 0.95, analysis.Wilson)

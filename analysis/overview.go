@@ -16,8 +16,12 @@ type Overview struct {
 	ByLabel []LabelRate
 	// Change is where the rate changed, when the probability of a change is at least
 	// 0.95; else nil. Its two rates then say more than the overall one. Change.At counts
-	// runs, not pushes.
+	// runs, not pushes; ChangedOn has the push.
 	Change *Change
+	// ChangedOn is the push that has run Change.At, the first one after the change; nil
+	// without a change. The runs of one push have no known order, so the change may also
+	// lie just before or after this push.
+	ChangedOn *job.Push
 }
 
 // Sample is the number of failed and passed runs of one label on one push.
@@ -78,16 +82,27 @@ func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, 
 		o.ByLabel[i].Rate, _ = Frequency(l.Failures, l.Runs, confidence, method)
 	}
 	if c := NewScanner(len(series)).Scan(series); c.Probability >= 0.95 {
-		o.Change = &c
-		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed after %d of %d runs, "+
-			"from %.3g to %.3g, with probability %.2f: the overall rate does not describe either part",
-			c.At, len(series), c.Before, c.After, c.Probability))
+		o.Change, o.ChangedOn = &c, pushOfRun(samples, c.At)
+		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed about push %d, after %d of %d "+
+			"runs, from %.3g to %.3g, with probability %.2f: the overall rate does not describe either part",
+			o.ChangedOn.ID, c.At, len(series), c.Before, c.After, c.Probability))
 	} else if p := o.scatter(); p < 0.01 {
 		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf(
 			"the rate differs from push to push more than chance explains (p = %.2g): "+
 				"runs on one push are not independent, and the interval is too small", p))
 	}
 	return o, nil
+}
+
+// pushOfRun returns the push of the run with an index among all runs of the samples. With
+// samples of 2, 0 and 3 runs, index 1 is the first sample's, and index 2 the third's.
+func pushOfRun(samples []Sample, index int) *job.Push {
+	for _, s := range samples {
+		if index -= s.Failures + s.Passes; index < 0 {
+			return &s.Push
+		}
+	}
+	return nil // not covered: a change has runs on both sides
 }
 
 // count adds the runs of a sample to the counts. The rate and its interval are computed

@@ -64,7 +64,7 @@ func (f actFlags) check() error {
 // says so. Elsewhere nothing happens, and the last line says what would make it happen.
 // Read says that everything the plan is about could be read; a plan of half the facts is
 // not carried out.
-func (a *app) toAct(f actFlags, plan trigger.Plan, read bool) bool {
+func (a *app) toAct(ctx context.Context, f actFlags, plan trigger.Plan, read bool) bool {
 	total := sumOf(plan)
 	switch {
 	case plan.Total() == 0:
@@ -82,7 +82,7 @@ func (a *app) toAct(f actFlags, plan trigger.Plan, read bool) bool {
 		return false
 	}
 	a.foot("%s Nothing was triggered yet.", total)
-	return a.wantedTo(f, fmt.Sprintf("Trigger %s now?", them(plan)))
+	return a.wantedTo(ctx, f, fmt.Sprintf("Trigger %s now?", them(plan)))
 }
 
 // them are the runs of a plan, in a sentence.
@@ -117,8 +117,9 @@ func sumOf(plan trigger.Plan) string {
 // canAsk reports whether a question reaches a person: both streams are a terminal.
 func (a *app) canAsk() bool { return !a.json && terminal(a.in) && terminal(a.err) }
 
-// wantedTo says whether to do what the question asks about.
-func (a *app) wantedTo(f actFlags, question string) bool {
+// wantedTo says whether to do what the question asks about. When the program is told to
+// end at the question, by Ctrl+C or a signal, the answer is no and the exit status 1.
+func (a *app) wantedTo(ctx context.Context, f actFlags, question string) bool {
 	if f.dryRun {
 		return false
 	}
@@ -130,9 +131,19 @@ func (a *app) wantedTo(f actFlags, question string) bool {
 	}
 	a.busy.stop() // or its line would be drawn over the question
 	a.warnf("%s [y/N] ", question)
-	line, _ := bufio.NewReader(a.in).ReadString('\n')
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return answer == "y" || answer == "yes"
+	answers := make(chan string, 1)
+	go func() { // it ends with the program at the latest: a read of a terminal cannot be given up
+		line, _ := bufio.NewReader(a.in).ReadString('\n')
+		answers <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case answer := <-answers:
+		return (answer == "y" || answer == "yes") && ctx.Err() == nil
+	case <-ctx.Done():
+		a.warnf("\n")
+		a.interrupted = true
+		return false
+	}
 }
 
 // terminal reports whether the stream is a terminal.

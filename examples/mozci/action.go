@@ -77,7 +77,7 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 		a.printf("%s  %s%s\n", a.where(req.Push), t.action, on)
 	}
 	var failed error
-	if a.wantedTo(t.actFlags, "Trigger "+t.action+"?") {
+	if a.wantedTo(cmd.Context(), t.actFlags, "Trigger "+t.action+"?") {
 		failed = a.act(cmd.Context(), p.act, req, book, &shown)
 	}
 	if a.json {

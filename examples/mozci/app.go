@@ -58,6 +58,8 @@ type app struct {
 	ledgerName    string
 	color         string
 
+	interrupted bool // the program was told to end at a question
+
 	log     *slog.Logger
 	flags   *pflag.FlagSet // of the command that runs
 	tape    *cassette.Tape
@@ -227,6 +229,9 @@ var errTold = errors.New("incomplete")
 func (a *app) exit(err error) int {
 	status := exitStatus(err, a.started)
 	if err = unsaid(err); err == nil {
+		if a.interrupted {
+			return max(status, 1)
+		}
 		return status
 	}
 	if a.json {

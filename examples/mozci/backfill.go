@@ -95,7 +95,7 @@ func (a *app) backfill(cmd *cobra.Command, b backfillFlags) error {
 		shown.yes = b.yes && err == nil // else nothing is triggered
 		a.printFound(ctx, found, shown)
 	}
-	if a.toAct(b.actFlags, found.Plan, err == nil) {
+	if a.toAct(cmd.Context(), b.actFlags, found.Plan, err == nil) {
 		found.Plan, err = a.carryOut(ctx, p.act, found.Plan, ledger)
 	}
 	if a.reports() {

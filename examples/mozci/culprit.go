@@ -86,7 +86,7 @@ the same command goes on where it stopped. Without --yes it triggers nothing.`,
 }
 
 // options are what the flags say of a search.
-func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.SearchOptions {
+func (c culpritFlags) options(ctx context.Context, a *app, p *places, book ledger.Ledger) *backfill.SearchOptions {
 	o := &backfill.SearchOptions{
 		Confidence: c.confidence, MaxRuns: c.maxRuns, MaxRevisions: c.maxRevisions, History: c.history,
 		Extend: c.extend, Permanent: c.permanent, PriorNothing: c.nothing, Test: c.test, Manifests: c.manifests,
@@ -96,7 +96,7 @@ func (c culpritFlags) options(a *app, p *places, book ledger.Ledger) *backfill.S
 		Approve: func(forecast float64, most int) bool {
 			f := c.actFlags
 			f.yes = false // the budget was said: only a person may change it
-			return a.wantedTo(f, fmt.Sprintf(
+			return a.wantedTo(ctx, f, fmt.Sprintf(
 				"About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
 		},
 	}
@@ -170,7 +170,7 @@ func (a *app) culprit(cmd *cobra.Command, c culpritFlags) error {
 	if err != nil {
 		return err
 	}
-	o := c.options(a, p, book)
+	o := c.options(cmd.Context(), a, p, book)
 	if p.act != p.read {
 		return usage("culprit reads and asks the same CI: leave --trigger-ci out")
 	}
@@ -223,7 +223,7 @@ func (a *app) lookedAt(ctx context.Context, first backfill.SearchResult, c culpr
 	} else {
 		err = errors.Join(err, a.printSearch(ctx, first, c, true))
 	}
-	if asks && a.wantedTo(c.actFlags, fmt.Sprintf("Trigger %s?", outlook(forecastOf(first)))) {
+	if asks && a.wantedTo(ctx, c.actFlags, fmt.Sprintf("Trigger %s?", outlook(forecastOf(first)))) {
 		return false, nil
 	}
 	if asks && a.reports() {

@@ -326,11 +326,11 @@ func (r *rows) add(e eventRow) error {
 }
 
 func (r *rows) flush() error {
-	table := r.a.table()
+	g := grid{cut: map[int]bool{5: true}, list: true}
 	for _, e := range r.wait {
-		what, revision, when := e.Action, "-", "-"
+		what, revision, when, symbol := e.Action, "-", "-", ""
 		if e.Status != nil {
-			what = e.Status.String()
+			what, symbol = e.Status.String(), statusSymbol(*e.Status)
 		}
 		if e.Revision != nil {
 			revision = job.Push{Revision: *e.Revision}.Short()
@@ -342,10 +342,12 @@ func (r *rows) flush() error {
 		if len(e.Labels) > 0 {
 			label = strings.Join(e.Labels, ", ")
 		}
-		say(table, "%s\t%s\t%s\t%s\t%s\t%s\n", when, what, orDash(e.Repo), revision, label, orDash(e.ID))
+		g.add(mark(symbol), cell{text: when}, cell{text: what}, cell{text: orDash(e.Repo)}, cell{text: revision},
+			cell{text: label}, cell{text: orDash(e.ID)})
 	}
 	r.wait = r.wait[:0]
-	return table.Flush()
+	g.write(r.a, r.a.out)
+	return nil
 }
 
 func orDash(s *string) string {

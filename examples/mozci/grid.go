@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"math"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -19,6 +20,9 @@ type grid struct {
 	// letter by letter, a revision or a number, is never cut.
 	cut   map[int]bool
 	right map[int]bool // columns of numbers, which end in one line
+	// list says that other programs read the table too: nothing is cut where it goes to no
+	// terminal, as a label without its middle is no label.
+	list bool
 }
 
 // leastCut is the width to which a column can be cut: enough to recognise a name.
@@ -41,6 +45,9 @@ func (g *grid) lines(l look) []string {
 			head = append(head, cell{text: h, style: soft})
 		}
 		rows = append([][]cell{head}, rows...)
+	}
+	if g.list && !l.terminal {
+		l.width = math.MaxInt
 	}
 	widths := g.fit(rows, l.width)
 	var out []string

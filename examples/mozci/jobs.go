@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +49,7 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 	slices.SortStableFunc(jobs, func(x, y job.Job) int {
 		return cmp.Or(cmp.Compare(x.Name(), y.Name()), x.Times().Requested.Compare(y.Times().Requested))
 	})
-	if printErr := a.printJobs(p.read, jobs); err == nil {
+	if printErr := a.printJobs(p.read, push, jobs, err == nil); err == nil {
 		err = printErr
 	}
 	if err != nil || len(jobs) > 0 {
@@ -70,14 +70,14 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 	return job.Wrap("jobs", push.String(), fmt.Errorf("%w: no jobs", job.ErrNotFound))
 }
 
-func (a *app) printJobs(ci job.Scheduler, jobs []job.Job) error {
-	table := a.table()
+// printJobs shows the runs on a push as a table after their sum, or each as JSON. With all
+// false the CI had more, which could not be read.
+func (a *app) printJobs(ci job.Scheduler, push job.Push, jobs []job.Job, all bool) error {
+	if !a.json {
+		a.printJobsText(ci, push, jobs, all)
+		return nil
+	}
 	for _, j := range jobs {
-		if !a.json {
-			say(table, "%s\t%s\t%s", j.Status(), j.Name(), j.ID())
-			cells(table, duration(j.Times()), job.PageOf(ci, j))
-			continue
-		}
 		t := j.Times()
 		err := a.printJSON(struct {
 			ID        string     `json:"id"`
@@ -101,19 +101,45 @@ func (a *app) printJobs(ci job.Scheduler, jobs []job.Job) error {
 			return err
 		}
 	}
-	return table.Flush()
+	return nil
 }
 
-// cells ends a line of a table with cells that may be empty: at the end they are left
-// out.
-func cells(table io.Writer, more ...string) {
-	for len(more) > 0 && more[len(more)-1] == "" {
-		more = more[:len(more)-1]
+func (a *app) printJobsText(ci job.Scheduler, push job.Push, jobs []job.Job, all bool) {
+	if len(jobs) == 0 {
+		return
 	}
-	for _, cell := range more {
-		say(table, "\t%s", cell)
+	// A terminal has the addresses as links, if at all: in a column they would not fit.
+	pages := !a.look(a.out).terminal
+	counts := map[job.Status]int{}
+	g := grid{
+		head: []string{"result", "job", "run", "took"}, cut: map[int]bool{2: true}, right: map[int]bool{4: true}, list: true,
 	}
-	say(table, "\n")
+	for _, j := range jobs {
+		counts[j.Status()]++
+		page, symbol := job.PageOf(ci, j), statusSymbol(j.Status())
+		row := []cell{
+			mark(symbol),
+			{text: j.Status().String(), style: colourOf(symbol)},
+			{text: j.Name(), url: page},
+			{text: j.ID()},
+			{text: duration(j.Times())},
+		}
+		if pages && page != "" {
+			row = append(row, cell{text: page})
+		}
+		g.add(row...)
+	}
+	var parts []string
+	for _, s := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+	}
+	has := "has"
+	if !all {
+		has = "has at least"
+	}
+	a.paragraph("", strong, fmt.Sprintf("Push %s %s %s: %s.", pushName(push), has, runs(len(jobs)), strings.Join(parts, ", ")))
+	a.printf("\n")
+	g.write(a, a.out)
 }
 
 // duration is empty while it is not known.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -105,7 +104,7 @@ func asJSON(l link.Link) linkJSON {
 
 // printLink shows a line for each thing that the link says.
 func (a *app) printLink(l link.Link) error {
-	table := a.table()
+	table := &grid{}
 	from := "first revision"
 	if l.AfterFrom {
 		from = "last revision before"
@@ -124,16 +123,17 @@ func (a *app) printLink(l link.Link) error {
 	numberRow(table, "build request", l.BuildRequest)
 	numberRow(table, "line of the log", l.Line)
 	row(table, "search", l.Search)
-	return table.Flush()
+	table.write(a, a.out)
+	return nil
 }
 
-func row(table io.Writer, name, value string) {
+func row(table *grid, name, value string) {
 	if value != "" {
-		say(table, "%s\t%s\n", name, value)
+		table.add(cell{}, cell{text: name}, cell{text: value})
 	}
 }
 
-func numberRow(table io.Writer, name string, n *int64) {
+func numberRow(table *grid, name string, n *int64) {
 	if n != nil {
 		row(table, name, strconv.FormatInt(*n, 10))
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -120,12 +121,17 @@ func (a *app) failures(cmd *cobra.Command, names []string, format, id string, fi
 	if a.reports() {
 		return a.reportFiles(ctx, which, files)
 	}
+	tabled := false // whether the last of what was printed is a table
 	return eachLog(ctx, a, files, func(ctx context.Context, in io.Reader) (*joblog.Report, error) {
 		return joblog.Read(ctx, in, which, nil)
 	}, func(name string, r *joblog.Report, err error) error {
 		if err != nil {
 			return job.Wrap("failures", name, err)
 		}
+		if tabled {
+			a.printf("\n")
+		}
+		tabled = len(r.Failures) > 0 && !a.json
 		return a.printFailures(name, r, nil)
 	})
 }
@@ -215,13 +221,16 @@ type failureJSON struct {
 // printFailures lists failures. placer, which may be nil, knows which step and log a
 // line is from.
 func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocator) error {
-	table := a.table()
+	g := grid{
+		head: []string{"line", "kind", "status", "test", "message"}, right: map[int]bool{1: true},
+		cut: map[int]bool{4: true, 5: true}, list: true,
+	}
 	for _, f := range r.Failures {
-		step, log, where := "", "", fmt.Sprintf("%s:%d", name, f.Line)
+		step, log, where := "", "", strconv.Itoa(f.Line)
 		if placer != nil {
 			if s, l, own := placer.Place(f.Line); l != "" {
 				step, log, f.Line = s, l, own
-				where = fmt.Sprintf("%s step %s, log %s, line %d", name, oneLine(step), oneLine(log), own)
+				where = fmt.Sprintf("step %s, log %s, line %d", oneLine(step), oneLine(log), own)
 			}
 		}
 		if a.json {
@@ -239,10 +248,16 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocato
 		if f.Subtest != "" {
 			what = f.Subtest + " - " + what
 		}
-		say(table, "%s\t%s\t%s\t%s\t%s\n", where, f.Kind, f.Status, f.Test, oneLine(what))
+		symbol := failed
+		if f.Kind == joblog.KindInfra {
+			symbol = machine
+		}
+		g.add(mark(symbol), cell{text: where}, cell{text: string(f.Kind)}, cell{text: f.Status}, cell{text: oneLine(f.Test)},
+			cell{text: oneLine(what)})
 	}
-	if err := table.Flush(); err != nil {
-		return err
+	if len(g.rows) > 0 {
+		a.printf("%s has %s:\n\n", name, plural(len(g.rows), "failure"))
+		g.write(a, a.out)
 	}
 	return a.howRead(name, r)
 }

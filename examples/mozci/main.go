@@ -1,14 +1,14 @@
-// Command mozci finds the push that broke a job, and asks for the runs that
-// are needed to know it. It is a thin program over the library: flags in, a
-// library call, a table or JSON out.
+// Command mozci finds the push that broke a job, and triggers the runs that are
+// missing to know it. It is a thin program over the library: flags in, a library
+// call, a table or JSON out.
 //
 //	mozci pushes   --repo mozilla-central --ids 33333:33340
 //	mozci jobs     --rev REV [--label LABEL]
 //	mozci trigger  --label LABEL --rev REV [--from-rev REV] --times 2
 //	mozci backfill --label LABEL --rev REV --max-revisions 30 --times 2
 //
-// Nothing is asked for without --yes, or a yes on the terminal. With --world
-// FILE everything happens in memory, on a history written as text; see package
+// It triggers nothing without --yes, or a yes on the terminal. With --world FILE
+// everything happens in memory, on a history written as text; see package
 // job/jobtest. Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found or not
 // enough data.
 package main

@@ -50,16 +50,11 @@ func (a *app) labels(cmd *cobra.Command, rev string, c *choosing) error {
 		byLabel[e.Label] = e
 	}
 	found := choice.Choose(entries).Labels
-	table := a.table()
+	g := grid{head: []string{"label", "kind", "needs"}, cut: map[int]bool{1: true, 3: true}, list: true}
 	for _, l := range found {
 		e := byLabel[l]
 		if !a.json {
-			needs := ""
-			if len(e.Upstreams) > 0 {
-				needs = "needs " + strings.Join(e.Upstreams, ", ")
-			}
-			say(table, "%s\t%s", e.Label, e.Kind)
-			cells(table, needs)
+			g.add(cell{}, cell{text: e.Label}, cell{text: e.Kind.String()}, cell{text: strings.Join(e.Upstreams, ", ")})
 			continue
 		}
 		err := a.printJSON(struct {
@@ -74,7 +69,12 @@ func (a *app) labels(cmd *cobra.Command, rev string, c *choosing) error {
 	if len(found) == 0 {
 		return job.Wrap("labels", push.String(), fmt.Errorf("%w: no labels", job.ErrNotFound))
 	}
-	return table.Flush()
+	if !a.json {
+		a.paragraph("", strong, fmt.Sprintf("%s can run on push %s.", plural(len(found), "label"), pushName(push)))
+		a.printf("\n")
+		g.write(a, a.out)
+	}
+	return nil
 }
 
 func (a *app) cancelCommand() *cobra.Command {
@@ -104,7 +104,7 @@ func (a *app) cancel(cmd *cobra.Command, file string, f actFlags) error {
 	if err != nil {
 		return err
 	}
-	if !a.wantedTo(f, fmt.Sprintf("Cancel the %s of this plan?", runs(plan.Total()))) {
+	if !a.wantedTo(cmd.Context(), f, fmt.Sprintf("Cancel the %s of this plan?", runs(plan.Total()))) {
 		a.printf("Nothing was cancelled. To cancel the %s of this plan, add --yes.\n", runs(plan.Total()))
 		return nil
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,21 +59,35 @@ func (a *app) origin(cmd *cobra.Command, rev string) error {
 	if a.json {
 		return a.printOrigins(push, origins)
 	}
-	a.printf("%s\n", push)
-	for _, o := range origins {
+	a.printOriginsText(push, origins)
+	return nil
+}
+
+func (a *app) printOriginsText(push job.Push, origins []job.Origin) {
+	if len(origins) == 0 {
+		a.paragraph("", strong, fmt.Sprintf("Push %s of %s brought nothing from another repository.", pushName(push), push.Repo))
+	}
+	for i, o := range origins {
+		if i > 0 {
+			a.printf("\n")
+		}
 		if o.Gone {
-			a.printf("  %.12s came from %s, which is gone or was not asked\n", o.Head, o.Repo)
+			from := "a repository that mozci cannot find"
+			if o.Repo != "" {
+				from = o.Repo + ", which is gone or which mozci was not told about"
+			}
+			a.paragraph("", strong, fmt.Sprintf("Push %s of %s brought %.12s from %s.", pushName(push), push.Repo, o.Head, from))
 			continue
 		}
-		a.printf("  %.12s came from %s with %d pushes:\n", o.Head, o.Repo, len(o.Pushes))
+		a.paragraph("", strong, fmt.Sprintf("Push %s of %s brought %s of %s, up to %.12s:", pushName(push), push.Repo,
+			plural(len(o.Pushes), "push"), o.Repo, o.Head))
+		a.printf("\n")
+		g := grid{head: []string{"push", "what"}, cut: map[int]bool{2: true}, list: true}
 		for _, p := range o.Pushes {
-			a.printf("    %s\n", strings.TrimSpace(fmt.Sprintf("%s  %s", pushName(p), firstLine(p))))
+			g.add(cell{}, cell{text: pushName(p), url: a.pushPage(p)}, cell{text: firstLine(p)})
 		}
+		g.write(a, a.out)
 	}
-	if len(origins) == 0 {
-		a.printf("  it brought nothing from another repository\n")
-	}
-	return nil
 }
 
 func (a *app) printOrigins(push job.Push, origins []job.Origin) error {

@@ -45,10 +45,11 @@ const widestProse = 80
 const defaultWidth = 80
 
 // look is what a stream can show: colours, links (OSC 8), a width in columns, and
-// whether a line on it can be written again. The last three belong to a terminal;
-// colour can be switched on without one.
+// whether a line on it can be written again. All but colour belong to a terminal, which
+// can be switched on without one.
 type look struct {
 	colour, links, redraws bool
+	terminal               bool // also one that can do nothing more
 	width                  int
 }
 
@@ -64,7 +65,7 @@ func (a *app) look(stream any) look {
 			l.width = n
 		}
 	}
-	l.width = max(l.width, 20)
+	l.width, l.terminal = max(l.width, 20), isTerminal
 	clever := isTerminal && os.Getenv("TERM") != "dumb"
 	l.redraws, l.links = clever, clever && knowsLinks(os.Getenv)
 	switch a.color {

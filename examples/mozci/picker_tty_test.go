@@ -274,3 +274,21 @@ func TestQuestionOnATerminal(t *testing.T) {
 		}
 	}
 }
+
+// Ctrl+C at the question ends the program at once: nothing is triggered.
+func TestQuestionIsLeft(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	for _, command := range []string{"backfill", "culprit"} {
+		ctx, end := context.WithCancel(t.Context())
+		c := newConsole(t)
+		wait := c.session(ctx, t, command, "--world", "testdata/worlds/permanent.txt", "--label",
+			"linux64/opt/xpcshell-1", "--rev", "tip")
+		c.until(t, "[y/N] ")
+		end()
+		if out, status := wait(); status != 1 || strings.Contains(out, "runs triggered.") {
+			t.Errorf("%s: exit %d\n%s", command, status, out)
+		}
+		c.until(t, "[y/N] \r\n")
+		_, _ = io.WriteString(c.person, "y\n") // too late; it ends the read of the terminal
+	}
+}

@@ -65,15 +65,32 @@ func (a *app) pushes(cmd *cobra.Command, f rangeFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range pushes {
-		if err := a.printPush(p); err != nil {
-			return err
-		}
-	}
 	if len(pushes) == 0 {
 		return job.Wrap("pushes", repo.Name(), fmt.Errorf("%w: no pushes in this range", job.ErrNotFound))
 	}
+	if !a.json {
+		a.printPushes(pushes)
+		return nil
+	}
+	for _, p := range pushes {
+		if err := a.printPushJSON(p); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (a *app) printPushes(pushes []job.Push) {
+	g := grid{head: []string{"push", "time (UTC)", "by", "what"}, cut: map[int]bool{3: true, 4: true}, list: true}
+	for _, p := range pushes {
+		name := revisions(p)
+		if p.ID != 0 {
+			name = fmt.Sprintf("%d %s", p.ID, name)
+		}
+		g.add(cell{}, cell{text: name, url: a.pushPage(p)}, cell{text: p.Time.UTC().Format("2006-01-02 15:04")},
+			cell{text: p.User}, cell{text: firstLine(p)})
+	}
+	g.write(a, a.out)
 }
 
 // parse makes a range of the flags, which must name it in one way.
@@ -162,11 +179,7 @@ type changesetJSON struct {
 	Parents     []string `json:"parents"`
 }
 
-func (a *app) printPush(p job.Push) error {
-	if !a.json {
-		a.printf("%s  %-12s  %s  %s\n", p.Time.Format(time.DateTime), revisions(p), p.User, firstLine(p))
-		return nil
-	}
+func (a *app) printPushJSON(p job.Push) error {
 	changesets := []changesetJSON{}
 	for _, c := range p.Changesets {
 		changesets = append(changesets, changesetJSON{

@@ -17,9 +17,8 @@ func (a *app) frequencyReport(ctx context.Context, o analysis.Overview, q freque
 		}
 	}
 	if c := o.Change; c != nil {
-		known = append(known, fact{"It changed", prose(ownf(
-			"after %s from about %s to about %s of the runs: %s", own(runs(c.At)), own(percent(c.Before)),
-			own(percent(c.After)), own(sure(c.Probability))))})
+		known = append(known, fact{"It changed", prose(ownf("about push %d, from about %s to about %s of the runs: %s",
+			o.ChangedOn.ID, own(percent(c.Before)), own(percent(c.After)), own(sure(c.Probability))))})
 	}
 	d = append(d, prose(reproduced(o.Overall)), known)
 	out := reportGrid{head: []own{"Push", "Revision", "Author", "Failed"}}

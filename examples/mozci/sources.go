@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -152,9 +153,9 @@ type finding struct {
 }
 
 func (a *app) printFindings(c *recorded.Checker) error {
-	table := a.table()
-	if len(c.Found()) > 0 && !a.json {
-		say(table, "source\tpath\tfinding\tdetail\ttimes\tfirst in\n")
+	g := grid{
+		head: []string{"source", "path", "finding", "detail", "times", "first in"}, cut: map[int]bool{2: true, 4: true, 6: true},
+		right: map[int]bool{5: true}, list: true,
 	}
 	breaks := 0
 	for _, f := range c.Found() {
@@ -170,11 +171,15 @@ func (a *app) printFindings(c *recorded.Checker) error {
 			}
 			continue
 		}
-		say(table, "%s\t%s\t%s\t%s\t%d\t%s\n",
-			f.Source, f.Field(), f.Kind, oneLine(f.Detail), f.Count, oneLine(f.Item.String()))
+		symbol := machine
+		if f.Breaks() {
+			symbol = failed
+		}
+		g.add(mark(symbol), cell{text: f.Source}, cell{text: f.Field()}, cell{text: string(f.Kind)},
+			cell{text: oneLine(f.Detail)}, cell{text: strconv.Itoa(f.Count)}, cell{text: oneLine(f.Item.String())})
 	}
-	if err := table.Flush(); err != nil {
-		return err
+	if len(g.rows) > 0 {
+		g.write(a, a.out)
 	}
 	a.sayChecked(c, breaks)
 	switch {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/mozci/mozci/job"
 )
@@ -28,9 +27,6 @@ func (a *app) printf(format string, args ...any) { say(a.out, format, args...) }
 
 // warnf says something on standard error.
 func (a *app) warnf(format string, args ...any) { say(a.err, format, args...) }
-
-// table is text in columns on standard output, once it is flushed.
-func (a *app) table() *tabwriter.Writer { return tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0) }
 
 // plural is a number of things: "1 answer", "2 answers", "3 pushes".
 func plural(n int, what string) string {

@@ -256,7 +256,7 @@ func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trig
 			a.printf("There is nothing to trigger.\n")
 		}
 	}
-	if a.toAct(f, plan, err == nil) {
+	if a.toAct(ctx, f, plan, err == nil) {
 		plan, err = a.carryOut(ctx, ci, plan, book)
 	}
 	if a.json {

@@ -31,10 +31,9 @@ func (a *app) printDiff(diff trychooser.Diff) error {
 	if a.json {
 		return a.printJSON(diff)
 	}
-	table := a.table()
+	g := grid{cut: map[int]bool{4: true, 5: true}, list: true}
 	line := func(what string, e trychooser.Entry) {
-		say(table, "%s\t%s\t%s\t%s", what, e.Type, e.Platform, e.Label)
-		cells(table, needs(e))
+		g.add(cell{}, cell{text: what}, cell{text: e.Type}, cell{text: e.Platform}, cell{text: e.Label}, cell{text: needs(e)})
 	}
 	for _, e := range diff.New {
 		line("new", e)
@@ -46,9 +45,7 @@ func (a *app) printDiff(diff trychooser.Diff) error {
 		line("renamed", r.From)
 		line("to", r.To)
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
+	g.write(a, a.out)
 	if diff.Empty() {
 		a.printf("no difference\n")
 		return nil

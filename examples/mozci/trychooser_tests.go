@@ -48,18 +48,20 @@ func (a *app) runsTests(ctx context.Context, s chooserSource, catalog []job.Runn
 }
 
 func (a *app) printRan(found []trychooser.Ran) error {
-	table := a.table()
+	g := grid{head: []string{"label", "platform", "by"}, cut: map[int]bool{1: true, 3: true}, list: true}
 	for _, r := range found {
 		if !a.json {
-			say(table, "%s\t%s", r.Label, r.Platform)
-			cells(table, few(r.Manifests))
+			g.add(cell{}, cell{text: r.Label}, cell{text: r.Platform}, cell{text: few(r.Manifests)})
 			continue
 		}
 		if err := a.printJSON(r); err != nil {
 			return err
 		}
 	}
-	return table.Flush()
+	if !a.json {
+		g.write(a, a.out)
+	}
+	return nil
 }
 
 // few are the first of some names, and how many more there are.

@@ -192,7 +192,7 @@ func (a *app) expectations(
 			out = append(out, monitor.Expectation{Push: push, Label: l, Count: w.times})
 		}
 	}
-	watchOnly := !a.mayTrigger(w, len(out))
+	watchOnly := !a.mayTrigger(ctx, w, len(out))
 	for i := range out {
 		e := &out[i]
 		e.Test, e.Deadline, e.FailFast = w.test, w.deadline, e.FailFast || w.failFast
@@ -260,15 +260,15 @@ func (a *app) actPlan(ctx context.Context, p *places, book ledger.Ledger, plan t
 }
 
 // mayTrigger asks whether runs may be triggered while it watches.
-func (a *app) mayTrigger(w watchFlags, n int) bool {
+func (a *app) mayTrigger(ctx context.Context, w watchFlags, n int) bool {
 	if a.world != "" && !w.dryRun {
 		return true // it has nothing to lose
 	}
 	if w.untilHit {
-		return a.wantedTo(w.actFlags, fmt.Sprintf("Trigger up to %s, %d at a time, until one fails?", runs(w.most*n),
+		return a.wantedTo(ctx, w.actFlags, fmt.Sprintf("Trigger up to %s, %d at a time, until one fails?", runs(w.most*n),
 			w.batch))
 	}
-	return a.wantedTo(w.actFlags, "Trigger runs again that were coalesced, lost or failed?")
+	return a.wantedTo(ctx, w.actFlags, "Trigger runs again that were coalesced, lost or failed?")
 }
 
 // backHistory is how many pushes before a failure say how often it failed before.
