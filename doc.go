@@ -16,13 +16,13 @@
 //   - taskcluster is a Taskcluster deployment, such as Firefox's CI, as a
 //     job.Scheduler: what ran on a push, and more of it by in-tree actions.
 //   - buildbot is a Buildbot master of today, as a job.Scheduler and, of the
-//     changes it was told of, a job.Repository.
+//     changes it has received, a job.Repository.
 //   - buildbot/selfserve is Mozilla's Buildbot of 2015: BuildAPI, the dumps that
 //     say what became of its jobs, and builders' names.
 //   - job/treeherder is Treeherder, as a job.Repository and, read only, a
 //     job.Scheduler.
 //   - job/jobtest is both in memory, over a history written as text; and the
-//     kit that tells whether another implementation keeps the contracts.
+//     kit that checks whether another implementation keeps the contracts.
 //
 // # The decisions
 //
