@@ -1,46 +1,53 @@
 // Package mozci is the tour of a library for people who keep a large CI green.
-// When a job breaks, the library finds the last good run, triggers the runs that
-// are missing since then, and says why. The package itself is empty; this page says
-// what is where.
+// When a job breaks, the library finds the last good push, triggers the runs that
+// are missing since then, and searches for the push that broke the job. The package
+// itself is empty; this page says which package does what.
 //
 // # The words
 //
-// Package job has them: a push, a label, a job (one run of a label on a push),
-// and the two contracts that everything is written against. A job.Repository
-// is a place where pushes are found; a job.Scheduler is a CI.
+// Package job defines them: a push, a label, a job (one run of a label on a push),
+// and the two interfaces that everything is written against. A job.Repository
+// finds pushes; a job.Scheduler is a CI.
 //
 // # The sources
 //
 //   - pushlog is hg.mozilla.org's pushlog, as a job.Repository that knows what
 //     merges brought.
 //   - taskcluster is a Taskcluster deployment, such as Firefox's CI, as a
-//     job.Scheduler: what ran on a push, and more of it by in-tree actions.
-//   - buildbot is a Buildbot master of today, as a job.Scheduler and, of the
-//     changes it was told of, a job.Repository.
+//     job.Scheduler: it reads what ran on a push, and triggers runs through in-tree
+//     actions.
+//   - buildbot is a Buildbot master, 0.9 or newer, as a job.Scheduler. It is also a
+//     job.Repository, whose pushes are the changes that the master has received.
 //   - buildbot/selfserve is Mozilla's Buildbot of 2015: BuildAPI, the dumps that
-//     say what became of its jobs, and builders' names.
-//   - job/treeherder is Treeherder, as a job.Repository and, read only, a
-//     job.Scheduler.
-//   - job/jobtest is both in memory, over a history written as text; and the
-//     kit that tells whether another implementation keeps the contracts.
+//     say how its jobs ended, and the names of builders.
+//   - job/treeherder is Treeherder, as a job.Repository and a job.Scheduler that
+//     only reads.
+//   - job/pulse adds events from Pulse, Mozilla's message broker, to any of them.
+//   - job/jobtest has both interfaces in memory, over a history written as text, and
+//     the kit that checks whether another implementation keeps their contracts.
 //
 // # The decisions
 //
-// They know the contracts and no source, so that they work with every one.
+// They use the interfaces and know no source, so they work with every CI.
 //
-//   - analysis says what runs mean, and asks about many pushes in parallel with
-//     the answers in order.
-//   - analysis/culprit searches for the push that broke a job, also when the job
-//     is flaky; backfill.Search drives it.
+//   - analysis says what runs mean and how often something fails, and reads many
+//     pushes in parallel with the answers in order.
+//   - analysis/culprit searches for the push that broke a job, even a flaky one;
+//     backfill.Search drives it. analysis/perf does the same for measured values.
 //   - analysis/joblog says which tests failed in a job, from its logs.
 //   - trigger plans what a CI should run, and carries the plan out, each step
 //     once.
-//   - trigger/ledger is the one memory of what was triggered, so that twice is once.
-//   - backfill finds the last good push, and what is missing since.
+//   - trigger/ledger remembers what was triggered, so that nothing is triggered twice.
+//   - trigger/monitor follows runs until it is clear how they end.
+//   - trigger/trychooser lists what can run on a push, and chooses from it.
+//   - backfill finds the last good push and the runs missing since then, and searches
+//     for the push that broke a job. backfill/server is the service for that,
+//     backfill/autopilot does it unattended.
 //
 // # The main job
 //
-// A push on which a label is bad, in; the last good push and a plan, out:
+// Find takes a push on which a label is bad. It returns the last good push and a plan,
+// which Run carries out:
 //
 //	found, err := backfill.Find(ctx, repo, ci, "linux64/opt/xpcshell-1", rev,
 //		&backfill.FindOptions{MaxRevisions: 30, Times: 2, Ledger: ledger})
@@ -50,11 +57,11 @@
 // The plan is a value: printing it is the dry run. The ledger remembers what was
 // triggered; ledger.NewSQL keeps it in a database that the caller opens.
 //
-// Programs in examples embed this, and run as they are: backfill does just the above,
-// trigger runs a label on a range of pushes with a ledger on disk, automatic watches a
-// CI and backfills failures by itself, and mcp offers it to agents.
+// The programs in examples show this: backfill does just the above, trigger runs a label
+// on a range of pushes with a ledger on disk, automatic watches a CI and backfills
+// failures by itself, monitor follows runs, and mcp offers mozci to agents.
 //
-// The same from a shell, on a history that is part of the project:
+// The same from a shell, on a history that comes with the project:
 //
 //	$ go run ./examples/mozci backfill --world testdata/worlds/permanent.txt --label linux64/opt/xpcshell-1 --rev 3e9037995826 --times 2
 //	linux64/opt/xpcshell-1 broke between push 23 (last good) and 28 (first bad).
@@ -72,9 +79,9 @@
 //
 // # What holds everywhere
 //
-// Deciding and doing are two calls. Twice does once: each step has a key, and a
-// ledger remembers. Times is a total. Unknown is an answer: missing data and
-// broken infrastructure never turn into good or bad. Decisions are values in
-// and values out; what waits takes a context; errors are a *job.Error that
-// wraps a sentinel.
+// Deciding and doing are two calls. Each step of a plan has a key, and a ledger
+// remembers it, so that nothing is triggered twice. Times is a total number of runs.
+// Missing data and broken infrastructure never count as good or bad. Decisions are pure
+// functions of values; whatever waits takes a context; errors are *job.Error values
+// that wrap a sentinel.
 package mozci

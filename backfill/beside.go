@@ -14,7 +14,7 @@ import (
 // left out here.
 
 // newerRuns counts the runs on newer pushes that tell how often the label fails with the
-// culprit: those up to the last failure, since the label may be mended after it. The last
+// culprit: those up to the last failure, since the label may be fixed after it. The last
 // failure itself is not counted: the stretch ends there because it failed, so counting it
 // would make the rate too high.
 func (s *searcher) newerRuns() culprit.Counts {
@@ -23,7 +23,7 @@ func (s *searcher) newerRuns() culprit.Counts {
 
 // olderRuns counts the runs on older pushes that tell how often the label fails without
 // the culprit. It returns none when they failed far more often than those at the
-// beginning of the range: the label must have been broken back then, and mended since.
+// beginning of the range: the label must have been broken back then, and fixed since.
 func (s *searcher) olderRuns() culprit.Counts {
 	older := countsOf(s.pushes[:s.from], func(p job.Push) analysis.Runs {
 		if s.broken[p.Key()] {
@@ -59,7 +59,7 @@ func (s *searcher) beyondWord() string {
 }
 
 // surelyMended is the p-value below which the label is taken to have been broken before
-// the range and mended since: the probability that it fails so often before the range,
+// the range and fixed since: the probability that it fails so often before the range,
 // and so seldom in it, if it was no worse before.
 const surelyMended = 0.001
 

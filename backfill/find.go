@@ -14,7 +14,7 @@
 // flaky. It takes what ran as evidence, triggers the most informative runs, waits for
 // them, and decides again; see package analysis/culprit. With SearchOptions.Perf it finds
 // the push that changed a measured value (package analysis/perf), with
-// SearchOptions.FindFix the one that mended the label. The examples show both functions
+// SearchOptions.FindFix the one that fixed the label. The examples show both functions
 // in a world in memory.
 //
 // Find only reads; Search triggers runs unless DryRun is set. Neither is limited to one

@@ -18,9 +18,9 @@ type SearchResult struct {
 	Label   string
 	Start   job.Push
 	Outcome culprit.Outcome
-	// FindFix says that the search was for the push that mended the label: Culprit and
+	// FindFix says that the search was for the push that fixed the label: Culprit and
 	// everything said about it then mean that push. The outcome culprit.Older means that
-	// the label is not mended yet.
+	// the label is not fixed yet.
 	FindFix bool
 	// Born is that of FindResult: set when the label or test was added within what was
 	// read.
@@ -133,7 +133,7 @@ func (s *searcher) result() SearchResult {
 }
 
 // rates counts the runs before and since the most probable culprit. Newer pushes count up
-// to the last one that failed, since the label may have been mended after it.
+// to the last one that failed, since the label may have been fixed after it.
 func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
 	at, end := len(s.pushes), len(s.pushes) // if nothing broke it, all runs are before
 	if d.Culprit >= 0 || d.Outcome == culprit.Older {

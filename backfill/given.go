@@ -77,7 +77,7 @@ func (s *searcher) doubtGood(d culprit.Decision) culprit.Decision {
 // bounded tells the engine what a known good push means: nothing before it is suspected,
 // and it keeps its place in the range even when nothing more can run on it. For FindFix
 // it also shifts the weights by one: the culprit at position x means that the push at x-1
-// mended the label (see mended.go).
+// fixed the label (see mended.go).
 func (s *searcher) bounded(o *culprit.Options) {
 	if s.o.FindFix && len(o.Weights) > 0 {
 		o.Weights = append([]float64{0}, o.Weights[:len(o.Weights)-1]...)

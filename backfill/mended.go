@@ -9,15 +9,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// A search for the push that mended a label is the search for the one that broke it, over
+// A search for the push that fixed a label is the search for the one that broke it, over
 // the pushes in reverse order: the newest push is believed to be good and has position 0;
 // the push on which the label failed has the last position, n. The culprit x of that
 // search is the newest push that is still broken: the pushes at x and higher positions
-// fail, and the push at x-1, the next newer one, passes: that push mended it. In the
+// fail, and the push at x-1, the next newer one, passes: that push fixed it. In the
 // order of time position x is n-x, so a culprit x means push n-(x-1) = n-x+1.
 //
 // For four pushes 0 fail, 1 fail, 2 pass, 3 pass in time, n is 3. In reverse order they
-// are PPFF, the culprit is at 2, and push 3-2+1 = 2 mended the label.
+// are PPFF, the culprit is at 2, and push 3-2+1 = 2 fixed the label.
 
 // around lists the pushes of the range and those on both sides of it, in the order in
 // which the search goes over them.
@@ -48,7 +48,7 @@ func (s *searcher) shown(d culprit.Decision) (culprit.Decision, []Tested) {
 }
 
 // mirrored translates a decision over n+1 pushes in reverse order into the order of time.
-// Pushes to run are only renumbered; culprits also move by one, to the push that mended
+// Pushes to run are only renumbered; culprits also move by one, to the push that fixed
 // the label.
 func mirrored(d culprit.Decision, n int) culprit.Decision {
 	mended := func(x int) int { return n - x + 1 }
@@ -72,7 +72,7 @@ func mirrored(d culprit.Decision, n int) culprit.Decision {
 	return d
 }
 
-// inWords rewrites the words of a decision for a search for what mended the label.
+// inWords rewrites the words of a decision for a search for what fixed the label.
 func (s *searcher) inWords(d culprit.Decision) culprit.Decision {
 	if !s.o.FindFix {
 		return d

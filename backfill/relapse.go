@@ -8,13 +8,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// A label that was broken, mended and broken again within the range has two culprits. The
+// A label that was broken, fixed and broken again within the range has two culprits. The
 // engine assumes one change and may name the older one: a push that was backed out and
 // landed again, say. Between the two the label passes more often than it could with a
 // single change.
 
 // surelyPassed is the probability below which a stretch of passes is taken as proof that
-// the label was mended: that of seeing it among pushes that are all broken.
+// the label was fixed: that of seeing it among pushes that are all broken.
 const surelyPassed = 1e-4
 
 // stretch is a stretch of pushes without a failure: the indices in searcher.pushes of the
@@ -22,7 +22,7 @@ const surelyPassed = 1e-4
 type stretch struct{ from, to, passes int }
 
 // mendedBetween finds the newest stretch of passes, at or after a culprit at index at,
-// that is too long to be chance and has failures on both sides: the label was mended
+// that is too long to be chance and has failures on both sides: the label was fixed
 // there, and broken again. The probability of a stretch is multiplied by the number of
 // stretches, since any of them could have been found (Bonferroni).
 func (s *searcher) mendedBetween(at int) (stretch, bool) {
@@ -58,7 +58,7 @@ func (s *searcher) mendedBetween(at int) (stretch, bool) {
 	return stretch{}, false
 }
 
-// relapse narrows the range to the pushes since the label was last mended, when the named
+// relapse narrows the range to the pushes since the label was last fixed, when the named
 // culprit is older than that. It marks the pushes in between as broken: their runs do not
 // tell how often the label fails without the culprit. It returns true when the search
 // must decide again.

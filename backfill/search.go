@@ -78,9 +78,9 @@ type SearchOptions struct {
 	// Skip are revisions on which nothing may be triggered. Runs that exist there are
 	// evidence.
 	Skip []string
-	// FindFix searches for the push that mended the label. rev is then a push on which
+	// FindFix searches for the push that fixed the label. rev is then a push on which
 	// the label failed, the range are the pushes after it, and Good is one that is known
-	// to be mended. The culprit of the result is the push that mended the label.
+	// to be fixed. The culprit of the result is the push that fixed the label.
 	FindFix bool
 	// FollowMerges continues the search in another repository when the culprit merged
 	// that repository: among the pushes that the merge brought in, with what is left of
@@ -193,7 +193,7 @@ type searcher struct {
 	coming   map[job.PushKey]int    // those of bought that have not ended
 	blocked  map[job.PushKey]string // why nothing more can run on a push
 	broke    string                 // which budget is spent
-	broken   map[job.PushKey]bool   // older pushes that were broken, and mended before the range
+	broken   map[job.PushKey]bool   // older pushes that were broken, and fixed before the range
 	before   int                    // runs triggered on pushes that have left the range
 	watched  map[job.PushKey]watched
 	looks    int // how often what is under way was looked at; see moved

@@ -130,10 +130,10 @@ type AcceptedLister interface {
 
 // Outcome is what became of a request that a CI accepted.
 type Outcome struct {
-	IDs  []string // of the runs that were made by now
+	IDs  []string // of the runs made so far
 	Done bool     // no more runs will be made
 	Why  string   // for people: why none, or fewer, were made; only when Done
-	// Cancelled says that somebody stopped the request on purpose. That is a decision,
+	// Cancelled says that a person stopped the request on purpose. That is a decision,
 	// not a failure: mozci does not repeat it.
 	Cancelled bool
 }
@@ -141,7 +141,7 @@ type Outcome struct {
 // OutcomeFinder knows what became of requests that were accepted before their runs
 // existed.
 type OutcomeFinder interface {
-	// Outcome returns the runs that the receipt's job (Receipt.By) has made by now:
+	// Outcome returns the runs that the receipt's job (Receipt.By) has made so far:
 	// those of the label, or of all labels when it is empty. A receipt whose runs
 	// were made at once has its own IDs as the outcome. A job that the CI does not
 	// know is ErrNotFound.
@@ -273,8 +273,8 @@ type CoalesceChecker interface {
 // that they cannot use the service's own rights.
 type TriggerScoper interface {
 	// TriggerNeeds returns the scopes that the caller must have: at least one of each
-	// group, of which the first is the usual one. For example {{"a", "b"}, {"c"}} means
-	// (a or b) and c. They are those of the way that Trigger would try first now.
+	// group; the first of a group is the usual one. For example {{"a", "b"}, {"c"}} means
+	// (a or b) and c. They are for the way that Trigger would try first now.
 	// TriggerNeeds triggers nothing.
 	//
 	// A Scheduler that implements it also limits its acts to the scopes of [WithScopes],

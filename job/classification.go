@@ -20,7 +20,7 @@ const (
 	NotClassified ClassificationKind = "not_classified" // no person said anything, or they took it back
 	// ClassifiedIntermittent: it fails now and then, also without the push.
 	ClassifiedIntermittent ClassificationKind = "intermittent"
-	// ClassifiedFixed: the push broke it, and a backout or a later push mended it.
+	// ClassifiedFixed: the push broke it, and a backout or a later push fixed it.
 	ClassifiedFixed ClassificationKind = "fixed_by_commit"
 	// ClassifiedExpected: it was meant to fail.
 	ClassifiedExpected ClassificationKind = "expected_fail"

@@ -12,8 +12,8 @@ import (
 var (
 	// ErrNotFound: the service answered, and it has no such thing.
 	ErrNotFound = errors.New("not found")
-	// ErrNoPush: the run exists, but its source does not say which push it belongs to;
-	// so it is with a task that a hook made. It is an ErrNotFound.
+	// ErrNoPush: the run exists, but its source does not say which push it belongs to, as
+	// with a task that a hook made. It is an ErrNotFound.
 	ErrNoPush = fmt.Errorf("%w: it is of no push", ErrNotFound)
 	// ErrInvalid: the caller's arguments make no sense. No request was sent, and
 	// repeating the call will not help.

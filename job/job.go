@@ -13,7 +13,7 @@
 // The packages buildbot, taskcluster, pushlog and job/treeherder implement these
 // interfaces for real services. Package [github.com/mozci/mozci/job/jobtest] has
 // them in memory: its NewCI reads a history written as text. It also has the kit
-// that tells whether an implementation keeps the contracts below.
+// that checks whether an implementation keeps the contracts below.
 //
 // Times are UTC, and zero where they are unknown. Implementations are safe for
 // concurrent use. Errors are *[Error] values; use errors.Is with the sentinels, such
@@ -193,7 +193,7 @@ type Request struct {
 	// Times is the total number of runs wanted on the push, including those that
 	// exist and those on their way; 0 means Count runs whatever exists. A source
 	// whose CI does not carry keys looks once more just before it acts, since
-	// somebody else may have triggered runs meanwhile, and then makes only what is
+	// others may have triggered runs meanwhile, and then makes only what is
 	// missing. The receipt says ReceiptAlreadyAsked when nothing is missing.
 	//
 	// For example Count 2 and Times 3: the caller saw 1 run. If 2 exist by now, the
@@ -229,7 +229,7 @@ type Receipt struct {
 	Note string
 }
 
-// Others reports whether the runs of this receipt are somebody else's: they requested
+// Others reports whether the runs of this receipt belong to others, who requested
 // them first, and the CI made nothing new. By is then their job, which the caller must
 // not stop.
 func (r Receipt) Others() bool { return r.State == ReceiptAlreadyAsked && r.By != "" }

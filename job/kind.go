@@ -55,8 +55,8 @@ func (k *Kind) UnmarshalText(text []byte) error {
 // perfSuites are the harnesses of Mozilla's that measure, as labels name them.
 var perfSuites = []string{"talos", "raptor", "browsertime", "perftest", "awsy"}
 
-// NamesPerf reports whether a label names a suite that measures. Sources use it
-// that have only the label to tell its kind by.
+// NamesPerf reports whether a label names a suite that measures. It is for sources that
+// have only the label to go by.
 func NamesPerf(label string) bool {
 	l := strings.ToLower(label)
 	return slices.ContainsFunc(perfSuites, func(suite string) bool { return strings.Contains(l, suite) })
@@ -81,7 +81,7 @@ var firstWords = []struct {
 	}},
 }
 
-// KindOfLabel tells the kind of work from the words that a label of Taskcluster begins
+// KindOfLabel returns the kind of work, by the words that a label of Taskcluster begins
 // with. It is for sources that have only the label. A label that begins like a test and
 // names a harness that measures is KindPerf; see [NamesPerf]. A label that is none of a
 // build, a test or a measurement is KindOther.

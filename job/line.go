@@ -20,7 +20,7 @@ type LineChecker interface {
 
 // Line asks r whether its pushes are a line, and goes by the repository's name
 // where r cannot tell. Every algorithm over a range of pushes calls it first: on
-// try a push is somebody's own work on top of any base, and the push before it
+// try a push is one person's own work on top of any base, and the push before it
 // is another person's.
 func Line(ctx context.Context, r Repository) error {
 	if l, ok := r.(LineChecker); ok {

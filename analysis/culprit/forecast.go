@@ -11,7 +11,7 @@ import (
 type Forecast struct{ Runs, Rounds float64 }
 
 // Forecast estimates what the search still needs: the uncertainty left in bits, divided
-// by what a run tells at the estimated rates (see capacity), times a factor for not
+// by what a run tells at the estimated rates, times a factor for not
 // knowing the rates, plus what it takes to be sure in the end. The factors were fitted to
 // the simulations of internal/bench culprit; the mean over many searches is within a
 // fifth. A search that is done needs nothing.

@@ -51,7 +51,7 @@ func (s *Search) dead(i int) float64 {
 
 // mute reports whether infrastructure ends every run at a position, as far as can be
 // known. The search must have tried it itself: what ended earlier runs may have been
-// mended since.
+// fixed since.
 func (s *Search) mute(i int) bool {
 	return s.seen[i].tried > 0 && (s.seen[i].silent >= s.o.MaxInfra || s.dead(i) >= deadFrom)
 }
@@ -111,7 +111,7 @@ func (s *Search) again(from []int) {
 
 // ObserveInfra records a run that infrastructure ended. It says nothing about the
 // culprit, and has its own limit, Options.MaxInfra. chosen says that this search chose
-// the run: what ended the runs of others may have been mended by now.
+// the run: what ended the runs of others may be fixed by now.
 func (s *Search) ObserveInfra(push int, chosen bool) error {
 	if s.in.Ended(push) {
 		return nil

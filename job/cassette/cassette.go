@@ -1,5 +1,5 @@
 // Package cassette records HTTP exchanges in a file, a cassette, and plays them back. It is
-// built on go-vcr and adds what that lacks: secrets are removed before anything reaches the
+// built on go-vcr and adds to it: secrets are removed before anything reaches the
 // disk; playing back never uses the network and never waits; a request that was not recorded
 // fails at once, and the error names it; exchanges and whole cassettes that nothing uses are
 // found.

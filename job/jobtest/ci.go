@@ -241,11 +241,11 @@ func (c *CI) draw(r *repo, p *push, label string) (ends job.Status, sig string) 
 
 // Record is what Raw of a CI's jobs holds.
 type Record struct {
-	NoTest bool     // the job ran, but not the test that one looks for
+	NoTest bool     // the job ran, but not the wanted test
 	Value  *float64 // what the job measured; nil for nothing, and before its end
 }
 
-// RanTest reports whether the job ran the test that one looks for. It is true
+// RanTest reports whether the job ran the wanted test. It is true
 // for jobs that are not of a World: only worlds say so of themselves.
 func RanTest(j job.Job) bool {
 	f, ok := j.Raw().(Record)

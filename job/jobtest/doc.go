@@ -137,7 +137,7 @@
 //	runs linux64/opt-m-1 from=19 dom/c.toml   the same, from push 19 on
 //	lists dom/a.toml dom/test_a.html          the tests that a manifest has
 //	truth linux64/opt/xpcshell-1 culprit=19 before=0.01 after=1    how later runs end
-//	truth linux64/opt/reftest-3 culprit=18 until=20 sig=a flake=b  the same, mended by push 20
+//	truth linux64/opt/reftest-3 culprit=18 until=20 sig=a flake=b  the same, fixed by push 20
 //	truth linux64/opt/reftest-4 culprit=18 after=0.5 other=0.2     beside another intermittent
 //
 // The truth says how runs end that are triggered later, or that still wait in the grid. Such a

@@ -28,7 +28,7 @@ type RepositoryCase struct {
 	Hang func() (release func())
 }
 
-// CheckRepository tells whether r keeps the contract of job.Repository. It
+// CheckRepository checks whether r keeps the contract of job.Repository. It
 // returns every misbehaviour it finds, joined, one a line: the name of the broken rule,
 // what was called with what, what came back and what is wanted; and nil when there is
 // none. See the package comment for how to use it.

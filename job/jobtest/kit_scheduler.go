@@ -36,7 +36,7 @@ type SchedulerCase struct {
 	Hang func() (release func())
 }
 
-// CheckScheduler tells whether s keeps the contract of job.Scheduler and of
+// CheckScheduler checks whether s keeps the contract of job.Scheduler and of
 // the optional abilities that it has. It returns every misbehaviour it finds,
 // joined, one a line: the name of the broken rule, what was called with what, what
 // came back and what is wanted. See the package comment for how to use it.

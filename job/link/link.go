@@ -49,7 +49,7 @@ const (
 // to the one with the longest path.
 //
 // The scheme does not decide, because people keep links from before a host had https.
-// This is safe: only the caller's own URL is used, so such a link leads nobody to plain
+// This is safe: only the caller's own URL is used, so such a link never leads to plain
 // http. A port that is left out is the scheme's own, so http://host and https://host are
 // one deployment. Names of hosts are compared as they are written: localhost is not
 // 127.0.0.1.
@@ -69,7 +69,7 @@ type Link struct {
 	// Source is the service that the link belongs to; Taskcluster for a bare task id.
 	Source Source
 	// Root is the base URL of that deployment, as the caller wrote it, without a user
-	// and trailing slashes. Empty for a bare task id, which may be of any deployment.
+	// name and trailing slashes. Empty for a bare task id: any deployment may have it.
 	Root string
 
 	// Repo is the repository's name, as Deployments.Repository returned it.

@@ -17,7 +17,7 @@ import (
 // request, if the CI can tell (job.OutcomeFinder). When an answer was lost and no process
 // is making the request any more, it looks up the request by its key, if keys reach the
 // CI (job.KeyCarrier): it was taken, or it has failed. Errors are those of the ledger
-// only: a CI that does not answer has told nothing new.
+// only: a CI that does not answer changes nothing.
 func Follow(ctx context.Context, l Ledger, ci job.Scheduler, entries []Entry, runs []job.Job) ([]Entry, error) {
 	waiting := map[string]bool{} // by ID: a CI that lists a run twice must not look like two runs
 	for _, j := range runs {

@@ -16,9 +16,9 @@ func NewMemory() *Memory {
 }
 
 // Memory is a Ledger in memory. NewMemory makes one. It is safe for concurrent use.
-// Without the indices of and on, each query would go over every entry.
 type Memory struct {
-	mu      sync.Mutex
+	mu sync.Mutex
+	// Without the indices of and on, each query would go over every entry.
 	entries map[string]*kept             // by key
 	of      map[subject]map[string]*kept // the same by repository and label, then by key
 	on      map[subject]map[string]*kept // the same by repository, label and push, then by key

@@ -52,7 +52,7 @@ type Expectation struct {
 type Progress struct {
 	Added time.Time `json:"added"` // by the store's clock
 	State State     `json:"state"`
-	// Want is how many runs with a result are wanted by now. Retriggers raise it.
+	// Want is how many runs with a result are wanted now. Retriggers raise it.
 	Want int `json:"want,omitempty"`
 	// Triggered is how many runs were triggered for it. Of these, Scheduled replaced a
 	// coalesced run, Retried a run that infrastructure ended, and Retriggered followed a
@@ -63,7 +63,7 @@ type Progress struct {
 	Retriggered int `json:"retriggered,omitempty"`
 	// Base are the results that existed when it was added, for UntilHit.
 	Base *Counts `json:"base,omitempty"`
-	// Results are those that it has by now, without those of Base.
+	// Results are those that it has so far, without those of Base.
 	Results Counts `json:"results"`
 	// Changed is when the monitor last saw a run change, by the store's clock. The times
 	// of runs are by the CI's clock, which may differ.

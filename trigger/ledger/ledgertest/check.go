@@ -1,4 +1,4 @@
-// Package ledgertest tells whether an implementation of ledger.Ledger keeps its
+// Package ledgertest checks whether an implementation of ledger.Ledger keeps its
 // contract. Start with [Check]. It is itself tested on the broken implementations
 // of [Mutants], each of which it must catch.
 package ledgertest

@@ -1,4 +1,4 @@
-// Package monitortest tells whether an implementation of monitor.Store keeps its
+// Package monitortest checks whether an implementation of monitor.Store keeps its
 // contract. Start with [CheckStore]. It is itself tested on the broken stores of
 // [Mutants], each of which it must catch.
 package monitortest
