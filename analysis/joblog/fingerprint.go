@@ -14,7 +14,7 @@ import (
 //	test | dom/a/test_a.html | expected N, got N
 //	crash | dom/t.html | [@ mozilla::F]
 //
-// A crash is known by its signature alone, because its reason differs between platforms.
+// A crash with a signature is known by that alone, because only some logs give its reason too.
 func (f Failure) Fingerprint() string {
 	message := f.Message
 	if f.Kind == KindCrash && f.Signature != "" {
