@@ -16,11 +16,12 @@ import (
 // jsonLines reads a file of JSON lines into a report. decode is called for each line, on any core; its
 // result, which may point into the line and into m, is given to take, in order.
 //
-// A block that begins within a line has that line's end as its head, and what comes after its last line
-// feed, or after mostLines, as its tail. With blocks of 10 bytes, and no line feed that fits:
+// A block that begins within a line has that line's end as its head. What comes after its last line feed, or
+// after mostLines lines, is its tail. With buffers of 10 bytes (see block):
 //
-//	{"a":1}\n{"b":2}\n      blocks "{\"a\":1}\n" and "{\"b\":2}\n": one line each, no head, no tail
-//	{"a":"0123456"}\n       blocks "{\"a\":\"0123", which is all tail, and "456\"}\n", which is all head
+//	{"a":1}      a block of one line, without head and tail
+//	{"b":2}      another
+//	{"a":"0123456"}      a block {"a":"0123 that is all tail, and a block 456"} that is all head
 type jsonLines[T any] struct {
 	r      *Report
 	decode func(m *members, line []byte, of *T) error

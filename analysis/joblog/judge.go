@@ -61,13 +61,16 @@ func (o *JudgeOptions) defaults() JudgeOptions {
 	return out
 }
 
+// judge is what TestJudge returns a method of.
 type judge struct {
 	ci       job.Scheduler
-	test     string
-	opts     JudgeOptions
+	test     string       // in any spelling; see CanonicalTest
+	opts     JudgeOptions // with defaults
 	readings readings[analysis.Verdict]
 }
 
+// judge judges a run. A run whose status says that it has not ended, was cancelled, or broke before the tests,
+// is judged by that, and its logs are not read.
 func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	v, err := j.opts.Status(ctx, run)
 	if err != nil || v != analysis.Good && v != analysis.Bad {
@@ -83,6 +86,12 @@ func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error
 	return v, nil
 }
 
+// read judges a run by its logs:
+//
+//	the log says that the test passed, or failed     good, or bad
+//	that it was skipped, or its group was            unclear: it is in the job, and a later run may run it
+//	that other tests ran, and not this one           no test
+//	no log is left, or what is left is none          unclear
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	opener, ok := job.As[job.LogOpener](j.ci)
 	if !ok {
@@ -102,6 +111,7 @@ func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error)
 	return analysis.Unclear, nil // it exists, and did not run
 }
 
+// meaning is what a run with a verdict on the test is worth in a search for the push that broke it.
 func meaning(v TestVerdict) analysis.Verdict {
 	switch v {
 	case TestPassed:
@@ -117,20 +127,24 @@ func meaning(v TestVerdict) analysis.Verdict {
 // readings keeps the results of reading runs' logs. Each log is read once, however many
 // callers need it.
 type readings[T any] struct {
-	kept *flight.Cache[string, reading[T]] // by run
+	kept *flight.Cache[string, reading[T]] // by the run's ID
 }
 
 // reading is the result of reading a run's logs.
 type reading[T any] struct {
 	said     T
-	panicked any // what an opener panicked with, for those who asked and not for a goroutine of nobody's
+	panicked any // what an opener panicked with; nil for none
 }
 
+// newReadings returns readings that keep the results of the last most runs that were needed.
 func newReadings[T any](most int) readings[T] {
 	return readings[T]{flight.New[string, reading[T]](most)}
 }
 
 // of is what a run's logs said, which read finds out; keep says that it stays so.
+//
+// The cache calls read on a goroutine of its own, where nobody could recover from a panic of an opener. So
+// the panic is kept as a result, and raised again for each caller that waits. The next one reads anew.
 func (c readings[T]) of(
 	ctx context.Context, run job.Job, read func(context.Context) (said T, keep bool, err error),
 ) (T, error) {
