@@ -6,8 +6,7 @@ import (
 
 // crash reads a PROCESS-CRASH line. Its forms differ in the order of the parts; parseErrorLine
 // lists them. The id of the minidump is left out, since it differs each time. Then two parts are left,
-// and their words say which is the test; the name of a reftest can have " | " in it, so all parts after
-// the reason are joined.
+// and their words say which is the test; of more parts, all after the first are taken together.
 //
 //	dom/t.html | application crashed [@ f]            test, crash
 //	SIGSEGV / SEGV_MAPERR [@ f] | dom/t.html          crash, test

@@ -142,8 +142,8 @@ func ctestStatus(n int, what string) ctestEnd {
 	return out
 }
 
-// note keeps the end of a test in place of an earlier one. That a test passed is not believed of a line that
-// is cut: the name may go on.
+// note keeps the end of a test in place of an earlier one. A line without its line feed may go on, so it does
+// not show that a test passed.
 func (c *ctestLog) note(name string, e ctestEnd) {
 	if c.torn && e.e == passed {
 		e.e = started
@@ -181,7 +181,7 @@ func (c *ctestLog) listed(n int, s string) bool {
 	return true
 }
 
-// finish ends the run, and notes how its tests ended, in their order.
+// finish ends the run. It notes how each test ended, and compares the failures with the summary's number.
 func (c *ctestLog) finish() {
 	lost := 0
 	for _, name := range c.names {

@@ -37,8 +37,8 @@ func utf16(r io.Reader, order unicode.Endianness) *bufio.Reader {
 // ASCII character has one zero byte. So at least 60% of the bytes at one parity are zero, the odd
 // offsets in little-endian, and at most 20% of the others. It needs 16 bytes or more.
 //
-//	"ab\n" in little-endian    61 00 62 00 0a 00    zeros[0] = 0, zeros[1] = 3 of half = 3
-//	"ab\n" in big-endian       00 61 00 62 00 0a    zeros[0] = 3, zeros[1] = 0
+//	"TEST-OK\n" in little-endian    54 00 45 00 53 00 …    zeros are 0 and 8, half is 8
+//	"TEST-OK\n" in big-endian       00 54 00 45 00 53 …    zeros are 8 and 0
 func bareUTF16(head []byte) (unicode.Endianness, bool) {
 	var zeros [2]int
 	for i, c := range head {

@@ -88,7 +88,7 @@ func has(s string, words []string) bool {
 	return false
 }
 
-// buildError reports whether a line is one of make, of a compiler or of a linker.
+// buildError reports whether a line is one of make or of a compiler.
 func buildError(s string) bool {
 	return makeError(strings.TrimPrefix(s, "g")) || holds(s) || strings.Contains(s, "fatal error") ||
 		strings.Contains(s, "]: *** ") || strings.Contains(s, "make: *** ")

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// frame has how the first and the last line begin that a worker writes around the output of a job:
+// frame says how the two lines begin that a worker writes before and after the output of a job:
 //
 //	[taskcluster 2026-01-01T00:00:00.000Z] Task ID: x
 //	… the job's own output …

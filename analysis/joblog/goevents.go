@@ -14,7 +14,7 @@ type goEvent struct {
 	Test        string // empty for an event of the package as a whole
 	Output      string // a line or a part of one, of the action output
 	ImportPath  string // of build-output and build-fail
-	FailedBuild string // the import path of the build for lack of which a package failed; empty for none
+	FailedBuild string // of a fail of a package: the import path that could not be built; else empty
 }
 
 // goEvents reads the events of go test -json, of packages that run side by side:

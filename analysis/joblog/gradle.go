@@ -127,7 +127,7 @@ func (g *gradleLog) test(n int, name, word string) bool {
 	return true
 }
 
-// finish ends the build.
+// finish ends the build. One that failed without any failure so far is a failure of its own: KindBuild.
 func (g *gradleLog) finish() {
 	listed := 0
 	for _, f := range g.held {

@@ -19,9 +19,9 @@ import (
 // A block that begins within a line has that line's end as its head. What comes after its last line feed, or
 // after mostLines lines, is its tail. With buffers of 10 bytes (see block):
 //
-//	{"a":1}      a block of one line, without head and tail
-//	{"b":2}      another
-//	{"a":"0123456"}      a block {"a":"0123 that is all tail, and a block 456"} that is all head
+//	{"a":1}            a block of one line, without head and tail
+//	{"b":2}            another
+//	{"a":"0123456"}    a block {"a":"0123 that is all tail, and a block 456"} that is all head
 type jsonLines[T any] struct {
 	r      *Report
 	decode func(m *members, line []byte, of *T) error

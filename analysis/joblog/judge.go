@@ -61,7 +61,7 @@ func (o *JudgeOptions) defaults() JudgeOptions {
 	return out
 }
 
-// judge is what TestJudge returns a method of.
+// judge is the state of a TestJudge.
 type judge struct {
 	ci       job.Scheduler
 	test     string       // in any spelling; see CanonicalTest
@@ -69,8 +69,8 @@ type judge struct {
 	readings readings[analysis.Verdict]
 }
 
-// judge judges a run. A run whose status says that it has not ended, was cancelled, or broke before the tests,
-// is judged by that, and its logs are not read.
+// judge judges a run. The logs of a run that its status calls neither good nor bad, such as one that still runs
+// or was cancelled, are not read.
 func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	v, err := j.opts.Status(ctx, run)
 	if err != nil || v != analysis.Good && v != analysis.Bad {
@@ -89,8 +89,9 @@ func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error
 // read judges a run by its logs:
 //
 //	the log says that the test passed, or failed     good, or bad
-//	that it was skipped, or its group was            unclear: it is in the job, and a later run may run it
+//	that the test, or its group, was skipped         unclear: the test exists, and did not run
 //	that other tests ran, and not this one           no test
+//	the log does not say                             unclear
 //	no log is left, or what is left is none          unclear
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	opener, ok := job.As[job.LogOpener](j.ci)
@@ -144,7 +145,7 @@ func newReadings[T any](most int) readings[T] {
 // of is what a run's logs said, which read finds out; keep says that it stays so.
 //
 // The cache calls read on a goroutine of its own, where nobody could recover from a panic of an opener. So
-// the panic is kept as a result, and raised again for each caller that waits. The next one reads anew.
+// the panic is kept as a result, and raised again for each caller that waits. A later caller reads anew.
 func (c readings[T]) of(
 	ctx context.Context, run job.Job, read func(context.Context) (said T, keep bool, err error),
 ) (T, error) {

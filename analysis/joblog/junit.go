@@ -297,7 +297,7 @@ func (j *junit) endSuite() {
 	}
 }
 
-// over is called at the end of the document.
+// over is called at the end of the document. A test or a suite that is still open means that it is cut.
 func (j *junit) over() {
 	if j.test != nil || len(j.suites) > 0 {
 		j.r.partial("the XML ends before its suites do")

@@ -79,8 +79,8 @@ func (c *cleaner) Read(p []byte) (int, error) {
 }
 
 // reference passes "&" on, but replaces a reference to a character that XML does not allow, such
-// as &#27;, by a question mark. The longest that matters is "&#1114111;"; of the 12 bytes after the ampersand
-// "#27;" are examined. Names such as &amp; are passed on.
+// as &#27;, by a question mark. Names such as &amp; are passed on. It examines 12 bytes after the ampersand,
+// which hold the longest reference that is valid without leading zeros, "#1114111;".
 func (c *cleaner) reference() {
 	c.rest = append(c.buf[:0], '&')
 	head, _ := c.b.Peek(12)

@@ -7,13 +7,13 @@ import (
 
 // located is the canonical name of one address or path. It takes off, in this order:
 //
-//	a\b.js:12:3                                         a/b.js                      withoutLine
-//	xpcshell.toml:a/b.js                                a/b.js
-//	file:///c:/x/jsreftest.html?test=ecma_3/a.js;module ecma_3/a.js
-//	chrome://mochitests/content/browser/a/b.js          a/b.js                      withoutFlavour
-//	http://mochi.test:8888/tests/a.html?b               a.html?b                    served
-//	/home/u/build/xpcshell/tests/a/b.js                 a/b.js                      inTree
-//	about:blank, data:text/html,PASS                    stay as they are
+//	a\b.js:12:3                                          a/b.js         withoutLine
+//	xpcshell.toml:a/b.js                                 a/b.js
+//	file:///c:/x/jsreftest.html?test=ecma_3/a.js;module  ecma_3/a.js
+//	chrome://mochitests/content/browser/a/b.js           a/b.js         withoutFlavour
+//	http://mochi.test:8888/tests/a.html?b                a.html?b       served
+//	about:blank                                          about:blank
+//	/home/u/build/xpcshell/tests/a/b.js                  a/b.js         inTree
 //
 // A query is kept, since variants are tests of their own.
 func located(t string) string {
@@ -85,10 +85,10 @@ func withoutFlavour(in string) string {
 // served is the name of a file on an HTTP server. The host and the port do not matter, nor does the
 // folder that reftests make for each run, which is a number of ten digits or more.
 //
-//	http://mochi.test:8888/tests/dom/a.html            dom/a.html
-//	http://mochi.test:8888/browser/dom/b.js            dom/b.js
-//	http://localhost:4444/1285616087471/1/330010-1.xul /1/330010-1.xul, of a folder that is not known
-//	http://web-platform.test:8000/css/a.html           /css/a.html, the id of a web platform test
+//	http://mochi.test:8888/tests/dom/a.html             dom/a.html
+//	http://mochi.test:8888/browser/dom/b.js             dom/b.js
+//	http://localhost:4444/1285616087471/1/330010-1.xul  /1/330010-1.xul, of a folder that is not known
+//	http://web-platform.test:8000/css/a.html            /css/a.html, the id of a web platform test
 func served(url string) string {
 	_, rest, _ := strings.Cut(url, "://")
 	host, in, _ := strings.Cut(rest, "/")
