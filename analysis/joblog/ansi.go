@@ -17,11 +17,8 @@ type colourless struct {
 	held  error  // the error of in, returned after the bytes before it
 }
 
-// escape says how much of an escape sequence (ECMA-48) was read. The states after each byte of
-// "a", ESC, "[31mb":
-//
-//	a         ESC    [        3        1        m         b
-//	noEscape  begun  control  control  control  noEscape  noEscape
+// escape says how much of an escape sequence (ECMA-48) was read. In ESC [ 3 1 m the states after each
+// byte are begun, control for "[", "3" and "1", and noEscape for the "m" that ends it.
 type escape int
 
 const (

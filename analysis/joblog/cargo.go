@@ -7,18 +7,18 @@ import (
 // cargoLog reads what libtest prints under cargo test (The rustc book, "Tests"),
 // and what cargo nextest prints (its book, "Reporting"). On the right is what reads a line:
 //
-//	     Running unittests src/lib.rs (target/debug/deps/ex-a3f2)           binary
-//	running 2 tests                                                         line
-//	test tests::ok ... ok                                                   test
-//	test tests::bad ... FAILED                                              test
-//	failures:                                                               test: listing
-//	---- tests::bad stdout ----                                             test: section
-//	thread 'tests::bad' (20461) panicked at src/lib.rs:8:41:                message: thread
-//	assertion `left == right` failed                                        message
-//	failures:                                                               test
-//	    tests::bad                                                          test
-//	test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; …       result
-//	error: test failed, to rerun pass `--lib`                               error
+//	     Running unittests src/lib.rs (target/debug/deps/ex-a3f2)           c.binary
+//	running 2 tests                                                         c.line
+//	test tests::ok ... ok                                                   c.test
+//	test tests::bad ... FAILED                                              c.test
+//	failures:                                                               c.test: listing
+//	---- tests::bad stdout ----                                             c.test: section
+//	thread 'tests::bad' (20461) panicked at src/lib.rs:8:41:                c.message: thread
+//	assertion `left == right` failed                                        c.message
+//	failures:                                                               c.test
+//	    tests::bad                                                          c.test
+//	test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; …       c.result
+//	error: test failed, to rerun pass `--lib`                               c.error
 //
 // A session is one binary, or one whole run of nextest. The lines of nextest are read in nextest.go.
 type cargoLog struct {

@@ -128,7 +128,8 @@ func run(s string) int {
 //	4096              N      01T12                     NTN    (of 2026-01-01T12:00:00)
 //	12.5ms            Nms    0x7f3a                    X
 //	deadbeef1         X      VWp3gTNhSqOQ8QqgLJzTyA    X
-//	test1             test1  3rd                       3rd
+//
+// "test1" and "3rd" stay.
 func token(w string, dot bool) string {
 	d := digits(w)
 	switch {

@@ -38,7 +38,7 @@ type goEvents struct {
 type goPackage struct {
 	said   map[string]string // by test that has not ended: its output
 	begun  map[string]int    // by test that has not ended: the line where it began
-	size   int               // bytes of the names in said
+	size   int               // bytes of the names of all tests that began, with perTest for each
 	output string            // output outside of tests, but for the lines that begin with FAIL
 	failed int               // the number of tests that failed
 }

@@ -8,15 +8,15 @@ import (
 // jestLog reads the output of Jest's default and verbose reporters: a line for each file, the tests in it,
 // and the failures with their messages. The file counts as the test, and the names in it as subtests.
 //
-//	FAIL unit src/b.test.ts (5.2 s)            suite
-//	  queue                                    test: path is ["queue"], depth [2]
-//	    with items                             test: path is ["queue", "with items"], depth [2, 4]
-//	      ✕ pushes (5 ms)                      test: "queue › with items › pushes" failed
-//	  ● queue › with items › pushes            bullet: the same failure, with its message
+//	FAIL unit src/b.test.ts (5.2 s)            j.suite
+//	  queue                                    j.test: path is ["queue"], depth [2]
+//	    with items                             j.test: path is ["queue", "with items"], depth [2, 4]
+//	      ✕ pushes (5 ms)                      j.test: "queue › with items › pushes" failed
+//	  ● queue › with items › pushes            j.bullet: the same failure, with its message
 //	    expect(received).toBe(expected)
-//	Summary of all failing tests               again: what was told of before
-//	Test Suites: 1 failed, 1 total             total
-//	Tests:       1 failed, 1 total             total
+//	Summary of all failing tests               what follows repeats what was read
+//	Test Suites: 1 failed, 1 total             j.total
+//	Tests:       1 failed, 1 total             j.total
 //
 // Without --verbose the lines with ✕ are missing when there are several files, and the bullets are all there
 // is. A run goes on after its summary until the next file, or the end of the log.

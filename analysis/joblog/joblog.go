@@ -10,6 +10,13 @@
 //	for _, f := range report.Failures {
 //		fmt.Println(f.Test, f.Status, f.Message, f.Fingerprint())
 //	}
+//	if report.Partial {
+//		fmt.Println("there may be more failures:", report.Reason)
+//	}
+//	fmt.Println(report.Verdict("dom/a/test_a.html", "")) // passed, failed, not run, or unknown
+//
+// Ask [Report.Verdict] how one test ended, and do not conclude from Failures that it passed: a test
+// that is not among them may not have run. [InOrder] reads many logs at a time.
 //
 // [TestJudge] makes an analysis.Judge, so that good and bad are about one test and not about
 // the job that it ran in. [SignatureJudge] does the same for failures with certain

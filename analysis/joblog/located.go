@@ -12,7 +12,7 @@ import (
 //	file:///c:/x/jsreftest.html?test=ecma_3/a.js;module  ecma_3/a.js
 //	chrome://mochitests/content/browser/a/b.js           a/b.js         withoutFlavour
 //	http://mochi.test:8888/tests/a.html?b                a.html?b       served
-//	about:blank                                          about:blank
+//	about:blank                                          the same
 //	/home/u/build/xpcshell/tests/a/b.js                  a/b.js         inTree
 //
 // A query is kept, since variants are tests of their own.
