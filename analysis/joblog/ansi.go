@@ -9,13 +9,16 @@ import (
 // colourless reads a log without escape sequences, by which terminals set colours and titles. A
 // harness that believes it has a terminal writes them in the middle of words, where no search
 // would find the words. Line breaks stay, so lines keep their numbers.
+//
+//	"TEST-UN\x1b[1mEXPECTED-FAIL | a"   becomes   "TEST-UNEXPECTED-FAIL | a"
 type colourless struct {
 	in    io.Reader
 	state escape // within a sequence that began in an earlier Read
 	held  error  // the error of in, returned after the bytes before it
 }
 
-// escape says how much of an escape sequence (ECMA-48) was read.
+// escape says how much of an escape sequence (ECMA-48) was read. In ESC [ 3 1 m the states after each
+// byte are begun, control for "[", "3" and "1", and noEscape for the "m" that ends it.
 type escape int
 
 const (
@@ -24,9 +27,11 @@ const (
 	control           // ESC [ was read: goes on to a letter or the like (0x40 to 0x7e), as in ESC [31m
 	command           // ESC ] was read: goes on to BEL or ESC \, as in ESC ]0;title BEL
 	commanded         // ESC was read within a command
-	designated        // ESC ( or the like was read: one more byte
+	designated        // ESC ( or the like was read: one more byte, as in ESC (B
 )
 
+// Read reads on while there were only escape sequences, because a reader that returns no byte and no
+// error looks as if it made no progress.
 func (c *colourless) Read(p []byte) (int, error) {
 	for {
 		if c.held != nil {
@@ -41,7 +46,8 @@ func (c *colourless) Read(p []byte) (int, error) {
 	}
 }
 
-// strip removes escape sequences from p in place, and returns the number of bytes left.
+// strip removes escape sequences from p in place, and returns the number of bytes left: "a\x1b[mb"
+// becomes "ab" with 2. It never writes ahead of where it reads (out <= i).
 func (c *colourless) strip(p []byte) int {
 	out := 0
 	for i := 0; i < len(p); {
@@ -61,7 +67,8 @@ func (c *colourless) strip(p []byte) int {
 			}
 			continue
 		}
-		if b := p[i]; b == '\n' || b == '\r' { // a sequence does not go on over lines
+		// A sequence does not go on over lines: one without its end must not hide the rest of the log.
+		if b := p[i]; b == '\n' || b == '\r' {
 			c.state = noEscape
 			continue
 		}
@@ -71,7 +78,8 @@ func (c *colourless) strip(p []byte) int {
 	return out
 }
 
-// after is the state after one more byte of a sequence.
+// after is the state after one more byte of a sequence. ESC with any byte that begins no longer sequence
+// is a sequence of two bytes, as ESC c is.
 func (e escape) after(b byte) escape {
 	switch e {
 	case begun:

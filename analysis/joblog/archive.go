@@ -13,6 +13,7 @@ import (
 	"strings"
 )
 
+// sortedKeys are the keys of a map in the order of the alphabet: a log read twice gives equal reports.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // isZip reports whether something is a zip archive. An empty one begins with its directory, PK\5\6.
@@ -21,7 +22,8 @@ func isZip(b *bufio.Reader) bool {
 	return string(head) == "PK\x03\x04" || string(head) == "PK\x05\x06"
 }
 
-// noLogs are extensions that logs do not have.
+// noLogs are extensions that logs do not have, in lower case. Other files are opened, whatever their
+// names: logs are called a.txt, a.xml, a.json, a.log.gz, or nothing at all.
 var noLogs = []string{
 	".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".webm", ".mp4", ".html", ".htm", ".css", ".js", ".map",
 	".woff", ".woff2", ".ttf", ".ico", ".pdf", ".dmp", ".extra", ".so", ".dll", ".exe", ".db", ".sqlite", ".mar",
@@ -29,7 +31,12 @@ var noLogs = []string{
 }
 
 // archive reads the logs in a zip archive, each by its own format, and makes one report of them.
-// The directory of a zip is at its end, so the zip is first copied into a temporary file.
+// The directory of a zip is at its end, so the zip is first copied into a temporary file. The files
+// are read in the order of their names, so that the order in the zip makes no difference. layers is
+// how many more layers may be unpacked within each file.
+//
+// One byte more than the maximum is copied, to tell a zip of exactly that size from a larger one.
+// When the copy breaks off, the files that are there are still read, by tornArchive.
 func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, error) {
 	spool, done, err := spoolFile()
 	if err != nil {
@@ -71,7 +78,8 @@ func (f *file) archive(ctx context.Context, in io.Reader, layers int) (*Report, 
 }
 
 // spoolFile opens a temporary file. It removes the file's name at once if the system allows
-// that, so that a process that is killed leaves nothing behind.
+// that, so that a process that is killed leaves nothing behind; Windows does not, and there the
+// returned function removes it. The caller calls that function when it needs the file no more.
 func spoolFile() (*os.File, func(), error) {
 	spool, err := os.CreateTemp("", "mozci-log-*.zip")
 	if err != nil {
@@ -86,15 +94,16 @@ func spoolFile() (*os.File, func(), error) {
 	}, nil
 }
 
-// archived gathers the reports of an archive's logs.
+// archived gathers the reports of an archive's logs. Failures, groups and notes are added to r file by
+// file. How tests ended is known only when all files were read, so finish adds that.
 type archived struct {
 	*file
-	layers int
-	left   int64 // bytes that may still be unpacked
-	r      *Report
+	layers int               // that may be unpacked within a file of the archive
+	left   int64             // bytes that may still be unpacked, of all files together
+	r      *Report           // that of the archive
 	names  []string          // the files that were read
-	ends   map[string]ending // by test: its worst end in all files
-	passed []string          // the files that are no logs, or not understood
+	ends   map[string]ending // by canonical name of a test: its worst end in all files
+	passed []string          // the files that were passed over: no logs, or not understood
 	whole  int               // the number of logs that name the tests that passed
 	holes  int               // the number of parts that could not be read
 }
@@ -117,7 +126,8 @@ func (a *archived) member(ctx context.Context, e *zip.File) error {
 	return a.take(ctx, e.Name, in)
 }
 
-// take reads the content of one file of the archive.
+// take reads the content of one file of the archive. A file that is no log does not end the reading; its
+// name goes to passed, and finish makes the report partial. The error is only that of ctx.
 func (a *archived) take(ctx context.Context, name string, in io.Reader) error {
 	c := &capped{in, a.left, a.opts.MaxUnpacked}
 	r, err := a.read(ctx, c, a.layers)
@@ -139,7 +149,9 @@ func (a *archived) take(ctx context.Context, name string, in io.Reader) error {
 	return nil
 }
 
-// absorb adds the report of one log to that of the archive.
+// absorb adds the report of one log to that of the archive. It lists the failures without noting that
+// their tests failed; endings brings that, as the worst of all files: passed in 1.log and no end in
+// 2.log makes a test unknown.
 func (a *archived) absorb(name string, r *Report) {
 	a.names = append(a.names, name)
 	for _, f := range r.Failures {
@@ -171,7 +183,8 @@ func (a *archived) absorb(name string, r *Report) {
 	}
 }
 
-// finish completes the report of the archive.
+// finish completes the report of the archive. Only when every log names the tests that passed did a
+// test that none of them names not run.
 func (a *archived) finish() (*Report, error) {
 	r := a.r
 	for _, test := range sortedKeys(a.ends) {

@@ -9,6 +9,15 @@ import (
 	"sync"
 )
 
+// A log is read on several cores, and gives the same report as on one:
+//
+//	eachBlock     fills a place with a block and puts it: at the end of waiting, and on todo
+//	a goroutine   receives the place from todo, calls look, and sends on the place's looked
+//	first         receives from looked of the place at the front of waiting, and calls take
+//
+// All but the second line runs on the caller's goroutine. Between todo and looked the place belongs to
+// the other goroutine, and otherwise to the caller's, so no lock is needed.
+
 const (
 	// bufferSize is the maximum size of a block, in bytes.
 	bufferSize = 256 << 10
@@ -16,7 +25,8 @@ const (
 	// unpacking, and whatever depends on earlier lines runs on one core and is more than an
 	// eighth of the work, so more than eight others would wait for it (Amdahl's law).
 	mostCores = 8
-	// mostEmpty is how many times in a row a reader may return neither bytes nor an error.
+	// mostEmpty is how many times in a row a reader may return neither bytes nor an error, as in
+	// package bufio.
 	mostEmpty = 100
 )
 
@@ -37,7 +47,10 @@ func (o blocks) defaults() blocks {
 }
 
 // block is a part of a log. It ends with a line feed if its buffer has one, or else with a
-// carriage return if there is one. Its text is valid until take returns.
+// carriage return if there is one. Its text is valid until take returns. With buffers of 8 bytes,
+// "ab\ncd\nefgh\n" has the blocks "ab\ncd\n" and "efgh\n": the "ef" of the first buffer is copied to
+// the beginning of the second. A line longer than a buffer is in several blocks, and before shows it.
+// The last block may be empty.
 type block struct {
 	text   []byte
 	before byte  // the last byte of the block before; a line feed for the first block
@@ -64,7 +77,9 @@ func eachBlock[T any](
 	q := queue[T]{blocks: o.defaults(), look: look, take: take}
 	defer q.stop()
 	before := byte('\n')
-	var rest []byte // bytes after the last line of the block before, where the next one begins
+	// rest are the bytes after the last line of the block before, where the next one begins. They lie
+	// in that block's buffer, which place may return again; copy allows that the two overlap.
+	var rest []byte
 	for {
 		p, err := q.place()
 		if err != nil {
@@ -99,7 +114,7 @@ func eachBlock[T any](
 }
 
 // wholeLines is a full buffer up to its last line feed, or else up to its last carriage return,
-// or else all of it.
+// or else all of it: "a\nb" gives "a\n", "10%\r20%" gives "10%\r", "abc" gives "abc".
 func wholeLines(text []byte) []byte {
 	for _, end := range []byte{'\n', '\r'} {
 		if i := bytes.LastIndexByte(text, end); i >= 0 {
@@ -109,7 +124,8 @@ func wholeLines(text []byte) []byte {
 	return text
 }
 
-// readInto fills a buffer. Unlike io.ReadFull it returns the reader's own error, so that the end
+// readInto fills a buffer from *fill on, and adds to *fill the number of bytes read, also when it
+// returns an error. Unlike io.ReadFull it returns the reader's own error, so that the end
 // of a log (io.EOF) differs from one that breaks off (io.ErrUnexpectedEOF).
 func readInto(r io.Reader, buf []byte, fill *int) error {
 	for empty := 0; *fill < len(buf); {
@@ -127,12 +143,12 @@ func readInto(r io.Reader, buf []byte, fill *int) error {
 	return nil
 }
 
-// place has a block and what look found in it.
+// place has a block and what look found in it. It is used again for later blocks.
 type place[T any] struct {
-	block
-	buf    []byte
-	of     T
-	looked chan struct{} // has a value when look has returned
+	block                // its text lies in buf
+	buf    []byte        // of the maximum size of a block
+	of     T             // what look stored
+	looked chan struct{} // has a value when look has returned; its capacity is 1, so no goroutine waits to send
 	fault  any           // the value that look panicked with; nil for none
 }
 
@@ -146,16 +162,18 @@ func (p *place[T]) lookedAt(look func(block, *T)) {
 	look(p.block, &p.of)
 }
 
-// queue has the blocks of a log that are in memory.
+// queue has the blocks of a log that are in memory. Each place is free, or waiting, or being filled by
+// eachBlock; there are at most 2*cores+1 of them, so that each goroutine can have one to look at and
+// one more while another is filled. For 4 cores these are 9 places with 2.25 MiB.
 type queue[T any] struct {
 	blocks
 	look    func(block, *T)
 	take    func(block, *T) error
-	free    []*place[T]
-	waiting []*place[T] // blocks that were not taken yet, in the order of the log
-	begun   bool        // the first block was taken
-	todo    chan *place[T]
-	lookers sync.WaitGroup
+	free    []*place[T]    // whose blocks were taken
+	waiting []*place[T]    // blocks that were not taken yet, in the order of the log
+	begun   bool           // the first block was taken
+	todo    chan *place[T] // blocks for look; nil until the second block, or always with one core
+	lookers sync.WaitGroup // the goroutines that call look
 }
 
 // place returns a place for the next block. When the maximum number of blocks is in memory it
@@ -174,7 +192,8 @@ func (q *queue[T]) place() (*place[T], error) {
 	return &place[T]{buf: make([]byte, q.size), looked: make(chan struct{}, 1)}, nil
 }
 
-// put gives a block to look, and takes the first blocks as far as they were looked at.
+// put gives a block to look, and takes the first blocks as far as they were looked at. It does not wait
+// for other goroutines: todo has room for all places, and a block that was not looked at is left.
 func (q *queue[T]) put(p *place[T]) error {
 	if !q.begun || q.look == nil || q.cores == 1 {
 		q.begun = true
@@ -197,7 +216,8 @@ func (q *queue[T]) put(p *place[T]) error {
 	return nil
 }
 
-// first takes the first waiting block, once it was looked at.
+// first takes the first waiting block, and waits until it was looked at. The others move up within the
+// slice, which thus never grows beyond 2*cores+1.
 func (q *queue[T]) first() error {
 	p := q.waiting[0]
 	q.waiting = append(q.waiting[:0], q.waiting[1:]...)
@@ -219,6 +239,7 @@ func (q *queue[T]) drain() error {
 	return nil
 }
 
+// start begins the goroutines. They end when stop closes todo.
 func (q *queue[T]) start() {
 	q.todo = make(chan *place[T], 2*q.cores+1)
 	for range q.cores {

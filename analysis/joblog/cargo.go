@@ -4,23 +4,38 @@ import (
 	"strings"
 )
 
-// cargo reads what libtest prints under cargo test (The rustc book, "Tests"),
-// and what cargo nextest prints (its book, "Reporting").
+// cargoLog reads what libtest prints under cargo test (The rustc book, "Tests"),
+// and what cargo nextest prints (its book, "Reporting"). On the right is what reads a line:
+//
+//	     Running unittests src/lib.rs (target/debug/deps/ex-a3f2)           c.binary
+//	running 2 tests                                                         c.line
+//	test tests::ok ... ok                                                   c.test
+//	test tests::bad ... FAILED                                              c.test
+//	failures:                                                               c.test: listing
+//	---- tests::bad stdout ----                                             c.test: section
+//	thread 'tests::bad' (20461) panicked at src/lib.rs:8:41:                c.message: thread
+//	assertion `left == right` failed                                        c.message
+//	failures:                                                               c.test
+//	    tests::bad                                                          c.test
+//	test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; …       c.result
+//	error: test failed, to rerun pass `--lib`                               c.error
+//
+// A session is one binary, or one whole run of nextest. The lines of nextest are read in nextest.go.
 type cargoLog struct {
 	session
 	total   int                 // the number of tests in the binary
 	running bool                // between "running 3 tests" and the result
 	pending string              // a test whose result is not on its own line, as with --nocapture
 	nextest bool                // the lines are those of cargo nextest
-	tries   map[string]cargoTry // by test: the last attempt under nextest
+	tries   map[string]cargoTry // by binary and test, "demo::it flaky": the last attempt under nextest
 	names   []string            // the keys of tries, in order
-	panics  map[string]string   // by test: the message of its panic
+	panics  map[string]string   // by test: the message of its panic; at most 1000
 	thread  string              // the thread whose message follows
 	section string              // the test of "---- name stdout ----", whose output follows
 	listing bool                // names of failures follow
 	summary bool                // the result was read
 	lost    int                 // the number of failures by the result
-	compile string              // the first error of the compiler
+	compile string              // the first error of the compiler since a crate last failed; empty for none
 }
 
 func newCargo(r *roll) lineReader {
@@ -36,6 +51,8 @@ func (c *cargoLog) line(n int, s string) bool {
 	case c.nextestLine(n, s, text):
 		return true
 	case c.nextest:
+		// nextest shows the output of a test that failed, with libtest's own "running 1 test" and
+		// "test result: FAILED" in it. Only the panics in it are of use.
 		c.message(text)
 		return false
 	case strings.HasPrefix(text, "running ") && (strings.HasSuffix(text, " tests") || strings.HasSuffix(text, " test")):
@@ -61,7 +78,9 @@ func (c *cargoLog) line(n int, s string) bool {
 	return false
 }
 
-// binary takes "Running unittests src/lib.rs (target/debug/deps/ex-0123)".
+// binary takes "Running unittests src/lib.rs (target/debug/deps/ex-0123)", for the group "src/lib.rs", and
+// "Doc-tests ex", which is a group of that name. A line such as "Running checks (2 of 3)" of another
+// program has neither "deps" nor "unittests", and is not taken.
 func (c *cargoLog) binary(n int, text string) bool {
 	if !strings.HasPrefix(text, "Doc-tests ") && !strings.Contains(text, "deps") &&
 		!strings.Contains(text, "unittests ") {
@@ -76,11 +95,21 @@ func (c *cargoLog) binary(n int, text string) bool {
 	return true
 }
 
-// test reads a line between "running 3 tests" and the result.
+// test reads a line between "running 3 tests" and the result:
+//
+//	test tests::ok ... ok                   passed
+//	test tests::sp - should panic ... ok    the test tests::sp passed
+//	test tests::bad ... out                 its output, under --nocapture; a later line is "FAILED" alone
+//	tests::bad --- FAILED                   failed, under -q; tests that passed are only dots
+//	---- tests::bad stdout ----             its output follows
+//	    tests::bad                          failed, below "failures:"
+//
+// "failures:" comes twice, first above the outputs and then above the names. In the outputs an indented
+// line may be anything, so after a section it counts as a name only if a test of that name panicked.
 func (c *cargoLog) test(n int, s, text string) bool {
 	if rest, ok := strings.CutPrefix(s, "test "); ok && strings.Contains(rest, " ... ") ||
 		ok && strings.HasSuffix(rest, " ...") {
-		name, what, _ := strings.Cut(rest+" ", " ... ")
+		name, what, _ := strings.Cut(rest+" ", " ... ") // "a ..." becomes "a" and "", as does "a ... "
 		c.at(n)
 		name = strings.TrimSuffix(name, " - should panic")
 		if !c.ended(n, name, strings.TrimSpace(what)) {
@@ -120,7 +149,8 @@ func (c *cargoLog) test(n int, s, text string) bool {
 	return false
 }
 
-// ended reads the end of a test; it returns false when what is not one.
+// ended reads the end of a test from what follows its name: "ok", "ignored, slow", "FAILED",
+// "bench: 12 ns/iter (+/- 1)". It returns false for anything else, such as the test's own output.
 func (c *cargoLog) ended(n int, name, what string) bool {
 	word, _, _ := strings.Cut(what, " ")
 	word = strings.TrimSuffix(word, ",")
@@ -146,6 +176,9 @@ func (c *cargoLog) ended(n int, name, what string) bool {
 //
 //	thread 'tests::bad' (123) panicked at src/lib.rs:8:41:
 //	thread 'tests::bad' panicked at 'message', src/lib.rs:8:41
+//
+// An empty line, the stack, or the next test ends the message. A doctest is a program of its own and
+// panics in its thread "main"; the section above it tells which test that is.
 func (c *cargoLog) message(text string) {
 	if rest, ok := strings.CutPrefix(text, "thread '"); ok {
 		name, after, is := strings.Cut(rest, "'")
@@ -178,7 +211,9 @@ func (c *cargoLog) message(text string) {
 	c.panics[c.thread] = said
 }
 
-// result takes "test result: FAILED. 1 passed; 1 failed; 0 ignored; …".
+// result takes "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; …", which is the end of a
+// binary. A total of more tests than are listed means that lines are missing, unless none is listed as
+// passed: under -q none is.
 func (c *cargoLog) result(n int, text string) bool {
 	rest := strings.TrimPrefix(text, "test result: ")
 	word, counts, ok := strings.Cut(rest, ". ")
@@ -212,7 +247,8 @@ func (c *cargoLog) result(n int, text string) bool {
 	return true
 }
 
-// endBinary ends the run of one binary, with or without its result.
+// endBinary ends the run of one binary, with or without its result. The session goes on, because an
+// error of cargo may follow that belongs to it.
 func (c *cargoLog) endBinary() {
 	if c.running {
 		c.partial("cargo test: a test binary did not end with its result" + c.unended())
@@ -221,7 +257,9 @@ func (c *cargoLog) endBinary() {
 	c.running, c.listing, c.section, c.pending, c.total = false, false, "", "", 0
 }
 
-// died takes "process didn't exit successfully: `…` (signal: 11, SIGSEGV: …)".
+// died takes "process didn't exit successfully: `…` (signal: 11, SIGSEGV: …)". A signal, or a status such as
+// 0xc0000005 of Windows, is a crash; "(exit status: 101)" is a failure. The test is known only if
+// exactly one was under way.
 func (c *cargoLog) died(n int, text string) {
 	_, why, ok := strings.Cut(text, "` (")
 	c.at(n)
@@ -244,7 +282,9 @@ func (c *cargoLog) died(n int, text string) {
 	c.running = false
 }
 
-// error reads the errors of the compiler and of cargo itself.
+// error reads the errors of the compiler and of cargo itself. The compiler's first error,
+// "error[E0425]: cannot find value `x`", is kept until cargo says "error: could not compile `ex`"; a
+// line that begins with "error: " can also be a program's, and means nothing alone.
 func (c *cargoLog) error(n int, text string) bool {
 	switch {
 	case strings.HasPrefix(text, "error: could not compile `"):
@@ -278,6 +318,8 @@ func (c *cargoLog) over() {
 	}
 }
 
+// finish ends the session. A failure without a message gets that of its test's panic, which may have come
+// before or after it.
 func (c *cargoLog) finish() {
 	if c.nextest {
 		c.nextestEnds()

@@ -8,7 +8,13 @@ import (
 // The rules below are Treeherder's rules for the error lines of a log
 // (shared/reference/wire.md 3.10.4), in the same order. They are code and not regular
 // expressions, because a log can have millions of lines, and because one of the rules needs a
-// lookahead, which Go's regular expressions do not have.
+// lookahead, which Go's regular expressions do not have. Functions quote the expression that they are.
+//
+//	12:34:56    ERROR - anything                             isError: by its level
+//	12:34:56     INFO - a.cpp:12: error: no x                holds, without "12:34:56     INFO - "
+//	gmake[3]: *** [all] Error 2                              begins
+//	TEST-UNEXPECTED-FAIL | a | b                             inTerms
+//	12:34:56     INFO - TEST-PASS | a | no fatal error       not: excluded
 
 // inTerms are texts that make a line an error wherever they occur in it.
 var inTerms = []string{
@@ -21,7 +27,8 @@ var inTerms = []string{
 }
 
 // triggers are literals. Every error line has at least one of them, so a line without any need
-// not be examined.
+// not be examined. A new rule needs its literal here. None is shorter than six bytes: the search can
+// skip at most the length of the shortest less one (see searcher).
 var triggers = []string{
 	"TEST-UNEXPECTED-", "fatal error", "FATAL ERROR", "Hit MOZ_CRASH", "REFTEST ERROR", "PROCESS-CRASH",
 	"Assertion fail", "###!!! ABORT:",
@@ -34,10 +41,12 @@ var triggers = []string{
 	" error(", ": error:", " error C", " error R", "ERROR 4", "ERROR 5",
 }
 
-// taskclusterStart begins lines that only Taskcluster's logs have.
+// taskclusterStart begins lines that only Taskcluster's logs have. Those of a task itself begin
+// with "[task ", which is a prefix to cut off.
 const taskclusterStart = "[taskcluster "
 
-// isError reports whether a line, without its Taskcluster prefix, is an error line.
+// isError reports whether a line, without its Taskcluster prefix, is an error line. The order is
+// Treeherder's: an error of mozharness stays one even if excludedStripped has its text.
 func isError(line string) bool {
 	if excluded(line) {
 		return false
@@ -66,8 +75,8 @@ func excluded(line string) bool {
 		strings.Contains(line, "A content process crashed and MOZ_CRASHREPORTER_SHUTDOWN is set, shutting down")
 }
 
-// afterClock is what follows a time and spaces, as in "12:34:56  INFO"; empty for a line that
-// does not begin with a time.
+// afterClock is what follows a time and spaces (^\d+:\d+:\d+ +): "12:34:56  INFO - a" gives
+// "INFO - a". It is empty for a line that does not begin with a time, or has no space after it.
 func afterClock(line string) string {
 	rest := line
 	for i := range 3 {
@@ -99,7 +108,8 @@ func digits(s string) int {
 	return n
 }
 
-// word is the leading capital letters, and the rest.
+// word is the leading capital letters, and the rest: "ERROR - a" gives "ERROR" and " - a", "error" gives ""
+// and "error".
 func word(s string) (string, string) {
 	n := 0
 	for n < len(s) && s[n] >= 'A' && s[n] <= 'Z' {
@@ -108,7 +118,8 @@ func word(s string) (string, string) {
 	return s[:n], s[n:]
 }
 
-// stripMozharness removes "12:34:56     INFO - " from the line; clock is the line after the time.
+// stripMozharness removes "12:34:56     INFO - " from the line; clock is the line after the time. A line
+// without it, or of another level, stays as it is.
 func stripMozharness(line, clock string) string {
 	level, rest := word(clock)
 	if level != "DEBUG" && level != "INFO" && level != "WARNING" {
@@ -125,6 +136,8 @@ func stripMozharness(line, clock string) string {
 // separators 0x1c to 0x1f.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
+// excludedStripped reports whether a line, without mozharness' prefix, is no error whatever else is
+// in it. TEST-UNEXPECTED-WARNING counts as a whole word (\b): "TEST-UNEXPECTED-WARNINGS" is an error.
 func excludedStripped(line string) bool {
 	switch {
 	case strings.HasSuffix(line, "Assertion failure"), strings.Contains(line, "non-fatal error"),
@@ -137,7 +150,8 @@ func excludedStripped(line string) bool {
 	return deviceLog(line)
 }
 
-// wordAt reports whether s begins with a letter, digit or underscore.
+// wordAt reports whether s begins with a letter, digit or underscore, of any script, as \w does in
+// Python.
 func wordAt(s string) bool {
 	for _, r := range s {
 		return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r)
@@ -165,13 +179,14 @@ func begins(line string) bool {
 	return makeError(strings.TrimPrefix(line, "g")) || named(line) || bracketed(line)
 }
 
-// makeError reports whether a line begins with "make: ***" or "make[3]: ***".
+// makeError reports whether a line begins with "make: ***" or "make[3]: ***"
+// (^make(?:\[\d+\])?: \*\*\*). Callers cut off the g of gmake.
 func makeError(line string) bool {
 	rest, ok := strings.CutPrefix(line, "make")
 	return ok && strings.HasPrefix(level(rest), ": ***")
 }
 
-// level removes the level of make from the beginning: "[3]: ***" becomes ": ***".
+// level removes the level of make from the beginning: "[3]: ***" becomes ": ***". Anything else stays.
 func level(s string) string {
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		if n := digits(rest); n > 0 && strings.HasPrefix(rest[n:], "]") {
@@ -182,7 +197,11 @@ func level(s string) string {
 }
 
 // named reports whether a line begins with the name of an error or exception and a colon: letters
-// and dots that end in "Exception" or in "Error", with at least one letter before "Error".
+// and dots that end in "Exception" or in "Error", with at least one letter before "Error"
+// (^[A-Za-z.]+Error: and ^[A-Za-z.]*Exception: ).
+//
+//	OSError: no such file    java.io.IOException: gone    Exception: x    are
+//	Error: x                 OSError at line 3            urllib2.URLError: x    are not
 func named(line string) bool {
 	n := 0
 	for n < len(line) && (line[n] == '.' || line[n] >= 'A' && line[n] <= 'Z' || line[n] >= 'a' && line[n] <= 'z') {
@@ -196,7 +215,8 @@ func named(line string) bool {
 }
 
 // bracketed reports whether a line begins with "[some-name.part:error]" or
-// "[some-name.part:exception]".
+// "[some-name.part:exception]" (^\[[\w._-]+:(?:error|exception)\]). "[taskcluster:error] Aborting" does,
+// "[:error]" and "[a b:error]" do not.
 func bracketed(line string) bool {
 	if !strings.HasPrefix(line, "[") {
 		return false
@@ -211,7 +231,8 @@ func bracketed(line string) bool {
 }
 
 // holds has the rules about texts anywhere in a line: " error(123):", ":12: error:", " error
-// C123:" and " error RC123:", "ERROR 404:", and "mozmake.exe: ***".
+// C123:" and " error RC123:", "ERROR 404:", and "mozmake.exe: ***". Numbers may be missing where
+// the expression has \d*: " error():" and " error C:" are errors too.
 func holds(line string) bool {
 	return after(line, " error(", func(s string) bool { return strings.HasPrefix(s[digits(s):], "):") }) ||
 		after(line, ": error:", nil) && compilerError(line) ||
@@ -231,7 +252,8 @@ func holds(line string) bool {
 		})
 }
 
-// after reports whether some occurrence of a literal is followed by a text that right accepts.
+// after reports whether some occurrence of a literal is followed by a text that right accepts. right gets
+// all of the line after the literal; nil accepts anything.
 func after(line, literal string, right func(string) bool) bool {
 	for {
 		i := strings.Index(line, literal)
@@ -245,7 +267,9 @@ func after(line, literal string, right func(string) bool) bool {
 	}
 }
 
-// compilerError reports whether a line has ": error:" with a line number before it: ":12: error:".
+// compilerError reports whether a line has ": error:" with a line number before it (:\d+: error:):
+// "a.cpp:12: error: x" has, "ld: error: x" and "12: error: x" have not. For each ": error:" at i, n goes
+// back over the digits before it.
 func compilerError(line string) bool {
 	for i := 0; ; {
 		j := strings.Index(line[i:], ": error:")

@@ -5,7 +5,13 @@ import (
 )
 
 // crash reads a PROCESS-CRASH line. Its forms differ in the order of the parts; parseErrorLine
-// lists them. The id of the minidump is left out, since it differs each time.
+// lists them. The id of the minidump is left out, since it differs each time. Then two parts are left,
+// and their words say which is the test; of more parts, all after the first are taken together.
+//
+//	dom/t.html | application crashed [@ f]            test, crash
+//	SIGSEGV / SEGV_MAPERR [@ f] | dom/t.html          crash, test
+//	MOZ_CRASH(x) | dom/t.html                         reason, test
+//	dom/t.html | java.lang.Error: x at a.B(B.java:3)  test, exception
 func crash(s string) Failure {
 	parts := strings.Split(strings.TrimSpace(s), " | ")[1:]
 	for i := range parts {
@@ -37,7 +43,9 @@ func crash(s string) Failure {
 	return f
 }
 
-// minidump reports whether a part is the name of a minidump: a UUID of 36 characters, or its file.
+// minidump reports whether a part is the name of a minidump: a UUID of 36 characters, with its
+// dashes at 8, 13, 18 and 23, or its file, such as
+// "/tmp/11111111-2222-3333-4444-555555555555.dmp".
 func minidump(s string) bool {
 	s = strings.TrimSuffix(s[strings.LastIndexAny(s, "/\\")+1:], ".dmp")
 	if len(s) != 36 {
@@ -52,14 +60,15 @@ func minidump(s string) bool {
 	return true
 }
 
-// crashed reports whether a part describes the crash, and is not the name of the test.
+// crashed reports whether a part describes the crash, and is not the name of the test: it has a
+// signature, or is as harnesses wrote it without one, "application crashed (minidump found)".
 func crashed(part string) bool {
 	_, ok := signature(part)
 	return ok || strings.HasPrefix(part, "application crashed")
 }
 
-// reason reports whether a part is the reason of a crash without a signature. No test has such
-// words in its name.
+// reason reports whether a part is the reason of a crash without a signature: "MOZ_CRASH(x)",
+// "EXC_BAD_ACCESS", "SIGSEGV / SEGV_MAPERR". No test has such a name.
 func reason(part string) bool {
 	for _, p := range []string{"MOZ_", "SIG", "EXC_", "EXCEPTION_", "STATUS_", "Shutdown hanging", "0x"} {
 		if strings.HasPrefix(part, p) {
@@ -78,8 +87,9 @@ func javaException(part string) bool {
 	return strings.Contains(name, ".") && thrown || strings.Contains(part, ".java:") || strings.Contains(part, ".kt:")
 }
 
-// bareSignature is a signature without the "@ " that some programs leave in it, and empty when it
-// says that there is none.
+// bareSignature is a signature without the "@ " that some programs leave in it, with single spaces,
+// and empty when it says that there is none: "@ mozilla::F(int)" gives "mozilla::F(int)", "unknown top
+// frame" gives "".
 func bareSignature(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	s = strings.TrimSpace(strings.TrimPrefix(s, "@"))
@@ -90,7 +100,8 @@ func bareSignature(s string) string {
 }
 
 // javaSignature is the signature of a Java stack: its first two lines, the exception and the top
-// frame.
+// frame. "java.lang.Error: x\n\tat a.B(B.java:3)\n\tat c" gives "java.lang.Error: x at a.B(B.java:3)", as
+// a plain log has it in one line.
 func javaSignature(stack string) string {
 	first, rest, _ := strings.Cut(strings.TrimSpace(stack), "\n")
 	second, _, _ := strings.Cut(rest, "\n")
@@ -107,7 +118,8 @@ func crashSignature(signature, javaStack string) string {
 }
 
 // signature is the signature in the brackets at the end of a text: f in "[@ f]" or in " [f]", and
-// nothing in "[None]". It returns false when there are no brackets.
+// nothing in "[None]". It returns false when there are no brackets. The last "[@ " counts, since the
+// reason can have brackets too: "MOZ_CRASH(a [b]) [@ f]" gives "f".
 func signature(s string) (string, bool) {
 	if !strings.HasSuffix(s, "]") {
 		return "", false
@@ -126,7 +138,10 @@ func signature(s string) (string, bool) {
 
 // sanitizerSignature says what a sanitizer found and in which function, or else in which file:
 // "AddressSanitizer: heap-use-after-free in f". Folders and line numbers are left out, since they
-// differ from build to build.
+// differ from build to build. It is empty for a line without "SUMMARY: ".
+//
+//	SUMMARY: ThreadSanitizer: data race /a/Cell.h:572:21 in len    ThreadSanitizer: data race in len
+//	SUMMARY: AddressSanitizer: SEGV ../../src/foo.h:80             AddressSanitizer: SEGV foo.h
 func sanitizerSignature(s string) string {
 	_, found, ok := strings.Cut(s, "SUMMARY: ")
 	if !ok {
@@ -151,7 +166,8 @@ func sanitizerSignature(s string) string {
 }
 
 // withoutPlace cuts the place off a finding, and returns the name of its file too:
-// "SEGV ../../src/foo.h:80" is "SEGV" and "foo.h".
+// "SEGV ../../src/foo.h:80" is "SEGV" and "foo.h". The place begins with the first word, but not the
+// very first, that has a slash, a line number or an angle bracket; "data race" has none, and stays whole.
 func withoutPlace(what string) (found, file string) {
 	if head, tail, ok := strings.Cut(what, " ("); ok && strings.HasSuffix(tail, ")") &&
 		(strings.ContainsAny(tail, `/\+`) || tail[0] == '<') {

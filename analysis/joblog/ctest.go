@@ -4,7 +4,19 @@ import (
 	"strings"
 )
 
-// ctest reads what ctest prints (its manual, and cmCTestTestHandler's lines).
+// ctestLog reads what ctest prints (its manual, and cmCTestTestHandler's lines):
+//
+//	Test project /src/build
+//	    Start 1: good
+//	1/2 Test #1: good .............................   Passed    0.00 sec
+//	    Start 2: crash
+//	2/2 Test #2: crash ............................***Exception: SegFault  0.00 sec
+//	50% tests passed, 1 tests failed out of 2
+//	The following tests FAILED:
+//		  2 - crash (SEGFAULT)
+//
+// Ends are kept in tests until finish, because with --repeat a test can run several times, and only its
+// last end counts. ctest starts several tests at a time with -j, so "Start" lines may be in a row.
 type ctestLog struct {
 	session
 	tests   map[string]ctestEnd // by name: the last end; with --repeat a test has several
@@ -14,12 +26,13 @@ type ctestLog struct {
 	listing bool                // the lines after "The following tests FAILED:"
 }
 
+// ctestEnd is how a test ended. kind and status are those of a failure, and matter only if it failed.
 type ctestEnd struct {
-	line   int
-	e      ending
+	line   int    // of the result
+	e      ending // passed, failed, skipped; started when the line is cut
 	kind   Kind
 	status string
-	what   string
+	what   string // ctest's words: "Exception: SegFault"
 }
 
 func newCTest(r *roll) lineReader {
@@ -35,6 +48,7 @@ func (c *ctestLog) line(n int, s string) bool {
 		c.at(n)
 		return true
 	}
+	// "12/99 Test  #7: name" has less than 30 bytes before "Test"; further on it is a test's output.
 	if i := strings.Index(s, "Test "); i >= 0 && i < 30 && strings.HasPrefix(strings.TrimLeft(s[i+5:], " "), "#") {
 		return c.result(n, strings.TrimLeft(s[i+5:], " ")[1:])
 	}
@@ -77,6 +91,10 @@ func (c *ctestLog) line(n int, s string) bool {
 
 // result reads "1: name ....***Failed    0.02 sec", the line after the number sign. The dots fill
 // the line, so there are few after a long name, or none.
+//
+//	1: good .....   Passed    0.00 sec               "good", "Passed"
+//	7: dis .....***Not Run (Disabled)   0.00 sec     "dis", "Not Run (Disabled)"
+//	8: a_very_long_name***Failed    0.01 sec         "a_very_long_name", "Failed"
 func (c *ctestLog) result(n int, s string) bool {
 	_, rest, ok := number(s)
 	rest, is := strings.CutPrefix(rest, ": ")
@@ -100,7 +118,8 @@ func (c *ctestLog) result(n int, s string) bool {
 	return true
 }
 
-// ctestStatus reads "Exception: SegFault", "Not Run (Disabled)", "SEGFAULT".
+// ctestStatus reads the words for an end, which differ between a result and the summary: "Exception:
+// SegFault" and "SEGFAULT", "Not Run (Disabled)" and "Disabled". What it does not know is a failure.
 func ctestStatus(n int, what string) ctestEnd {
 	out := ctestEnd{line: n, e: failed, kind: KindTest, status: "FAIL", what: what}
 	switch upper := strings.ToUpper(what); {
@@ -123,6 +142,8 @@ func ctestStatus(n int, what string) ctestEnd {
 	return out
 }
 
+// note keeps the end of a test in place of an earlier one. A line without its line feed may go on, so it does
+// not show that a test passed.
 func (c *ctestLog) note(name string, e ctestEnd) {
 	if c.torn && e.e == passed {
 		e.e = started
@@ -141,7 +162,8 @@ func (c *ctestLog) note(name string, e ctestEnd) {
 }
 
 // listed reads "3 - name (Failed)" in the summary. It matters when the beginning of the output,
-// with the results themselves, is missing.
+// with the results themselves, is missing. An empty line may come within the list; any other line that
+// does not have this form ends it.
 func (c *ctestLog) listed(n int, s string) bool {
 	_, rest, ok := number(s)
 	rest, is := strings.CutPrefix(rest, " - ")
@@ -159,6 +181,7 @@ func (c *ctestLog) listed(n int, s string) bool {
 	return true
 }
 
+// finish ends the run. It notes how each test ended, and compares the failures with the summary's number.
 func (c *ctestLog) finish() {
 	lost := 0
 	for _, name := range c.names {

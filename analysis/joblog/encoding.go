@@ -9,7 +9,8 @@ import (
 )
 
 // decoded is a log as UTF-8, without a byte order mark. PowerShell and other programs on Windows
-// write UTF-16.
+// write UTF-16. What is read before the decision is only peeked at. The result has a buffer of sniffed
+// bytes or b's own, so that the format can be recognised by as many.
 func decoded(b *bufio.Reader) *bufio.Reader {
 	head, _ := b.Peek(4 << 10)
 	switch {
@@ -27,6 +28,7 @@ func decoded(b *bufio.Reader) *bufio.Reader {
 	return b
 }
 
+// utf16 decodes UTF-16; order is that of a text without a byte order mark.
 func utf16(r io.Reader, order unicode.Endianness) *bufio.Reader {
 	return bufio.NewReaderSize(unicode.UTF16(order, unicode.UseBOM).NewDecoder().Reader(r), sniffed)
 }
@@ -34,6 +36,9 @@ func utf16(r io.Reader, order unicode.Endianness) *bufio.Reader {
 // bareUTF16 recognises UTF-16 without a byte order mark. Most of a log is ASCII, and in UTF-16 an
 // ASCII character has one zero byte. So at least 60% of the bytes at one parity are zero, the odd
 // offsets in little-endian, and at most 20% of the others. It needs 16 bytes or more.
+//
+//	"TEST-OK\n" in little-endian    54 00 45 00 53 00 …    zeros are 0 and 8, half is 8
+//	"TEST-OK\n" in big-endian       00 54 00 45 00 53 …    zeros are 8 and 0
 func bareUTF16(head []byte) (unicode.Endianness, bool) {
 	var zeros [2]int
 	for i, c := range head {

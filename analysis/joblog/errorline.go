@@ -3,7 +3,9 @@ package joblog
 import "strings"
 
 // parseErrorLine makes a failure of an error line of any harness and any year. It returns false
-// for a line that only counts other failures. The forms:
+// for a line that only counts other failures. Whatever has none of the forms is a KindLog whose message is
+// the line. The order matters: a summary of LeakSanitizer is a leak, although it has "Sanitizer" in it.
+// The forms:
 //
 //	TEST-UNEXPECTED-FAIL | test | message
 //	TEST-UNEXPECTED-FAIL: message
@@ -43,7 +45,8 @@ func parseErrorLine(line string) (Failure, bool) {
 	return Failure{Kind: KindLog, Status: level, Message: withoutProcess(s)}, true
 }
 
-// textRules tell the kind of an error line that names no test; the first rule that matches wins.
+// textRules tell the kind of an error line that names no test; the first rule that matches wins. A rule
+// matches when any of its words is in the line: "abort: HTTP Error 503" is KindInfra.
 var textRules = []struct {
 	kind  Kind
 	words []string
@@ -75,6 +78,7 @@ func timedOut(s string) bool {
 	})
 }
 
+// has reports whether any of the words is anywhere in s.
 func has(s string, words []string) bool {
 	for _, w := range words {
 		if strings.Contains(s, w) {
@@ -84,6 +88,7 @@ func has(s string, words []string) bool {
 	return false
 }
 
+// buildError reports whether a line is one of make or of a compiler.
 func buildError(s string) bool {
 	return makeError(strings.TrimPrefix(s, "g")) || holds(s) || strings.Contains(s, "fatal error") ||
 		strings.Contains(s, "]: *** ") || strings.Contains(s, "make: *** ")
@@ -91,6 +96,12 @@ func buildError(s string) bool {
 
 // unexpected reads "TEST-UNEXPECTED-STATUS | test | message", and the form with a colon and no
 // test: "TEST-UNEXPECTED-FAIL: message". The expected status is known only if the message has it.
+//
+//	TEST-UNEXPECTED-FAIL | a.js | b | c                  a.js, "b | c": only the first " | " divides
+//	TEST-UNEXPECTED-FAIL |a.js|boom                      a.js, "boom"
+//	TEST-UNEXPECTED-FAIL | a.js |                        a.js, no message
+//	TEST-UNEXPECTED-PASS(EXPECTED RANDOM) | a.html | b   a.html, "b"
+//	TEST-UNEXPECTED-VALGRIND-ERROR | Invalid read | f    no test, "Invalid read | f"
 func unexpected(s string) Failure {
 	s = strings.TrimPrefix(s, "TEST-UNEXPECTED-")
 	n := 0
@@ -112,7 +123,7 @@ func unexpected(s string) Failure {
 		f.Message = strings.TrimSpace(named)
 	default:
 		test, message, ok := strings.Cut(named, " | ")
-		if !ok {
+		if !ok { // no " | " is left; a bar without spaces may be
 			test, message, _ = strings.Cut(strings.TrimSuffix(strings.TrimSpace(named), "|"), "|")
 			message = strings.TrimSpace(message)
 		}
@@ -131,7 +142,8 @@ func unexpected(s string) Failure {
 const valgrindStatus = "VALGRIND-ERROR"
 
 // expectedIn is the expected status at the end of a message, such as "expected OK" or "the subtest
-// - expected NOTRUN"; empty for none.
+// - expected NOTRUN"; empty for none. "we expected OK" is prose and gives none: what stands before must
+// be nothing or end in "- ". So does "expected 3", which is no status.
 func expectedIn(message string) string {
 	i := strings.LastIndexByte(message, ' ')
 	before, ok := strings.CutSuffix(message[:i+1], "expected ")
@@ -163,7 +175,9 @@ func reftestError(s string) Failure {
 }
 
 // gtest reads what follows "[  FAILED  ] ": "Suite.Test (3 ms)", or a count such as "2 tests,
-// listed below:", for which it returns false.
+// listed below:", for which it returns false. A parameter goes to the message:
+//
+//	Suite/P.Test/0, where GetParam() = 4 (2 ms)    Suite/P.Test/0, "where GetParam() = 4"
 func gtest(s string) (Failure, bool) {
 	name, _, _ := strings.Cut(s, " (")
 	name, rest, more := strings.Cut(name, ",")

@@ -14,21 +14,23 @@ type ErrorLine struct {
 
 // LineOptions change which error lines are listed; nil is zero options.
 type LineOptions struct {
-	// Most is the maximum number of lines listed. Default all.
+	// Most is the maximum number of lines listed; the log is read no further then. Default all.
 	Most int
 	// Length is the number of characters of a line that are examined. Default 500, as in
 	// Treeherder.
 	Length int
 
-	in blocks
+	in blocks // how the log is cut; zero but in tests
 }
 
-// errEnough ends a scan.
+// errEnough ends a scan that has all the lines that were wanted. It is not returned.
 var errEnough = errors.New("enough")
 
-// errorLiterals find the lines that may be errors, and those that only Taskcluster's logs have.
+// errorLiterals find the lines that may be errors, and those that only Taskcluster's logs have. The latter
+// are needed because a log's prefixes are cut off only after such a line.
 var errorLiterals = append([]string{taskclusterStart}, triggers...)
 
+// errorTriggers search for them alone, as ErrorLines does; Read uses plainTriggers.
 var errorTriggers = newSearcher(errorLiterals)
 
 // ErrorLines lists the error lines of a plain log by Treeherder's rules, as a sheriff sees them
@@ -68,5 +70,5 @@ func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLin
 	return out, err
 }
 
-// errorSet is that of errorLiterals in the searchers of plain logs.
+// errorSet is the set of errorLiterals in both searchers, which have them first: bit 0.
 const errorSet sets = 1

@@ -40,7 +40,7 @@ func Formats() []Format {
 	}
 }
 
-// check returns job.ErrInvalid for an unknown format.
+// check returns job.ErrInvalid for an unknown format. The empty one is valid: the content decides.
 func (f Format) check() error {
 	if f == "" || slices.Contains(Formats(), f) {
 		return nil

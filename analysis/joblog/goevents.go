@@ -9,19 +9,27 @@ import (
 
 // goEvent is a line of go test -json (go doc test2json).
 type goEvent struct {
-	Action      string
-	Package     string
-	Test        string
-	Output      string
+	Action      string // start, run, pause, cont, pass, bench, fail, output, skip; or build-output, build-fail
+	Package     string // empty for the events of a build
+	Test        string // empty for an event of the package as a whole
+	Output      string // a line or a part of one, of the action output
 	ImportPath  string // of build-output and build-fail
-	FailedBuild string
+	FailedBuild string // of a fail of a package: the import path that could not be built; else empty
 }
 
-// goEvents reads the events of go test -json, of packages that run side by side.
+// goEvents reads the events of go test -json, of packages that run side by side:
+//
+//	{"Action":"run","Package":"ex.org/m/a","Test":"TestFail"}
+//	{"Action":"output","Package":"ex.org/m/a","Test":"TestFail","Output":"    a_test.go:4: got 1\n"}
+//	{"Action":"fail","Package":"ex.org/m/a","Test":"TestFail","Elapsed":0}
+//	{"Action":"fail","Package":"ex.org/m/a","Elapsed":0.007}
+//
+// The package ends after its tests. Each test is noted under two names, since a caller may look it up by
+// either: "TestFail" and "ex.org/m/a.TestFail".
 type goEvents struct {
 	*roll
-	packages map[string]*goPackage // the packages that have not ended
-	builds   map[string]string     // by import path: the compiler's output
+	packages map[string]*goPackage // the packages that have not ended; nil until the first event
+	builds   map[string]string     // by import path: the compiler's output; at most 1000
 	broken   map[string]int        // by import path: the line of a failed build that no package has reported yet
 	size     int                   // bytes of the output of tests that have not ended
 }
@@ -30,11 +38,13 @@ type goEvents struct {
 type goPackage struct {
 	said   map[string]string // by test that has not ended: its output
 	begun  map[string]int    // by test that has not ended: the line where it began
-	size   int               // bytes of the names in said
-	output string            // output outside of tests
+	size   int               // bytes of the names of all tests that began, with perTest for each
+	output string            // output outside of tests, but for the lines that begin with FAIL
 	failed int               // the number of tests that failed
 }
 
+// line reads a line that looks like an event. It returns false for any other object. A line that is no JSON
+// but has a "Package" is an event that is cut: the report is then partial.
 func (g *goEvents) line(n int, s string) bool {
 	var e goEvent
 	if json.Unmarshal([]byte(s), &e) != nil {
@@ -81,6 +91,8 @@ func (g *goEvents) line(n int, s string) bool {
 	return true
 }
 
+// testEvent handles an event of a test. Its output is kept until it ends, without go test's own lines
+// ("=== RUN", "--- FAIL"), as the message of a failure.
 func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
 	switch e.Action {
 	case "run":
@@ -114,6 +126,8 @@ func (g *goEvents) testEvent(n int, p *goPackage, e goEvent) {
 	}
 }
 
+// fail lists a failure; test is empty for one of the package as a whole. "panic: boom\n\ngoroutine 6
+// [running]:…" has the message "panic: boom".
 func (g *goEvents) fail(n int, kind Kind, status, pkg, test, message string) {
 	if i := strings.Index("\n"+message, "\ngoroutine "); i >= 0 { // the stacks of a panic
 		message = strings.TrimSpace(message[:max(i-1, 0)])
@@ -125,6 +139,8 @@ func (g *goEvents) fail(n int, kind Kind, status, pkg, test, message string) {
 	}
 }
 
+// packageEvent handles an event of a package as a whole. After its end the package is forgotten, so the same
+// package can be tested again later in the log.
 func (g *goEvents) packageEvent(n int, p *goPackage, e goEvent) {
 	switch e.Action {
 	case "output":
@@ -164,7 +180,9 @@ func (g *goEvents) leave(pkg string, p *goPackage) {
 }
 
 // why lists what failed in a package besides its tests: the build, a timeout, or a panic that ended
-// the program.
+// the program. Such a panic, in another goroutine for example, is in the output of a test that has not
+// ended. "panic: test timed out after 2s" is a timeout, any other panic a crash. When nothing of this was
+// found and no test failed, as after os.Exit(3), the package itself is the failure.
 func (g *goEvents) why(n int, p *goPackage, e goEvent) {
 	if e.FailedBuild != "" {
 		g.fail(n, KindBuild, "FAIL", e.Package, "", "build failed: "+g.builds[e.FailedBuild])
@@ -193,6 +211,8 @@ func (g *goEvents) why(n int, p *goPackage, e goEvent) {
 	}
 }
 
+// over is called at the end of the log. It lists the builds that no package reported, and the tests that did
+// not end.
 func (g *goEvents) over() {
 	for _, name := range slices.Sorted(maps.Keys(g.broken)) {
 		g.fail(g.broken[name], KindBuild, "FAIL", name, "", "build failed: "+g.builds[name])

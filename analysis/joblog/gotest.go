@@ -6,33 +6,48 @@ import (
 )
 
 // goTest reads what go test prints (cmd/go "Test packages" and package testing),
-// as text, with or without -v. Its events of -json are goEvents'.
+// as text, with or without -v. Its events of -json are goEvents'. On the right is what reads a line:
+//
+//	=== RUN   TestFail                           header, with -v
+//	    a_test.go:4: got 1                       detail: into logs with -v
+//	--- FAIL: TestFail (0.00s)                   result
+//	    a_test.go:4: got 1                       detail: into the message without -v
+//	panic: test timed out after 2s               line: cause
+//	FAIL	ex.org/m/a	0.004s                     packageEnd
+//
+// With -v the output of a test is above its end, otherwise below. The name of the package comes last, so
+// failures are held, and the ends of tests are kept in ended, until it is known. Without -v tests that
+// passed are not named, only their package.
 type goTest struct {
 	session
 	events  goEvents
-	current string            // the test whose output follows, with -v
-	logs    map[string]string // by test that has not ended: its output
-	ended   []goEnd           // the tests of the present package that have ended
+	current string            // the test whose output follows, with -v; empty for none
+	logs    map[string]string // by test that has not ended: its output; at most 1000
+	ended   []goEnd           // the tests of the present package that have ended, in their order
 	message bool              // the message of the last failure may follow, indented deeper than indent
 	indent  int               // spaces before the last "--- FAIL"
 	verdict bool              // a line was PASS or FAIL alone
-	cause   goCause
+	cause   goCause           // of the present package; zero for none
 	build   map[string]string // by package: the compiler's output
-	of      string            // the package that the compiler's output is about
+	of      string            // the package that the compiler's output is about; empty outside of such output
 }
 
+// goEnd is how a test ended.
 type goEnd struct {
-	test string
+	test string // without its package
 	e    ending
 }
 
-// goCause is why a package failed where no test did.
+// goCause is why a package failed where no test did. Below "panic: test timed out after 2s" is the list
+//
+//	running tests:
+//		TestHang (2s)
 type goCause struct {
-	line  int
-	panic string
-	hung  []string // the tests that ran when the time was up
+	line  int      // of the panic
+	panic string   // "panic: boom", "fatal error: all goroutines are asleep"; empty for none
+	hung  []string // the tests that ran when the time was up, at most 1000
 	list  bool     // more of their names follow
-	exit  string
+	exit  string   // "exit status 3", "signal: killed"; empty for none
 }
 
 func newGoTest(r *roll) lineReader {
@@ -42,8 +57,11 @@ func newGoTest(r *roll) lineReader {
 	}
 }
 
+// open reports whether a package is under way, as text or as events.
 func (g *goTest) open() bool { return g.session.open() || len(g.events.packages) > 0 }
 
+// line gives each line to what may know it. A line that returns false may still be kept, as detail: whether it
+// belongs to go test is known only later, when a test or a package fails.
 func (g *goTest) line(n int, s string) bool {
 	if strings.HasPrefix(s, "{") && strings.Contains(s, `"Action":`) {
 		return g.events.line(n, s)
@@ -71,7 +89,8 @@ func (g *goTest) line(n int, s string) bool {
 	return false
 }
 
-// header takes "=== RUN   TestX" and the like.
+// header takes "=== RUN   TestX" and the like, without the "=== ". The output that follows is of the test that
+// it names, also after CONT, by which a parallel test goes on.
 func (g *goTest) header(n int, s string) bool {
 	word, name, _ := strings.Cut(s, " ")
 	name = strings.TrimSpace(name)
@@ -89,6 +108,11 @@ func (g *goTest) header(n int, s string) bool {
 // result reads "    --- FAIL: TestX/sub (0.00s)", which begins at byte i of the line. Output of a test
 // without a line break may be before it on the same line. Such a line counts only if it reports a
 // failure, or a test that is known to run: the text may also be quoted output.
+//
+//	no newline--- FAIL: TestFail (0.00s)    TestFail failed
+//	it says --- PASS: TestX (0.00s)         nothing, if TestX is not running
+//
+// Before the dashes, go test -v=test2json writes the control character 0x16.
 func (g *goTest) result(n int, s string, i int) bool {
 	word, rest, ok := strings.Cut(s[i+4:], ": ")
 	j := strings.LastIndex(rest, " (")
@@ -122,7 +146,8 @@ func (g *goTest) result(n int, s string, i int) bool {
 
 // packageEnd reads "ok  	pkg	0.1s", "FAIL	pkg [build failed]" and "?   	pkg	[no test files]", even
 // when a CI has replaced the tabs by spaces. FAIL or PASS alone ends the output of a test program
-// that was not started by go test.
+// that was not started by go test. The third field is what makes a line one of these: a time, "(cached)" or
+// something in brackets, so that "ok then it is" is not.
 func (g *goTest) packageEnd(n int, s string) bool {
 	f := strings.Fields(s)
 	if len(f) == 1 && (s == "PASS" || s == "FAIL") && g.session.open() {
@@ -156,10 +181,13 @@ func (g *goTest) packageEnd(n int, s string) bool {
 	return true
 }
 
+// isSeconds reports whether a text is a duration as test runners print it: "0.004s", "12s".
 func isSeconds(s string) bool {
 	return strings.HasSuffix(s, "s") && len(s) > 1 && strings.Trim(s[:len(s)-1], "0123456789.") == ""
 }
 
+// finish ends the present package. What the compiler said is kept, since it can come long before the line of
+// the package that it is about.
 func (g *goTest) finish() {
 	g.close()
 	g.current, g.message, g.verdict, g.ended, g.cause = "", false, false, nil, goCause{}
@@ -167,7 +195,12 @@ func (g *goTest) finish() {
 }
 
 // failed lists why a package failed, when its tests do not say it: the build, tests that hung, or a
-// panic.
+// panic. why is what follows the package on its line:
+//
+//	[build failed]           KindBuild, with the compiler's output
+//	2.006s, tests hung       KindTimeout for each of them
+//	0.006s, a panic          KindCrash; or, when tests failed, the message of the last one if it has none
+//	0.006s, nothing else     when no test failed: the package, which names no test, and "exit status 3"
 func (g *goTest) failed(n int, pkg, why string) {
 	c := g.cause
 	first := g.last() // which is the one that a panic ended
@@ -202,7 +235,9 @@ func (g *goTest) failed(n int, pkg, why string) {
 	}
 }
 
-// onlyOne is the test that was running, if it was the only one besides its parents; else empty.
+// onlyOne is the test that was running, if it was the only one besides its parents; else empty. Of the open
+// tests "TestA" and "TestA/sub" it is "TestA/sub", if that was the last to speak; of "TestA" and "TestB",
+// which run in parallel, it is none, since either can have panicked.
 func (g *goTest) onlyOne() string {
 	for test := range g.began {
 		if !strings.HasPrefix(g.current+"/", test+"/") {
@@ -216,7 +251,8 @@ func (g *goTest) onlyOne() string {
 }
 
 // detail reads lines that may say why something failed: lines below a failure, the output of a
-// running test, the names of tests that hung, and the compiler's output.
+// running test, the names of tests that hung, and the compiler's output. The latter goes on below "# pkg"
+// as long as lines name a Go file, are indented, or begin with "package ".
 func (g *goTest) detail(s string) {
 	text := strings.TrimLeft(s, " \t")
 	depth := len(s) - len(text)
@@ -252,7 +288,8 @@ func (g *goTest) detail(s string) {
 	g.build[g.of] = said
 }
 
-// over implements ender.
+// over implements ender. A panic can end a program before it printed anything by which go test is known
+// in the present package; it counts only in a log that had lines of go test before.
 func (g *goTest) over() {
 	if g.session.open() {
 		if !g.verdict {

@@ -6,18 +6,26 @@ import (
 
 // gradleLog reads the console of Gradle: the events of Test tasks, and the end of the build. Tests that
 // passed are named only if the build is configured to do so.
+//
+//	> Task :test
+//	com.example.FooTest > testBar() FAILED                   test
+//	    org.opentest4j.AssertionFailedError: expected: …     its message; "at …" lines are left out
+//	4 tests completed, 2 failed, 1 skipped                   count
+//	* What went wrong:                                       broken is the line after it
+//	BUILD FAILED in 5s                                       finish
 type gradleLog struct {
 	session
-	message bool
-	tests   int // failures by the tasks' lines
-	ended   bool
-	broken  string // what went wrong
+	message bool   // the message of the last failure may follow
+	tests   int    // failures by the tasks' lines, of all tasks of the build
+	ended   bool   // BUILD SUCCESSFUL or BUILD FAILED was read
+	broken  string // what went wrong; the only failure when no test is one, as for an error of the compiler
 	wrong   bool   // it follows
-	at0     int
+	at0     int    // its line
 }
 
 func newGradle(r *roll) lineReader { return &gradleLog{session: newSession(r, Gradle)} }
 
+// line reads a line. That of a test is known by the " > " in it and by its last word; test says more.
 func (g *gradleLog) line(n int, s string) bool {
 	switch {
 	case strings.HasPrefix(s, "> Task :"):
@@ -82,7 +90,14 @@ func (g *gradleLog) count(n int, s string) bool {
 	return true
 }
 
-// test reads "com.example.FooTest > testBar() FAILED".
+// test reads "com.example.FooTest > testBar() FAILED"; name is all but the last word. A caller may look the
+// test up by any of these:
+//
+//	com.example.FooTest > testBar()     as in the log
+//	com.example.FooTest.testBar()       and the same without "()"
+//	com.example.FooTest#testBar
+//
+// "Gradle Test Run :test > Gradle Test Executor 1 > " before it is cut off.
 func (g *gradleLog) test(n int, name, word string) bool {
 	if strings.HasPrefix(name, "Gradle Test ") { // Run, Executor
 		if _, rest, ok := strings.Cut(name, " > "); ok {
@@ -112,6 +127,7 @@ func (g *gradleLog) test(n int, name, word string) bool {
 	return true
 }
 
+// finish ends the build. One that failed without any failure so far is a failure of its own: KindBuild.
 func (g *gradleLog) finish() {
 	listed := 0
 	for _, f := range g.held {

@@ -6,19 +6,32 @@ import (
 
 // gtestLog reads the output of GoogleTest (its guide "Running Test Programs"), also after the "12: " of
 // ctest -V. Shards that run at the same time are read as one.
+//
+//	[==========] Running 2 tests from 1 test suite.    frame
+//	[ RUN      ] A.ok                                  the test A.ok is under way
+//	[       OK ] A.ok (0 ms)                           passed
+//	[ RUN      ] A.bad
+//	/src/g.cc:3: Failure                               text
+//	[  FAILED  ] A.bad (0 ms)                          fail
+//	[==========] 2 tests from 1 test suite ran.        frame
+//	[  PASSED  ] 1 test.                               the summary
+//	[  FAILED  ] 1 test, listed below:                 fail: counted
+//	[  FAILED  ] A.bad                                 fail: listed again
 type gtestLog struct {
 	session
-	current string // the test whose lines follow
-	said    string // of the current test
+	current string // the test whose lines follow; empty between tests
+	said    string // the output of the current test
 	total   int    // how many tests are to run; 0 where it was not said
 	summary bool   // the lines that count were read
 	counted int    // failures by the summary
 	listing bool   // the summary lists them
-	crash   string // what ended the program
+	crash   string // the line that says what ended the program; empty for none
 }
 
 func newGTest(r *roll) lineReader { return &gtestLog{session: newSession(r, GTest)} }
 
+// line reads a line by the ten characters in its brackets: in "[  FAILED  ] A.b, where GetParam() = 2 (0 ms)"
+// they are "  FAILED  ", the name is "A.b" and the parameter "GetParam() = 2".
 func (g *gtestLog) line(n int, s string) bool {
 	i := bracket(s)
 	if i < 0 {
@@ -62,8 +75,9 @@ func (g *gtestLog) line(n int, s string) bool {
 	return true
 }
 
-// bracket is where "[ RUN      ]" or its like begins; a test may have printed
-// something before it on the line.
+// bracket is the index where "[ RUN      ]" or its like begins, or -1; a test may have printed
+// something before it on the line. In "abc[       OK ] A.b (0 ms)" it is 3: the other bracket is at 3+11, and
+// a space at 3+12.
 func bracket(s string) int {
 	for at := 0; ; {
 		i := strings.IndexByte(s[at:], '[')
@@ -84,7 +98,9 @@ func isCount(s string) bool {
 	return ok && (rest == "" || strings.HasPrefix(rest, " test"))
 }
 
-// frame reads "Running 3 tests from 2 test suites." and "3 tests … ran."
+// frame reads "Running 3 tests from 2 test suites." and "3 tests … ran." A program that begins ends the one
+// before, if that said its summary or died within a test. Otherwise they are shards of one run, and
+// their totals are added.
 func (g *gtestLog) frame(n int, s string) {
 	if rest, ok := strings.CutPrefix(s, "Running "); ok {
 		if g.open() && (g.summary || len(g.began) > 0 && g.total > 0) {
@@ -103,7 +119,8 @@ func (g *gtestLog) frame(n int, s string) {
 	}
 }
 
-// fail reads a failure, or its line in the summary.
+// fail reads a failure, or its line in the summary: "2 tests, listed below:", "A.bad". The summary's
+// failures were told of before, unless the beginning of the log is missing.
 func (g *gtestLog) fail(n int, rest, name, param string) {
 	g.at(n)
 	if isCount(rest) {
@@ -136,7 +153,7 @@ var deaths = []string{
 	"terminate called", "Assertion `", "Killed", "AddressSanitizer", "ThreadSanitizer",
 }
 
-// text reads a line of a test's output.
+// text reads a line of a test's output. ctest -V writes the number of its test before each line: "8: got 1".
 func (g *gtestLog) text(s string) {
 	if !g.open() || len(g.began) == 0 {
 		return

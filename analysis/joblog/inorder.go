@@ -17,6 +17,13 @@ import (
 // returns after the calls of read under way have returned. If ctx ended, its error is yielded for the
 // first log that was not begun. read is called on several goroutines at a time; with one core, each
 // log is read only when its result is needed.
+//
+// With 3 cores and 5 logs, 0, 1 and 2 are begun at once. When 0 was yielded, 3 is begun, and so on: at
+// most 3 are begun and not yet yielded.
+//
+//	for report, err := range joblog.InOrder(ctx, len(runs), func(ctx context.Context, i int) (*joblog.Report, error) {
+//		return joblog.Failures(ctx, opener, runs[i], nil)
+//	}) { … }
 func InOrder[T any](
 	ctx context.Context, n int, read func(ctx context.Context, i int) (T, error),
 ) iter.Seq2[T, error] {
@@ -26,7 +33,7 @@ func InOrder[T any](
 		defer readings.Wait()
 		defer cancel()
 		width := min(runtime.GOMAXPROCS(0), mostCores, n)
-		var waiting []chan oneRead[T]
+		var waiting []chan oneRead[T] // the results of logs i to begun-1, in order
 		for i, begun := 0, 0; i < n; i++ {
 			for ; begun < min(n, i+width); begun++ {
 				waiting = append(waiting, begin(ctx, &readings, begun, width, read))
@@ -47,11 +54,12 @@ func InOrder[T any](
 type oneRead[T any] struct {
 	of    T
 	err   error
-	begun bool
-	fault any // what read panicked with
+	begun bool // false when ctx ended before; then err is that of ctx
+	fault any  // what read panicked with, raised again for the caller of InOrder; nil for none
 }
 
-// begin starts to read a log, on a goroutine of its own if there are several cores.
+// begin starts to read a log, on a goroutine of its own if there are several cores. The channel has room for
+// the result, so the goroutine ends even if nobody receives it.
 func begin[T any](
 	ctx context.Context, all *sync.WaitGroup, i, width int, read func(ctx context.Context, i int) (T, error),
 ) chan oneRead[T] {

@@ -7,23 +7,40 @@ import (
 
 // jestLog reads the output of Jest's default and verbose reporters: a line for each file, the tests in it,
 // and the failures with their messages. The file counts as the test, and the names in it as subtests.
+//
+//	FAIL unit src/b.test.ts (5.2 s)            j.suite
+//	  queue                                    j.test: path is ["queue"], depth [2]
+//	    with items                             j.test: path is ["queue", "with items"], depth [2, 4]
+//	      ✕ pushes (5 ms)                      j.test: "queue › with items › pushes" failed
+//	  ● queue › with items › pushes            j.bullet: the same failure, with its message
+//	    expect(received).toBe(expected)
+//	Summary of all failing tests               what follows repeats what was read
+//	Test Suites: 1 failed, 1 total             j.total
+//	Tests:       1 failed, 1 total             j.total
+//
+// Without --verbose the lines with ✕ are missing when there are several files, and the bullets are all there
+// is. A run goes on after its summary until the next file, or the end of the log.
 type jestLog struct {
 	session
-	file    string   // whose tests follow
+	file    string   // whose tests follow; empty before the first
 	failing bool     // the file
-	path    []string // the describes above, by their depth
-	depth   []int
-	message bool // the lines of the last failure follow
-	console bool // what the tests printed follows
-	again   bool // behind "Summary of all failing tests"
-	lost    int  // tests that failed, by the summary
-	broken  int  // files that failed, by the summary
-	files   int  // that failed, listed
-	summary bool
-	seen    map[string]int // failures of files, with where they are held
-	maybe   []jestFile     // lines that may be of other runners too: FAIL a.js
+	path    []string // the describes above, from the outermost
+	depth   []int    // how many spaces each of path is indented by, in ascending order
+	message bool     // the lines of the last failure follow
+	console bool     // what the tests printed follows
+	again   bool     // behind "Summary of all failing tests"
+	lost    int      // tests that failed, by the summary
+	broken  int      // files that failed, by the summary
+	files   int      // that failed, listed
+	summary bool     // a line of the summary was read
+
+	// seen has, by file and name with a NUL between them, the index in held of each failure; and by file
+	// alone the line of each file that failed.
+	seen  map[string]int
+	maybe []jestFile // lines that may be of other runners too, FAIL a.js, while it is not known; at most 1000
 }
 
+// jestFile is such a line, with its number.
 type jestFile struct {
 	line int
 	text string
@@ -33,6 +50,8 @@ func newJest(r *roll) lineReader {
 	return &jestLog{session: newSession(r, Jest), seen: map[string]int{}}
 }
 
+// line reads a line. A line that only Jest writes shows that the lines in maybe are its, and they are then read
+// first.
 func (j *jestLog) line(n int, s string) bool {
 	if len(j.maybe) > 0 && !j.open() && jestOnly(s) {
 		list := j.maybe
@@ -78,14 +97,16 @@ func (j *jestLog) line(n int, s string) bool {
 	return depth > 0 && j.test(n, text, depth)
 }
 
-// jestOnly reports whether a line is one that only Jest writes.
+// jestOnly reports whether a line is one that only Jest writes: "Test Suites: …", "  ● …", or an indented mark
+// such as "    ✓ adds". A mark and its space are four bytes.
 func jestOnly(s string) bool {
 	text := strings.TrimLeft(s, " ")
 	return strings.HasPrefix(s, "Test Suites: ") || strings.HasPrefix(s, "  ● ") ||
 		len(text) < len(s) && has(text[:min(len(text), 4)], []string{"✓ ", "✕ ", "○ "})
 }
 
-// suite reads "FAIL unit src/b.test.js (5.2 s)"; the name of a project may come before the file.
+// suite reads "FAIL unit src/b.test.js (5.2 s)"; the name of a project may come before the file. Unless it is
+// sure that this is Jest, "FAIL src/b.js" is only kept in maybe: the file's name must say that it has tests.
 func (j *jestLog) suite(n int, s string, sure bool) bool {
 	word, rest, _ := strings.Cut(s, " ")
 	rest = strings.TrimSpace(rest)
@@ -128,7 +149,9 @@ func (j *jestLog) suite(n int, s string, sure bool) bool {
 	return true
 }
 
-// test reads "✓ adds (3 ms)", or the name of a describe block.
+// test reads "✓ adds (3 ms)", or the name of a describe block. Blocks that are indented as far as the line, or
+// further, have ended: with the depths [2, 4], a line of depth 4 leaves [2], and one of depth 2 leaves
+// none. The test is noted as "math › adds" and as "src/a.test.js › math › adds".
 func (j *jestLog) test(n int, text string, depth int) bool {
 	for len(j.depth) > 0 && j.depth[len(j.depth)-1] >= depth {
 		j.path, j.depth = j.path[:len(j.path)-1], j.depth[:len(j.depth)-1]
@@ -157,6 +180,9 @@ func (j *jestLog) test(n int, text string, depth int) bool {
 	return true
 }
 
+// fail holds the failure of a test, or with an empty name of the file as a whole. A failure that was held
+// before, at its mark, has no message yet. It is moved to the end of held, where last is, so that the lines
+// that follow become its message; seen is kept true for the one that it changes places with.
 func (j *jestLog) fail(n int, name, message string) {
 	key := j.file + "\x00" + name
 	if len(j.seen) > 3*mostFailures {
@@ -178,7 +204,8 @@ func (j *jestLog) fail(n int, name, message string) {
 	j.hold(Failure{Line: n, Kind: KindTest, Test: j.file, Subtest: name, Status: "FAIL", Message: message})
 }
 
-// bullet reads "● adds › fails"; the message follows it.
+// bullet reads "● adds › fails"; the message follows it. "● Console" is above what the tests of the file
+// printed. Behind the summary of all failing tests, bullets repeat what was read.
 func (j *jestLog) bullet(n int, name string) bool {
 	j.at(n)
 	name = strings.TrimSpace(name)
@@ -199,7 +226,7 @@ func (j *jestLog) bullet(n int, name string) bool {
 	return true
 }
 
-// total reads "Tests:       1 failed, 2 passed, 3 total".
+// total reads "Tests:       1 failed, 2 passed, 3 total", and the same of "Test Suites:", which are files.
 func (j *jestLog) total(n int, s string) bool {
 	what, rest, _ := strings.Cut(s, ":")
 	if !strings.HasSuffix(strings.TrimSpace(rest), " total") {
@@ -220,6 +247,7 @@ func (j *jestLog) total(n int, s string) bool {
 	return true
 }
 
+// finish ends the run. A file that failed, and of which no failure is held, is a failure of its own.
 func (j *jestLog) finish() {
 	named := map[string]bool{}
 	tests := 0

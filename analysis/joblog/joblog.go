@@ -10,6 +10,13 @@
 //	for _, f := range report.Failures {
 //		fmt.Println(f.Test, f.Status, f.Message, f.Fingerprint())
 //	}
+//	if report.Partial {
+//		fmt.Println("there may be more failures:", report.Reason)
+//	}
+//	fmt.Println(report.Verdict("dom/a/test_a.html", "")) // passed, failed, not run, or unknown
+//
+// Ask [Report.Verdict] how one test ended, and do not conclude from Failures that it passed: a test
+// that is not among them may not have run. [InOrder] reads many logs at a time.
 //
 // [TestJudge] makes an analysis.Judge, so that good and bad are about one test and not about
 // the job that it ran in. [SignatureJudge] does the same for failures with certain
@@ -52,6 +59,18 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
+// The way of a log through the files of this package:
+//
+//	read.go             Read: unpack, decode, recognise the format, and choose its reader
+//	unpack.go           gzip, zstd, xz and bzip2; archive.go and tornzip.go do zip
+//	encoding.go         UTF-16 to UTF-8
+//	sniff.go            the format of the content, or why it is no log
+//	summary.go          error summaries; mozlog.go does structured logs, both by jsonlines.go
+//	junit.go            JUnit XML; wptreport.go does wptreport.json
+//	plain.go            plain logs: text.go reads the lines of Mozilla's harnesses, watcher.go those
+//	                    of test runners, for which each format has a file such as cargo.go
+//	outcome.go          what becomes of a test in a report; verdict.go answers for one test
+
 // Kind is the sort of a failure.
 type Kind string
 
@@ -71,8 +90,8 @@ type Failure struct {
 	Line      int // in the log, 1-based; an error summary may give the line in the job's whole log instead
 	Kind      Kind
 	Test      string // the test's name as the harness writes it; empty when the log names no test
-	Subtest   string
-	Group     string // the manifest
+	Subtest   string // the part of the test that failed; empty for the test as a whole
+	Group     string // the manifest, or a test runner's package, binary, class or suite; empty when not known
 	Status    string // how the test ended: FAIL, TIMEOUT, CRASH …; empty for a test that began and did not end
 	Expected  string // the expected status, when the log gives it
 	Message   string
@@ -84,7 +103,7 @@ type Group struct {
 	Name string
 	// Status is OK, or ERROR, SKIP, FAIL, PASS, CRASH; empty for one that did not finish.
 	Status   string
-	Duration time.Duration
+	Duration time.Duration // only error summaries give it, to the millisecond; otherwise 0
 }
 
 // Report is what a log says.
@@ -103,6 +122,9 @@ type Report struct {
 	Partial bool
 	Reason  string
 
+	// The rest is what verdicts are made from. Maps but begun are nil until they are needed. An index in
+	// Failures is valid until finish, which drops some and sorts the others.
+
 	tests   map[string]*outcome   // by canonical name
 	spelled map[string]*outcome   // by the other names that the log has for them
 	byFile  map[string][]*outcome // by file: the tests whose names have more than the file
@@ -111,19 +133,20 @@ type Report struct {
 	begun   map[string]int        // by group that has not ended: its index in Groups
 	crashes map[*outcome][]int    // indices in Failures of crashes that may turn out to be expected
 	dropped map[int]bool          // indices in Failures of those that did
-	bad     []Failure             // groups of an error summary that ended badly
-	size    kept
-	holes   int  // the number of parts of the log that could not be read
-	torn    bool // the end of the log is missing
-	quiet   bool // the log names the tests that passed
-	listing bool // it is an error summary that names them
+	bad     []Failure             // groups of an error summary that ended badly, at most mostBadGroups
+	size    kept                  // what counts towards the maximums in limits.go
+	holes   int                   // the number of parts of the log that could not be read
+	torn    bool                  // the end of the log is missing
+	quiet   bool                  // the log names the tests that passed: a test that it does not name did not run
+	listing bool                  // it is an error summary that names them, as with MOZLOG_DUMP_ALL_TESTS=1
 }
 
 func newReport(source Format) *Report {
 	return &Report{Source: source, begun: map[string]int{}}
 }
 
-// want names tests whose ends are kept even when there are more tests than the report keeps.
+// want names tests whose ends are kept even when there are more tests than the report keeps. The file
+// of each is kept too, since a verdict may need it: for "a.html == b.html", also "a.html".
 func (r *Report) want(tests []string) *Report {
 	r.asked = map[string]bool{}
 	for _, t := range tests {
@@ -141,7 +164,12 @@ func (r *Report) partial(why string) {
 	}
 }
 
-// add lists a failure, and notes that its test failed.
+// add lists a failure, and notes that its test failed. What the harness logs about itself (KindLog)
+// fails no test.
+//
+// A crash in a test is no failure when the test was expected to crash, and a log may say so before
+// or after the crash. Before, mayCrash is set and the crash is dropped at once. Otherwise the crash is
+// listed, its place is kept in crashes, and settle drops it when the expected end comes.
 func (r *Report) add(f Failure) {
 	at := r.list(f)
 	if f.Test == "" || f.Kind == KindLog {
@@ -168,7 +196,8 @@ func (r *Report) add(f Failure) {
 	}
 }
 
-// list appends a failure and returns its place, or -1 when there are too many.
+// list appends a failure and returns its index in Failures, or -1 when there are too many. It says
+// nothing about how the test ended.
 func (r *Report) list(f Failure) int {
 	n := min(len(f.Subtest), longestText) + min(len(f.Message), longestText)
 	for _, name := range []string{f.Test, f.Group, f.Status, f.Expected, f.Signature} {
@@ -183,7 +212,8 @@ func (r *Report) list(f Failure) int {
 	return len(r.Failures) - 1
 }
 
-// clipped is the failure with as much of its text as is kept.
+// clipped is the failure with as much of its text as is kept; message is the maximum of the message, in
+// bytes. The texts are copies, so that a failure does not keep a whole block of the log in memory.
 func (f Failure) clipped(message int) Failure {
 	f.Subtest, f.Message = clip.Text(f.Subtest, longestText), clip.Text(f.Message, message)
 	for _, name := range []*string{&f.Test, &f.Group, &f.Status, &f.Expected, &f.Signature} {
@@ -192,7 +222,11 @@ func (f Failure) clipped(message int) Failure {
 	return f
 }
 
-// group notes that a group was to run, or how it ended.
+// group notes that a group was to run, when its status is empty, or how it ended.
+//
+//	announced "a.toml", ended "a.toml" OK           one group, OK
+//	ended "a.toml" OK, ended "a.toml" ERROR         two groups: it ran twice
+//	announced "a.toml"                              one group without a status: it did not finish
 func (r *Report) group(g Group) {
 	g.Name, g.Status = clip.Text(g.Name, longestName), clip.Text(g.Status, longestName)
 	if i, ok := r.begun[g.Name]; ok { // one that was announced gets its end

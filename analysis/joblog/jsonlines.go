@@ -15,33 +15,41 @@ import (
 
 // jsonLines reads a file of JSON lines into a report. decode is called for each line, on any core; its
 // result, which may point into the line and into m, is given to take, in order.
+//
+// A block that begins within a line has that line's end as its head. What comes after its last line feed, or
+// after mostLines lines, is its tail. With buffers of 10 bytes (see block):
+//
+//	{"a":1}            a block of one line, without head and tail
+//	{"b":2}            another
+//	{"a":"0123456"}    a block {"a":"0123 that is all tail, and a block 456"} that is all head
 type jsonLines[T any] struct {
 	r      *Report
 	decode func(m *members, line []byte, of *T) error
-	take   func(number int, of *T) error
+	take   func(number int, of *T) error // number is 1 for the first line of the log
 
-	number int    // of line feeds before the block
-	begun  []byte // of a line that began in a block before
-	long   bool   // that line is too long, and not kept
-	own    jsonBlock[T]
+	number int          // of line feeds before the block
+	begun  []byte       // of a line that began in a block before, at most longestLine bytes
+	long   bool         // that line is too long, and not kept
+	own    jsonBlock[T] // for lines that are decoded as they are taken
 }
 
-// jsonBlock is a block with its whole lines decoded.
+// jsonBlock is a block with its whole lines decoded. Its texts lie in the block or in m, and are valid as
+// long as the block is.
 type jsonBlock[T any] struct {
 	m     members
-	lines []jsonLine[T]
-	head  []byte // the end of a line that began before
-	tail  []byte // the beginning of one that goes on behind
-	ended bool   // head has its line feed
-	feeds int    // behind head
+	lines []jsonLine[T] // without empty lines
+	head  []byte        // the end of a line that began before; nil if the block begins with a line
+	tail  []byte        // what was not decoded: the beginning of a line that goes on behind, or more lines
+	ended bool          // head has its line feed
+	feeds int           // line feeds behind head and before tail
 }
 
 // jsonLine is one line.
 type jsonLine[T any] struct {
 	number int    // that of the first whole line of the block is 0
-	text   []byte // without the space around it
-	of     T
-	err    error
+	text   []byte // without the space around it; not empty
+	of     T      // what decode made of it; of an earlier line if text is no object
+	err    error  // of decode
 }
 
 // read reads all lines. The report becomes partial for a line that is too long or not an object, and for
@@ -86,7 +94,8 @@ func (l *jsonLines[T]) look(b block, of *jsonBlock[T]) {
 	of.tail = text
 }
 
-// line decodes a line.
+// line decodes a line, and appends it to of.lines. The place in lines is used again, with what an earlier
+// line left in its of. A byte order mark is cut off from any line, since logs may have been joined.
 func (l *jsonLines[T]) line(text []byte, of *jsonBlock[T]) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\xef\xbb\xbf")))
 	if len(text) == 0 {
@@ -131,7 +140,8 @@ func (l *jsonLines[T]) block(b block, of *jsonBlock[T]) error {
 	return nil
 }
 
-// begin keeps a part of a line.
+// begin keeps a part of a line, unless the line is too long with it. From then on long is set, and nothing is
+// kept until end.
 func (l *jsonLines[T]) begin(part []byte) {
 	l.long = l.long || len(l.begun)+len(part) > longestLine
 	if l.long {
@@ -140,7 +150,7 @@ func (l *jsonLines[T]) begin(part []byte) {
 	l.begun = append(l.begun, part...)
 }
 
-// end takes the line that was kept.
+// end takes the line that was kept, which is empty at the end of a log with a line feed at its end.
 func (l *jsonLines[T]) end() {
 	if l.long {
 		l.r.holes++
@@ -154,7 +164,8 @@ func (l *jsonLines[T]) end() {
 	l.begun, l.long = l.begun[:0], false
 }
 
-// lines takes lines that were decoded.
+// lines takes lines that were decoded. Each that is no object, or that decode or take refuses, is a hole: it
+// may have been a failure, so the report is partial.
 func (l *jsonLines[T]) lines(of *jsonBlock[T]) {
 	for i := range of.lines {
 		line := &of.lines[i]
@@ -179,6 +190,12 @@ func (l *jsonLines[T]) lines(of *jsonBlock[T]) {
 // several handles a line with more than one object, or with a cut object before one. Such a line arises
 // when logs are joined and the first has no line feed at its end. A line that is one whole object was
 // handled before.
+//
+//	{"action":"log","mess{"action":"test_end",…}     the second object is handled
+//	{"action":"a",…}{"action":"b",…}                 both are
+//
+// It looks for the next `{"` where an object may begin, at most 20 times, so that a hostile line does not take
+// time in the square of its length.
 func (l *jsonLines[T]) several(number int, text []byte, m *members) {
 	if jsontext.Value(text).IsValid(asLogsAre) {
 		return
@@ -200,7 +217,8 @@ func (l *jsonLines[T]) several(number int, text []byte, m *members) {
 	}
 }
 
-// one handles one object of several, if it has an action.
+// one handles one object of several, if it has an action. Others are parts of a cut object, such as the value
+// of one of its members.
 func (l *jsonLines[T]) one(number int, object []byte, m *members) {
 	var has struct {
 		Action string `json:"action"`
@@ -218,7 +236,8 @@ func (l *jsonLines[T]) one(number int, object []byte, m *members) {
 	}
 }
 
-// testID is the name of a test: a string, or for reftests an array of strings.
+// testID is the name of a test: a string, or for reftests an array of strings, which are joined by spaces:
+// ["a.html","==","b.html"] is "a.html == b.html". Anything else is empty.
 type testID string
 
 func (t *testID) UnmarshalJSON(b []byte) error {
@@ -250,6 +269,10 @@ func actionOf(line []byte) (string, bool) {
 // member is the value of an object's member, if it is a string without escapes and can be found without
 // decoding. Within a JSON string quotes are escaped, so a quoted name that occurs once in the line,
 // with a colon after it, must be a member's name.
+//
+//	{"action":"log"}, "action"                          log
+//	{"a":"\"action\":\"log\""}, "action"                none: the quotes are escaped
+//	{"action":"log","b":{"action":"c"}}, "action"       none: it may be either
 func member(line []byte, quoted string) ([]byte, bool) {
 	i := bytes.Index(line, []byte(quoted))
 	if i < 0 {

@@ -61,13 +61,16 @@ func (o *JudgeOptions) defaults() JudgeOptions {
 	return out
 }
 
+// judge is the state of a TestJudge.
 type judge struct {
 	ci       job.Scheduler
-	test     string
-	opts     JudgeOptions
+	test     string       // in any spelling; see CanonicalTest
+	opts     JudgeOptions // with defaults
 	readings readings[analysis.Verdict]
 }
 
+// judge judges a run. The logs of a run that its status calls neither good nor bad, such as one that still runs
+// or was cancelled, are not read.
 func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	v, err := j.opts.Status(ctx, run)
 	if err != nil || v != analysis.Good && v != analysis.Bad {
@@ -83,6 +86,13 @@ func (j *judge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error
 	return v, nil
 }
 
+// read judges a run by its logs:
+//
+//	the log says that the test passed, or failed     good, or bad
+//	that the test, or its group, was skipped         unclear: the test exists, and did not run
+//	that other tests ran, and not this one           no test
+//	the log does not say                             unclear
+//	no log is left, or what is left is none          unclear
 func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	opener, ok := job.As[job.LogOpener](j.ci)
 	if !ok {
@@ -102,6 +112,7 @@ func (j *judge) read(ctx context.Context, run job.Job) (analysis.Verdict, error)
 	return analysis.Unclear, nil // it exists, and did not run
 }
 
+// meaning is what a run with a verdict on the test is worth in a search for the push that broke it.
 func meaning(v TestVerdict) analysis.Verdict {
 	switch v {
 	case TestPassed:
@@ -117,20 +128,24 @@ func meaning(v TestVerdict) analysis.Verdict {
 // readings keeps the results of reading runs' logs. Each log is read once, however many
 // callers need it.
 type readings[T any] struct {
-	kept *flight.Cache[string, reading[T]] // by run
+	kept *flight.Cache[string, reading[T]] // by the run's ID
 }
 
 // reading is the result of reading a run's logs.
 type reading[T any] struct {
 	said     T
-	panicked any // what an opener panicked with, for those who asked and not for a goroutine of nobody's
+	panicked any // what an opener panicked with; nil for none
 }
 
+// newReadings returns readings that keep the results of the last most runs that were needed.
 func newReadings[T any](most int) readings[T] {
 	return readings[T]{flight.New[string, reading[T]](most)}
 }
 
 // of is what a run's logs said, which read finds out; keep says that it stays so.
+//
+// The cache calls read on a goroutine of its own, where nobody could recover from a panic of an opener. So
+// the panic is kept as a result, and raised again for each caller that waits. A later caller reads anew.
 func (c readings[T]) of(
 	ctx context.Context, run job.Job, read func(context.Context) (said T, keep bool, err error),
 ) (T, error) {

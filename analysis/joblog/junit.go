@@ -16,33 +16,48 @@ import (
 // junit reads JUnit XML: <testsuites> and <testsuite>, which may be nested, and several roots.
 // Ant and Maven's surefire began the format, and there is no specification; the best sources
 // are surefire's schema (surefire-test-report.xsd) and Jenkins' xunit-plugin.
+//
+//	<testsuite name="com.example.RerunTest" tests="3" errors="1" failures="0">
+//	  <testcase name="never" classname="com.example.RerunTest">
+//	    <error message="" type="java.lang.RuntimeException">the message, when the attribute is empty</error>
+//	  </testcase>
+//	  <testcase name="later" classname="com.example.RerunTest"><skipped/></testcase>
+//	  <testcase name="fine" classname="com.example.RerunTest"/>
+//	</testsuite>
+//
+// The test "com.example.RerunTest.never" failed, "….later" was skipped, and "….fine" passed, because its
+// element ended and has nothing in it. The document is read token by token and not as a tree, so that a
+// cut one gives what was before the cut, and a huge one takes little memory.
 type junit struct {
 	d      *xml.Decoder
 	r      *Report
-	suites []junitSuite
-	test   *junitCase
+	suites []junitSuite    // those under way, from the outermost; at most 1000
+	test   *junitCase      // the one under way; nil between tests
 	prose  strings.Builder // the text of the element that is under way
-	inside string          // its name
-	known  bool
+	inside string          // its name: "failure" or "error"; empty when no text is wanted
+	known  bool            // a suite or a test was there
 }
 
+// junitSuite is a suite under way. Its two pairs of numbers are compared at its end.
 type junitSuite struct {
 	name            string
-	tests, failures int // as the suite says; -1 where it does not
+	tests, failures int // as the suite says, errors among the failures; -1 where it does not
 	listed, failed  int // as it lists, with those of the suites in it
 }
 
+// junitCase is a test under way.
 type junitCase struct {
-	line     int
-	name     string
-	suite    string
-	status   string
+	line     int    // of its first tag
+	name     string // class and name: "com.example.RerunTest.never"
+	suite    string // the innermost with a name
+	status   string // as an attribute has it, of gtest and CTest for example; empty for none
 	skipped  bool
-	todo     bool // expected to fail: node:test has a <failure> beside it
-	rerun    bool
-	failures []Failure
+	todo     bool      // expected to fail: node:test has a <failure> beside it
+	rerun    bool      // a <rerunFailure> or <rerunError> was in it
+	failures []Failure // at most 100
 }
 
+// readJUnit reads a document, or several in one file. It looks at ctx once in 256 tokens.
 func readJUnit(ctx context.Context, b *bufio.Reader, tests []string) (*Report, error) {
 	j := &junit{r: newReport(JUnit).want(tests)}
 	j.r.quiet = true
@@ -77,6 +92,8 @@ func readJUnit(ctx context.Context, b *bufio.Reader, tests []string) (*Report, e
 	return j.r, nil
 }
 
+// begin handles a first tag. The name of a test is "class.name", or the only one of the two that there is; gtest
+// has status="run" and result="completed" for a test that ran, whose end its children tell.
 func (j *junit) begin(line int, t xml.StartElement) {
 	attr := func(name string) string {
 		for _, a := range t.Attr {
@@ -124,6 +141,7 @@ func (j *junit) begin(line int, t xml.StartElement) {
 	}
 }
 
+// junitCount is a number of tests in an attribute; -1 for one that is missing, negative or no number.
 func junitCount(s string) int {
 	n, err := strconv.Atoi(strings.TrimSpace(s))
 	if err != nil || n < 0 {
@@ -132,6 +150,7 @@ func junitCount(s string) int {
 	return n
 }
 
+// suite is the name of the innermost suite that has one.
 func (j *junit) suite() string {
 	for i := len(j.suites) - 1; i >= 0; i-- {
 		if j.suites[i].name != "" {
@@ -143,7 +162,8 @@ func (j *junit) suite() string {
 
 // fault reads a failure of the present test or suite. The failures of reruns and of flaky tests
 // are not failures of their own: surefire writes <rerunFailure> beside a <failure>, and a test
-// with <flakyFailure> passed in the end.
+// with <flakyFailure> passed in the end. A failure without the attribute "message" has the text in its element
+// as its message, or else its type. Its line is that of the test.
 func (j *junit) fault(line int, name, message, kind string) {
 	if name != "failure" && name != "error" {
 		if j.test != nil && strings.HasPrefix(name, "rerun") {
@@ -172,6 +192,8 @@ func (j *junit) fault(line int, name, message, kind string) {
 	}
 }
 
+// finish handles an end tag. That of the element whose text is wanted gives the message of the failure that
+// was added last.
 func (j *junit) finish(name string) {
 	switch name {
 	case "testcase":
@@ -192,7 +214,7 @@ func (j *junit) finish(name string) {
 	}
 }
 
-// count adds to the present suite and all suites around it.
+// count adds to the present suite and all suites around it: the outer ones announce the sum of the inner.
 func (j *junit) count(listed, failed int) {
 	for i := range j.suites {
 		j.suites[i].listed += listed
@@ -200,7 +222,8 @@ func (j *junit) count(listed, failed int) {
 	}
 }
 
-// endCase notes how a test ended. A test whose element did not end is not known to have passed.
+// endCase notes how a test ended, if one is under way. whole says that its element ended; a test of which
+// it did not is not known to have passed.
 func (j *junit) endCase(whole bool) {
 	c := j.test
 	if c == nil {
@@ -239,7 +262,8 @@ func (j *junit) endCase(whole bool) {
 }
 
 // status reads the attribute by which gtest, CTest and others say that a test did not run, or
-// failed without a <failure>.
+// failed without a <failure>. A word that is not known here may be a failure, so the test is then not known
+// to have passed, and the report is partial.
 func (j *junit) status(c *junitCase) ending {
 	switch strings.ToLower(c.status) {
 	case "", "run", "pass", "passed", "ok", "success", "successful", "succeeded", "completed", "flaky":
@@ -255,7 +279,8 @@ func (j *junit) status(c *junitCase) ending {
 	return started
 }
 
-// endSuite compares the numbers that a suite announces with the tests that it lists.
+// endSuite compares the numbers that a suite announces with the tests that it lists. Fewer than announced
+// means that some are missing; -1, for no announcement, is never more than what is listed.
 func (j *junit) endSuite() {
 	if len(j.suites) == 0 {
 		return
@@ -272,6 +297,7 @@ func (j *junit) endSuite() {
 	}
 }
 
+// over is called at the end of the document. A test or a suite that is still open means that it is cut.
 func (j *junit) over() {
 	if j.test != nil || len(j.suites) > 0 {
 		j.r.partial("the XML ends before its suites do")

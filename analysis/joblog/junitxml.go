@@ -17,7 +17,11 @@ var charsets = map[string]encoding.Encoding{
 	"windows-1252": charmap.Windows1252, "cp1252": charmap.Windows1252, "windows-1251": charmap.Windows1251,
 }
 
-// charset decodes XML that declares an encoding other than UTF-8.
+// charset decodes XML that declares an encoding other than UTF-8:
+//
+//	<?xml version="1.0" encoding="ISO-8859-1"?>
+//
+// An encoding that is not among charsets is left as it is; cleaner then replaces what is not UTF-8.
 func charset(b *bufio.Reader) *bufio.Reader {
 	head, _ := b.Peek(200)
 	end := bytes.Index(head, []byte("?>"))
@@ -35,13 +39,15 @@ func charset(b *bufio.Reader) *bufio.Reader {
 
 // cleaner replaces what encoding/xml would refuse. Test runners copy the output of tests into
 // their XML, with control characters, references to them, and bytes that are not UTF-8. Line
-// feeds stay, so line numbers are right.
+// feeds stay, so line numbers are right. "a\x1b[0mb&#27;&amp;" becomes "a?[0mb?&amp;".
 type cleaner struct {
 	b    *bufio.Reader
-	rest []byte
-	buf  [utf8.UTFMax]byte
+	rest []byte            // the present character, as far as it was not given out; it lies in buf
+	buf  [utf8.UTFMax]byte // one character in UTF-8, or an ampersand
 }
 
+// Read fills p as far as that needs no further reading from below, so that it does not wait for a slow log when
+// it has something to return.
 func (c *cleaner) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
@@ -73,7 +79,8 @@ func (c *cleaner) Read(p []byte) (int, error) {
 }
 
 // reference passes "&" on, but replaces a reference to a character that XML does not allow, such
-// as &#27;, by a question mark.
+// as &#27;, by a question mark. Names such as &amp; are passed on. It examines 12 bytes after the ampersand,
+// which hold the longest reference that is valid without leading zeros, "#1114111;".
 func (c *cleaner) reference() {
 	c.rest = append(c.buf[:0], '&')
 	head, _ := c.b.Peek(12)

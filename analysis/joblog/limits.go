@@ -4,7 +4,9 @@ import (
 	"fmt"
 )
 
-// The maximums of a report; see also the package comment.
+// The maximums of a report; see also the package comment. They bound what a hostile log can make a report
+// keep, which tests hold below 48 MiB. Sizes of text are those of the bytes alone; perTest and perGroup stand
+// for the structs and map entries around them, and are estimates.
 const (
 	mostFailures  = 10_000
 	mostText      = 16 << 20 // bytes of the text of failures
@@ -16,7 +18,7 @@ const (
 	longestLine   = 4 << 20  // bytes of a line of JSON
 
 	perTest  = 160 // bytes that a test takes beside its name
-	perGroup = 64
+	perGroup = 64  // bytes that a group takes beside its name
 )
 
 // The reasons of a report whose log exceeded them.
@@ -30,5 +32,5 @@ var (
 		mostGroups, mostGroupText>>20)
 )
 
-// kept is how many bytes a report has.
+// kept is how many bytes a report has, of those that mostText, mostTestText and mostGroupText bound.
 type kept struct{ text, tests, groups int }

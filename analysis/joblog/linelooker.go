@@ -5,34 +5,41 @@ import (
 	"sync/atomic"
 )
 
-// line is a line of a plain log that was found, with its text.
+// line is a line of a plain log that was found, with its text. "[task 2026-01-01T00:00:00.000Z] abort: 3" is
+// said as "abort: 3" in a log of Taskcluster's, where it is an error; elsewhere the stamp stays, and it is
+// none.
 type line struct {
 	found
 	isRead bool   // the rest is known
 	said   string // without Taskcluster's prefix and the space at its end
 	isErr  bool   // by the rules
-	under  bool   // the log was taken for Taskcluster's, which its own mark has a say in
+	under  bool   // it was read as one of Taskcluster's: said, isErr and isRead depend on it
 }
 
 // lines are the lines found in a block.
 type lines struct {
-	found []line
-	feeds int
-	sets  sets // those of all literals in the block
+	found []line // in order; the memory is used again for later blocks
+	feeds int    // line feeds in the block
+	sets  sets   // those of all literals in the block
 }
 
 // lineLooker finds lines in the blocks of a plain log, on all cores, and numbers them, in order.
 // To read an error line one must know whether the log is Taskcluster's, and earlier lines show
 // that. A line is read with what is known when its block is looked at, and once more in the rare
 // case that this turns out to be wrong.
+//
+//	look    on any core: finds lines, numbers them within the block, reads those that may be errors
+//	each    in order: adds the line feeds of earlier blocks to the numbers, learns of Taskcluster
+//	read    in order: reads again what was read with the wrong assumption
 type lineLooker struct {
 	lineFinder
 	length      int         // of a line that is looked at, in characters
 	number      int         // of line feeds before the block
 	taskcluster bool        // the lines so far say that the log is Taskcluster's
-	known       atomic.Bool // the same, for those who look
+	known       atomic.Bool // the same, for look on other goroutines, which may see it late
 }
 
+// newLineLooker returns a lineLooker for the lines that have a literal of s in their first length characters.
 func newLineLooker(s *searcher, length int) *lineLooker {
 	return &lineLooker{lineFinder: lineFinder{s, length*4 + 4}, length: length} // a character has four bytes at most
 }
@@ -51,7 +58,8 @@ func (l *lineLooker) look(b block, of *lines) {
 	})
 }
 
-// each calls do with the lines of a block, numbered by the log, until do returns false.
+// each calls do with the lines of a block, numbered by the log, until do returns false. It is called for the
+// blocks in order; after do returned false, the numbers of later blocks would be wrong.
 func (l *lineLooker) each(of *lines, do func(*line) bool) {
 	for i := range of.found {
 		f := &of.found[i]
@@ -74,7 +82,7 @@ func (l *lineLooker) read(f *line) {
 	}
 }
 
-// marks reports whether a line says that the log is Taskcluster's.
+// marks reports whether a line says that the log is Taskcluster's: it begins with "[taskcluster ".
 func (f *line) marks() bool {
 	return len(f.text) >= len(taskclusterStart) && string(f.text[:len(taskclusterStart)]) == taskclusterStart
 }

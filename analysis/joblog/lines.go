@@ -12,15 +12,18 @@ type found struct {
 
 // lineFinder finds the lines of a log that have one of the literals in their first most bytes. A
 // line ends with a line feed or a carriage return, so the states of a progress bar are several
-// lines. Line numbers count line feeds alone.
+// lines. Line numbers count line feeds alone:
+//
+//	a\n10%\rabort: x\r\nabort: y\n    "abort: x" in line 2, and "abort: y" in line 3
 type lineFinder struct {
 	s    *searcher
-	most int
+	most int // bytes
 }
 
 // block calls each with the lines found in a block, in order. It returns the number of line feeds
 // in the block, and the sets of all literals in it. It skips the rest of a line that began in an
-// earlier block, since that line is longer than a buffer.
+// earlier block, since that line is longer than a buffer: if the block before ended in "x", the block
+// "y\nabort: z\n" has "abort: z" in line 2 and two line feeds.
 func (l lineFinder) block(b block, each func(found)) (feeds int, of sets) {
 	text := b.text
 	if b.before != '\n' && b.before != '\r' {
@@ -38,6 +41,12 @@ func (l lineFinder) block(b block, each func(found)) (feeds int, of sets) {
 
 // lines searches whole lines, before which there are feeds line feeds. It counts line feeds only up
 // to each line that it finds, and at the end; counting at every line would be slower.
+//
+// In the text "a\nb abort: c\rd\n" with from = 0, the literal is at 4. The line begins at 2, behind the
+// nearest line feed before 4 or a carriage return behind that, and ends at 12, before the nearest line
+// feed or carriage return behind 4. feeds grows by the line feeds in [counted, begin), and the search goes
+// on at end + 1, so each line is found once, by its first literal. LastIndexByte gives -1 for none, and
+// the 1 that is added makes that the beginning.
 func (l lineFinder) lines(text []byte, feeds int, each func(found)) (all int, in sets) {
 	counted := 0
 	for from := 0; from < len(text); {

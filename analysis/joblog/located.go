@@ -5,7 +5,17 @@ import (
 	"strings"
 )
 
-// located is the canonical name of one address or path.
+// located is the canonical name of one address or path. It takes off, in this order:
+//
+//	a\b.js:12:3                                          a/b.js         withoutLine
+//	xpcshell.toml:a/b.js                                 a/b.js
+//	file:///c:/x/jsreftest.html?test=ecma_3/a.js;module  ecma_3/a.js
+//	chrome://mochitests/content/browser/a/b.js           a/b.js         withoutFlavour
+//	http://mochi.test:8888/tests/a.html?b                a.html?b       served
+//	about:blank                                          the same
+//	/home/u/build/xpcshell/tests/a/b.js                  a/b.js         inTree
+//
+// A query is kept, since variants are tests of their own.
 func located(t string) string {
 	at, query := t, ""
 	if i := strings.IndexByte(t, '?'); i >= 0 {
@@ -42,7 +52,8 @@ func located(t string) string {
 }
 
 // withoutLine is a file without the line and the column that a linter or an exception wrote after
-// it: "a.js" for "a.js:12:3".
+// it: "a.js" for "a.js:12:3". Two numbers at most are cut off, and only from a name with a dot, so that the
+// port of "localhost:8888" stays.
 func withoutLine(at string) string {
 	for range 2 {
 		i := strings.LastIndexByte(at, ':')
@@ -60,6 +71,8 @@ var flavours = []string{
 	"webapprtContent/",
 }
 
+// withoutFlavour cuts off one flavour: "browser/browser/base/x.js" gives "browser/base/x.js". The second
+// "browser" is a folder of the source tree.
 func withoutFlavour(in string) string {
 	for _, f := range flavours {
 		if rest, ok := strings.CutPrefix(in, f); ok {
@@ -70,7 +83,12 @@ func withoutFlavour(in string) string {
 }
 
 // served is the name of a file on an HTTP server. The host and the port do not matter, nor does the
-// folder that reftests make for each run.
+// folder that reftests make for each run, which is a number of ten digits or more.
+//
+//	http://mochi.test:8888/tests/dom/a.html             dom/a.html
+//	http://mochi.test:8888/browser/dom/b.js             dom/b.js
+//	http://localhost:4444/1285616087471/1/330010-1.xul  /1/330010-1.xul, of a folder that is not known
+//	http://web-platform.test:8000/css/a.html            /css/a.html, the id of a web platform test
 func served(url string) string {
 	_, rest, _ := strings.Cut(url, "://")
 	host, in, _ := strings.Cut(rest, "/")
@@ -88,7 +106,8 @@ func served(url string) string {
 	return inTree("/" + in)
 }
 
-// clean removes "./", "//" and "a/.." from a path.
+// clean removes "./", "//" and "a/.." from a path. A slash at the end stays, unlike with path.Clean: the
+// manifest of a web platform test is a folder.
 func clean(p string) string {
 	p = strings.TrimPrefix(p, "./")
 	if !strings.Contains(p, "//") && !strings.Contains(p, "/./") && !strings.Contains(p, "/../") {
@@ -102,7 +121,8 @@ func clean(p string) string {
 }
 
 // suites are the folders in which packages of tests and source trees keep the tests of a suite, with
-// the text that replaces the folder in a canonical name.
+// the text that replaces the folder in a canonical name. A longer folder comes before one that it begins
+// with, because the first that matches counts.
 var suites = []struct{ folder, name string }{
 	{"web-platform/mozilla/tests/", "/_mozilla/"},
 	{"web-platform/tests/", "/"},
@@ -117,7 +137,14 @@ var suites = []struct{ folder, name string }{
 	{"mochitest/a11y/", ""},
 }
 
-// inTree is a path without the machine's folders before the source tree.
+// inTree is a path without the machine's folders before the source tree. An absolute path that is not of a
+// machine is an id of a web platform test, except below "/tests/", where mochitests are served.
+//
+//	Z:/task_1/build/src/browser/a.js                   browser/a.js       behind "/build/src/"
+//	/builds/worker/checkouts/gecko/dom/b.html          dom/b.html         behind "/checkouts/gecko/"
+//	/home/u/build/tests/reftest/tests/layout/c.html    layout/c.html      packaged
+//	/tests/dom/d.html                                  dom/d.html         behind "/tests/"
+//	/css/css-grid/tests/e.html                         the same           an id
 func inTree(p string) string {
 	if len(p) > 2 && p[1] == ':' && p[2] == '/' { // a drive
 		p = "/" + p
@@ -144,7 +171,9 @@ func inTree(p string) string {
 }
 
 // packaged is the canonical name of a file in the folder of a suite. It takes the first such folder
-// of the path, because tests have folders with these names too.
+// of the path, because tests have folders with these names too: in
+// "/home/u/build/web-platform/tests/css/reftest/tests/a.html" the suite is "web-platform/tests/", and
+// the name "/css/reftest/tests/a.html". It returns false when no suite's folder is in the path.
 func packaged(p string) (string, bool) {
 	first, name, in := len(p), "", ""
 	for _, s := range suites {
@@ -155,8 +184,13 @@ func packaged(p string) (string, bool) {
 	return inSuite(name + in), first < len(p)
 }
 
-// inSuite is the canonical name of a path within the source tree or a package of
-// tests.
+// inSuite is the canonical name of a path within the source tree or a package of tests. A path that is
+// already in the source tree stays as it is.
+//
+//	build/tests/xpcshell/tests/netwerk/a.js        netwerk/a.js
+//	testing/web-platform/tests/css/b.html          /css/b.html
+//	jit-test/tests/basic/c.js                      js/src/jit-test/tests/basic/c.js
+//	tests/test_d.py                                tests/test_d.py: no suite's folder follows
 func inSuite(p string) string {
 	in := p
 	for _, top := range []string{"build/", "tests/"} {
@@ -180,7 +214,7 @@ func inSuite(p string) string {
 }
 
 // machine reports whether an absolute path names a file on some machine, and is not the id of a web
-// platform test.
+// platform test: "/builds/worker/a.js" does, "/c:/a.js" too, "/css/a.html" and "/a.js" do not.
 func machine(p string) bool {
 	first, _, ok := strings.Cut(p[1:], "/")
 	if !ok {
