@@ -119,7 +119,7 @@ func (m *members) fail() bool {
 //	`1700000000000,"b":1}`    13
 //	`null}`                   4
 //	`{"x":[1,2]},"b":1}`      11, by the decoder
-//	`01,"b":1}`               0: no number of JSON begins with a zero
+//	`01,"b":1}`               1, the zero alone: next then misses a comma
 func (m *members) other(s []byte) int {
 	n := digits(string(s[:min(len(s), 18)]))
 	switch {
