@@ -308,7 +308,7 @@ func tapName(s string) string { return strings.TrimSpace(tapEscapes.Replace(s)) 
 
 // detail reads the message in the YAML below a test point: the value of "message" or "error", whichever
 // comes first, at the depth of the block. A value of | or > goes on in the lines that are indented by
-// more. The block ends with "...", or with a line that is indented by less: a damaged one.
+// more. The block ends with "..."; a line that is indented by less ends a damaged one, and is not read.
 //
 //	error: 'x'                  "x"
 //	error: |-                   "multi\nline", of the lines "  multi" and "  line" below
