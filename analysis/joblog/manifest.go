@@ -24,8 +24,8 @@ func Manifests(catalog []job.Runnable, test string) []string {
 // or, for web platform tests, the folder itself. It skips manifests that by their names cannot
 // contain the test. For dom/base/test_a.html:
 //
-//	dom/mochitest.toml, dom/base/mochitest.toml    dom/base/mochitest.toml
-//	dom/mochitest.toml, dom/base/xpcshell.toml     dom/mochitest.toml: no test_a.html runs in xpcshell
+//	dom/mochitest.toml, dom/base/mochitest.toml    the latter
+//	dom/mochitest.toml, dom/base/xpcshell.toml     the former: no test_a.html runs in xpcshell
 //	layout/mochitest.toml                          none
 func nearest(manifests []string, test string) []string {
 	name := fileOf(CanonicalTest(test))
@@ -51,11 +51,10 @@ func nearest(manifests []string, test string) []string {
 // canHold reports whether a manifest can contain a test, by Mozilla's customs for the names of
 // files. A name that is not one of these customs may be in any manifest.
 //
-//	manifest          browser_x.js   test_x.js   test_x.html
-//	xpcshell.toml     no             yes         no
-//	browser.toml      yes            no          no
-//	mochitest.toml    no             no          yes
-//	other.toml        yes            yes         yes
+//	xpcshell.toml     test_x.js, but not browser_x.js or test_x.html
+//	browser.toml      browser_x.js, but not test_x.js or test_x.html
+//	mochitest.toml    test_x.html, but not test_x.js or browser_x.js
+//	other.toml        all of them
 func canHold(manifest, test string) bool {
 	m, t := base(manifest), base(test)
 	browser := strings.HasPrefix(t, "browser_")

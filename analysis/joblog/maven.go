@@ -8,17 +8,17 @@ import (
 // own lines about a build that failed. Surefire names a method only when it failed; of the others the
 // log gives the number in each class. The lines that matter, with the method that reads them:
 //
-//	[INFO]  T E S T S                                                     opens the run
-//	[INFO] Running com.example.FooTest                                    line: the class begins
-//	[ERROR] Tests run: 3, …, Time elapsed: 0.1 s … in com.example.FooTest    count: the class ends
-//	[ERROR] com.example.FooTest.testBar -- Time elapsed: … <<< FAILURE!   fail
-//	org.opentest4j.AssertionFailedError: expected …                       said: the message, up to the stack
-//	[WARNING] Flakes:                                                     flake
-//	[ERROR] Tests run: 7, Failures: 1, Errors: 1, Skipped: 2              count: the totals
-//	[INFO] BUILD FAILURE                                                  line
+//	[INFO]  T E S T S                                                   opens the run
+//	[INFO] Running com.example.FooTest                                  line: the class begins
+//	[ERROR] Tests run: 3, …, Time elapsed: 0.1 s … in com.example.Foo   count: the class ends
+//	[ERROR] com.example.FooTest.testBar -- Time elapsed: … <<< FAILURE! fail
+//	org.opentest4j.AssertionFailedError: expected …                     said: the message, up to the stack
+//	[WARNING] Flakes:                                                   flake
+//	[ERROR] Tests run: 7, Failures: 1, Errors: 1, Skipped: 2            count: the totals
+//	[INFO] BUILD FAILURE                                                line
 //
 // A class ends before its failures are listed, and a flaky test is named as such at the very end, so
-// nothing is said to have ended before finish.
+// finish decides how tests ended.
 type mavenLog struct {
 	session
 	message bool              // the next lines are the message of the last failure
@@ -86,8 +86,7 @@ func (m *mavenLog) line(n int, s string) bool {
 	return false
 }
 
-// error reads Maven's own reason why the build failed. Of the lines of a compiler only the first counts,
-// since the others often follow from it.
+// error reads Maven's own reason why the build failed. Of a compiler's errors it keeps the first.
 func (m *mavenLog) error(n int, plain string) bool {
 	switch {
 	case strings.Contains(plain, "The forked VM terminated"), strings.HasPrefix(plain, "Crashed tests:"):

@@ -8,9 +8,9 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// What happens to a test between its first line in a log and its verdict: begin and end move its outcome
-// from state to state while the log is read, and finish decides at the end of the log what is still
-// open. A later line never takes a failure back, except a crash that was expected (settle).
+// While a log is read, begin and end note in the outcome of a test what happened to it. At the end of the
+// log, finish decides about the tests that are still open, and verdict.go judges the outcomes. A later
+// line never takes a failure back, except a crash that was expected (settle).
 
 // ending is how a test ended, or that it has not. The zero value is none of them.
 type ending int
@@ -127,7 +127,7 @@ func (r *Report) begin(test string, line int) *outcome {
 		o.open = append(o.open, strings.Clone(test))
 		o.hole = r.holes
 	}
-	if o.soft { // a known failure that is run again was none: the harness tries it once more
+	if o.soft { // it runs again, so the known failure was not its end
 		o.flaky = true
 	}
 	o.line, o.mayCrash = line, false

@@ -16,8 +16,8 @@ import (
 //
 // At the end the failures of test runners are merged into those of textLog.
 
-// The sets of markers and of exitPhrases in plainTriggers. A set is the bit of its place in the call of
-// newSearcher: errorLiterals are 1 (errorSet), and testLiterals 2 (testSet).
+// The sets of markers and of exitPhrases in plainTriggers: the bits of their places among the arguments of
+// newSearcher. errorLiterals are 1 (errorSet), and testLiterals 2 (testSet).
 const (
 	runnerSet sets = 4
 	exitSet   sets = 8

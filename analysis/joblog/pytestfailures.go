@@ -111,7 +111,7 @@ func (p *pytestLog) finish() {
 //
 //	TestX.test_y[a.b]       tests/a.py    tests/a.py::TestX::test_y[a.b]
 //	TestU.test_sub (i=1)    tests/a.py    tests/a.py::TestU::test_sub, subtest (i=1)
-//	test_xp                               test_xp
+//	test_xp                 no file       test_xp
 func (p *pytestLog) fromBlocks(used []bool) {
 	for i, b := range p.blocks {
 		if used[i] {

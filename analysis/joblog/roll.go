@@ -48,7 +48,6 @@ func (r *roll) partial(why string) {
 	}
 }
 
-// saw notes that a line of a format was seen.
 func (r *roll) saw(f Format) {
 	if !slices.Contains(r.formats, f) {
 		r.formats = append(r.formats, f)

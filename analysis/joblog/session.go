@@ -24,7 +24,7 @@ type session struct {
 	from   int            // its first line; 0 when none is under way
 	to     int            // its last line so far
 	began  map[string]int // tests that have not ended, with their lines
-	size   int            // of their names, in bytes; at most mostTestText and one more
+	size   int            // of their names, in bytes; at most mostTestText and one name more
 	held   []Failure      // until more is known of them; at most mostFailures
 
 	counts [skipped + 1]int // the number of tests by how they ended: counts[passed]
@@ -34,7 +34,6 @@ func newSession(r *roll, format Format) session {
 	return session{roll: r, format: format, began: map[string]int{}}
 }
 
-// open reports whether a run is under way.
 func (r *session) open() bool { return r.from > 0 }
 
 // at notes that a line is the format's.

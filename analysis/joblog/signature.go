@@ -22,7 +22,6 @@ const (
 	longestSignature = 300 // bytes
 )
 
-// signatureOf is the signature of a failure.
 func signatureOf(f Failure) Signature {
 	return Signature{cutPrint(f.Fingerprint()), f.Test, f.Group}
 }

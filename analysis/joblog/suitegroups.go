@@ -145,7 +145,6 @@ func (s *suiteGroups) over() {
 	}
 }
 
-// started notes that a test of a group began.
 func (s *suiteGroups) started(group string) {
 	if c := s.count(group); c != nil {
 		c.open++

@@ -6,8 +6,8 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// The lines that harnesses write about a test which did not fail; text.go says which lines these are,
-// and makes failures of the others.
+// This file reads the lines that harnesses write about a test that did not fail. text.go decides which
+// lines these are, and makes failures of the others.
 
 // says reads "TEST-STATUS | test | message". prefix is what stands before TEST-, and s begins with it:
 //

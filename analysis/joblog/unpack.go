@@ -89,14 +89,14 @@ func openXZ(r *bufio.Reader) (io.Reader, error) {
 //
 //	stream header | block header | chunk | chunk | … | end, padding, check | block header | … | index, footer
 //
-// After done everything is passed on without a look: the stream is cut or no xz, and the library says so.
+// When the stream is cut or is no xz, the guard is done, and the library finds the fault.
 type xzGuard struct {
 	r     *bufio.Reader // of at least 64 KiB, so that an index can be peeked at
 	state xzState       // what the next part is; xzStream at first
 	left  int           // bytes of the present part to pass on
 	check int           // bytes of a block's check: 0, 4, 8, 16, 32 or 64
 	size  int           // of the chunks of the block so far, modulo 4, which the padding depends on
-	done  bool          // what follows is not followed
+	done  bool          // the rest is passed on without a look
 }
 
 // xzState is the kind of part of a file of xz.
@@ -244,9 +244,9 @@ func (g *xzGuard) chunk() error {
 	return nil
 }
 
-// index skips the index and the footer of a stream, whose records say nothing about memory: a zero byte,
-// the number of records, two varints for each, padding to 4 bytes, a checksum of 4, and the footer of
-// 12. An index must fit into the buffer of 64 KiB.
+// index skips the index and the footer of a stream, which say nothing about memory. The index is a zero
+// byte, the number of records, two varints for each, padding to 4 bytes and a checksum of 4; the footer
+// has 12 bytes. The index must fit into the buffer of 64 KiB.
 func (g *xzGuard) index() error {
 	head, _ := g.r.Peek(64 << 10)
 	records, n := binary.Uvarint(head[1:])

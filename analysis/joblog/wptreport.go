@@ -32,7 +32,6 @@ type wptResult struct {
 	Subtests []wptSubtest `json:"subtests"`
 }
 
-// wptSubtest is the result of a subtest.
 type wptSubtest struct {
 	Name     lax.Text  `json:"name"`
 	Status   lax.Text  `json:"status"`
