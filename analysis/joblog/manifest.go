@@ -22,7 +22,11 @@ func Manifests(catalog []job.Runnable, test string) []string {
 
 // nearest are the manifests in the nearest folder above a test. A manifest is a file in the folder,
 // or, for web platform tests, the folder itself. It skips manifests that by their names cannot
-// contain the test.
+// contain the test. For dom/base/test_a.html:
+//
+//	dom/mochitest.toml, dom/base/mochitest.toml    the latter
+//	dom/mochitest.toml, dom/base/xpcshell.toml     the former: no test_a.html runs in xpcshell
+//	layout/mochitest.toml                          none
 func nearest(manifests []string, test string) []string {
 	name := fileOf(CanonicalTest(test))
 	name, _, _ = strings.Cut(name, "?")
@@ -37,7 +41,7 @@ func nearest(manifests []string, test string) []string {
 		}
 		in[at] = append(in[at], m)
 	}
-	for dir := folder(name); ; dir = folder(dir) {
+	for dir := folder(name); ; dir = folder(dir) { // dom/base, dom, and at last "", which ends the search
 		if out := in[dir]; len(out) > 0 || dir == "" {
 			return out
 		}
@@ -45,7 +49,12 @@ func nearest(manifests []string, test string) []string {
 }
 
 // canHold reports whether a manifest can contain a test, by Mozilla's customs for the names of
-// files: a browser test is never in a manifest of xpcshell.
+// files. A name that is not one of these customs may be in any manifest.
+//
+//	xpcshell.toml     test_x.js, but not browser_x.js or test_x.html
+//	browser.toml      browser_x.js, but not test_x.js or test_x.html
+//	mochitest.toml    test_x.html, but not test_x.js or browser_x.js
+//	other.toml        all of them
 func canHold(manifest, test string) bool {
 	m, t := base(manifest), base(test)
 	browser := strings.HasPrefix(t, "browser_")
@@ -61,7 +70,8 @@ func canHold(manifest, test string) bool {
 	return true
 }
 
-// isFile reports whether a manifest is a file. The manifests of web platform tests are folders.
+// isFile reports whether a manifest is a file: dom/base/mochitest.toml, or a name without any folder.
+// The manifests of web platform tests are folders: /css/css-grid.
 func isFile(manifest string) bool {
 	last := base(manifest)
 	return last == manifest || strings.Contains(last, ".")
@@ -70,7 +80,7 @@ func isFile(manifest string) bool {
 // base is the last part of a path.
 func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
-// folder is the path without its last part; empty at the top.
+// folder is the path without its last part: "a" for "a/b.js", and empty for both "b.js" and "/b.html".
 func folder(path string) string {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 {

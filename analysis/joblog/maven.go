@@ -5,21 +5,34 @@ import (
 )
 
 // mavenLog reads the output of Maven's surefire and failsafe plugins, versions 2 and 3, and Maven's
-// own lines about a build that failed.
+// own lines about a build that failed. Surefire names a method only when it failed; of the others the
+// log gives the number in each class. The lines that matter, with the method that reads them:
+//
+//	[INFO]  T E S T S                                                   opens the run
+//	[INFO] Running com.example.FooTest                                  line: the class begins
+//	[ERROR] Tests run: 3, …, Time elapsed: 0.1 s … in com.example.Foo   count: the class ends
+//	[ERROR] com.example.FooTest.testBar -- Time elapsed: … <<< FAILURE! fail
+//	org.opentest4j.AssertionFailedError: expected …                     said: the message, up to the stack
+//	[WARNING] Flakes:                                                   flake
+//	[ERROR] Tests run: 7, Failures: 1, Errors: 1, Skipped: 2            count: the totals
+//	[INFO] BUILD FAILURE                                                line
+//
+// A class ends before its failures are listed, and a flaky test is named as such at the very end, so
+// finish decides how tests ended.
 type mavenLog struct {
 	session
-	message bool // of the last failure
-	results bool // behind "Results:"
-	flakes  bool // names of tests that passed when they ran again follow
-	flaky   map[string]bool
-	classes map[string]ending
-	order   []string
-	lost    int // failures and errors by the classes' lines
-	total   bool
-	build   string // BUILD SUCCESS or FAILURE
-	compile int    // the line of a compilation error
-	problem string
-	goal    string
+	message bool              // the next lines are the message of the last failure
+	results bool              // "Results:" was read
+	flakes  bool              // the next lines name tests that passed when they ran again
+	flaky   map[string]bool   // the names of those tests, as Class.method
+	classes map[string]ending // how each class ended; of several times the worst
+	order   []string          // the keys of classes, in the order of the log
+	lost    int               // failures and errors by the totals; of several totals the largest number
+	total   bool              // the totals were read
+	build   string            // "BUILD SUCCESS" or "BUILD FAILURE"; empty before either
+	compile int               // the line of "COMPILATION ERROR"; 0 for none
+	problem string            // the compiler's first error: "/src/A.java:[3,5] ';' expected"
+	goal    string            // the goal that failed: "org.apache.maven.plugins:maven-surefire-plugin:3.2.5:test …"
 }
 
 func newMaven(r *roll) lineReader { return &mavenLog{session: newSession(r, Maven)} }
@@ -37,7 +50,7 @@ func (m *mavenLog) line(n int, s string) bool {
 		return m.count(n, plain)
 	case strings.HasPrefix(plain, "BUILD SUCCESS") && !strings.HasPrefix(plain, "BUILD SUCCESSFUL"),
 		plain == "BUILD FAILURE":
-		if level == "" {
+		if level == "" { // Maven itself always writes a level before it
 			return false
 		}
 		m.at(n)
@@ -49,7 +62,7 @@ func (m *mavenLog) line(n int, s string) bool {
 		return true
 	case !m.open():
 		return false
-	case strings.HasPrefix(plain, "Running ") && !strings.Contains(plain[8:], " "):
+	case strings.HasPrefix(plain, "Running ") && !strings.Contains(plain[8:], " "): // a class, not a sentence
 		m.at(n)
 		m.message = false
 		m.start(plain[8:], n)
@@ -73,7 +86,7 @@ func (m *mavenLog) line(n int, s string) bool {
 	return false
 }
 
-// error reads Maven's own reason why the build failed.
+// error reads Maven's own reason why the build failed. Of a compiler's errors it keeps the first.
 func (m *mavenLog) error(n int, plain string) bool {
 	switch {
 	case strings.Contains(plain, "The forked VM terminated"), strings.HasPrefix(plain, "Crashed tests:"):
@@ -89,7 +102,9 @@ func (m *mavenLog) error(n int, plain string) bool {
 	return true
 }
 
-// said reads a line of the last failure's message, which goes on to the stack.
+// said reads a line of the last failure's message, which goes on to the stack: it ends at the first line
+// "at com.example.Foo.bar(Foo.java:1)", or at an empty line. An empty line before any text does not end
+// it.
 func (m *mavenLog) said(n int, plain string) {
 	m.to = n
 	f := m.last()
@@ -100,7 +115,8 @@ func (m *mavenLog) said(n int, plain string) {
 	}
 }
 
-// mavenLevel cuts off "[ERROR] " or the like; old versions write none.
+// mavenLevel cuts off "[ERROR] " or the like; old versions write none. Only one space goes with it, so
+// "[INFO]  T E S T S" gives " T E S T S".
 func mavenLevel(s string) (level, text string) {
 	for _, l := range []string{"INFO", "ERROR", "WARNING"} {
 		if rest, ok := strings.CutPrefix(s, "["+l+"]"); ok {
@@ -110,11 +126,14 @@ func mavenLevel(s string) (level, text string) {
 	return "", s
 }
 
-// count reads the totals of a class, or of all tests.
+// count reads the totals of a class, or of all tests. The totals of a class have a time, and in later
+// versions the name of the class after it.
 //
 //	Tests run: 3, Failures: 1, Errors: 0, Skipped: 0, Time elapsed: 0.1 s <<< FAILURE! - in com.example.FooTest
+//	Tests run: 3, Failures: 1, Errors: 0, Skipped: 0, Time elapsed: 0.1 sec
+//	Tests run: 7, Failures: 1, Errors: 1, Skipped: 2                                       all tests
 func (m *mavenLog) count(n int, s string) bool {
-	var nums [4]int
+	var nums [4]int // run, failures, errors, skipped
 	for i, words := range []string{"Tests run: ", "Failures: ", "Errors: ", "Skipped: "} {
 		j := strings.Index(s, words)
 		if j < 0 {
@@ -144,6 +163,7 @@ func (m *mavenLog) count(n int, s string) bool {
 	return true
 }
 
+// onlyOne is the class that runs, or empty when none does or several run at a time.
 func (m *mavenLog) onlyOne() string {
 	if len(m.began) != 1 {
 		return ""
@@ -154,7 +174,9 @@ func (m *mavenLog) onlyOne() string {
 	return ""
 }
 
-// class notes how a class ended. The methods that passed are not named.
+// class notes how a class ended: failed, passed if not all its tests were skipped, or else skipped. The
+// methods that passed are not named. The failures that follow are those of this class, even when its
+// name is unknown. nums are those of count.
 func (m *mavenLog) class(class string, nums [4]int) {
 	m.group = class
 	if class == "" {
@@ -171,7 +193,7 @@ func (m *mavenLog) class(class string, nums [4]int) {
 	if m.classes == nil {
 		m.classes = map[string]ending{}
 	}
-	if was, ok := m.classes[class]; !ok {
+	if was, ok := m.classes[class]; !ok { // a class that surefire runs again has several lines
 		if m.size += len(class) + perTest; m.size > mostTestText {
 			m.partial(tooManyTests)
 			return
@@ -184,7 +206,13 @@ func (m *mavenLog) class(class string, nums [4]int) {
 	m.classes[class] = e
 }
 
-// flake notes a test that failed, and passed when surefire ran it again.
+// flake reads the heading "Flakes:", or the name of a test below it, which failed, and passed when
+// surefire ran it again. The lines between the names have spaces in them, and line skips those:
+//
+//	[WARNING] Flakes:
+//	[WARNING] com.example.FlakyTest.sometimes
+//	[ERROR]   Run 1: FlakyTest.sometimes:9 not yet
+//	[INFO]   Run 2: PASS
 func (m *mavenLog) flake(name string) {
 	if name == "Flakes:" {
 		m.flakes = true
@@ -198,15 +226,16 @@ func (m *mavenLog) flake(name string) {
 	}
 }
 
-// ends notes how the tests and their classes ended: what was flaky has passed.
+// ends notes how the tests and their classes ended: what was flaky has passed. A class whose every
+// listed failure was flaky has passed too. A class that failed without a listed failure stays failed.
 func (m *mavenLog) ends() {
-	lost := map[string]bool{}
+	lost := map[string]bool{} // by class with failures listed: whether one of them was not flaky
 	list := m.held
 	m.held = nil
 	for _, f := range list {
 		if f.Kind == KindTest && m.flaky[f.Test] {
 			m.done(passed, f.Test, mavenMethod(f.Test))
-			lost[f.Group] = lost[f.Group] || false
+			lost[f.Group] = lost[f.Group] || false // which makes an entry, if there is none
 			continue
 		}
 		lost[f.Group] = true
@@ -224,7 +253,9 @@ func (m *mavenLog) ends() {
 	}
 }
 
-// fail reads the line of a method, as version 2 or 3 writes it.
+// fail reads the line of a method, as version 2 or 3 writes it. Both give com.example.FooTest.testBar. A
+// bracket is a class only if it has a dot: that of testBoom(int) has the types of parameters. The
+// line of a whole class ("Tests run: …") has the same words, and line gives it to count before.
 //
 //	testBar(com.example.FooTest)  Time elapsed: 0.01 s  <<< FAILURE!          2
 //	com.example.FooTest.testBar -- Time elapsed: 0.01 s <<< FAILURE!          3
@@ -249,7 +280,8 @@ func (m *mavenLog) fail(n int, s string) bool {
 	return true
 }
 
-// mavenMethod is a method as mvn -Dtest names it: Class#method.
+// mavenMethod is a method as mvn -Dtest names it: com.example.FooTest#testBar for
+// com.example.FooTest.testBar.
 func mavenMethod(name string) string {
 	i := strings.LastIndexByte(name, '.')
 	if i < 0 {
@@ -258,7 +290,8 @@ func mavenMethod(name string) string {
 	return name[:i] + "#" + name[i+1:]
 }
 
-// crash notes that the program that ran the tests died.
+// crash notes that the program that ran the tests died. Maven reports it in several lines; the first is
+// kept. The test is the class that ran, and empty when several did.
 func (m *mavenLog) crash(n int, s string) {
 	m.at(n)
 	for _, f := range m.held {
@@ -273,6 +306,8 @@ func (m *mavenLog) crash(n int, s string) {
 	m.hold(Failure{Line: n, Kind: KindCrash, Test: test, Status: "CRASH", Message: s})
 }
 
+// finish ends the run, and says why the report may be incomplete. A build that failed without any
+// failed test failed for another reason, such as another plugin, and that is a failure of its own.
 func (m *mavenLog) finish() {
 	m.ends()
 	tests := 0

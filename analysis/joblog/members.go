@@ -20,18 +20,28 @@ var asLogsAre = v2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Allo
 // members walks through the members of one JSON object, looking at each byte once. It reads keys,
 // strings and numbers itself, since they are most of any log; jsontext reads the rest. Whether the
 // object is valid is known only at its end: when it is not, the caller must drop the members
-// before.
+// before. The zero value is ready for reset:
+//
+//	for m.reset(object); m.next(); {
+//		switch string(m.key) {
+//		case "test":
+//			test = m.text()
+//		}
+//	}
+//	return m.err
+//
+// For {"a":1,"b":"x"} the rest is the whole object at first, then ,"b":"x"} and at last }.
 type members struct {
-	rest    []byte // of the object: a comma or an end, but for the first
-	key     []byte // as it is meant
-	value   jsontext.Value
-	escaped bool // value is a text with escapes
-	err     error
+	rest    []byte         // of the object, behind value: it begins with a comma or a brace, or is the whole object
+	key     []byte         // without quotes and escapes
+	value   jsontext.Value // as it is written: 1, "x", [1,2]
+	escaped bool           // value is a string with escapes, or with bytes that are not ASCII
+	err     error          // why next returned false; nil at the end of a valid object
 
-	whole  []byte
-	spare  []byte // what is unescaped, which keys and texts may lie in
-	buffer bytes.Buffer
-	d      *jsontext.Decoder
+	whole  []byte            // the object, for the decoder when something is wrong
+	spare  []byte            // memory of keys and texts that had escapes; grows until forget
+	buffer bytes.Buffer      // what d reads
+	d      *jsontext.Decoder // for what is rare; nil until it is needed
 }
 
 // errMore is the error for a valid object with something after it.
@@ -49,7 +59,7 @@ func (m *members) forget() { m.spare = m.spare[:0] }
 // then in m.err.
 func (m *members) next() bool {
 	s := skipSpace(m.rest)
-	first := len(m.rest) == len(m.whole)
+	first := len(m.rest) == len(m.whole) // a brace comes before the member, otherwise a comma
 	switch {
 	case len(s) == 0 || first && s[0] != '{':
 		return m.fail()
@@ -88,7 +98,8 @@ func (m *members) end(s []byte) bool {
 	return false
 }
 
-// fail lets jsontext find out what is wrong.
+// fail lets jsontext find out what is wrong, so that the message says what and where. It always returns
+// false, for next to return.
 func (m *members) fail() bool {
 	m.decoder(m.whole)
 	_, m.err = m.d.ReadValue()
@@ -101,7 +112,14 @@ func (m *members) fail() bool {
 	return false
 }
 
-// other is the length of a value that is not a string; 0 for an invalid one.
+// other is the length of a value that s begins with and that is not a string; 0 for an invalid one. The
+// values that most logs have are found without the decoder: whole numbers of up to 18 digits such as
+// a time in milliseconds, null, and [].
+//
+//	`1700000000000,"b":1}`    13
+//	`null}`                   4
+//	`{"x":[1,2]},"b":1}`      11, by the decoder
+//	`01,"b":1}`               1, the zero alone: next then misses a comma
 func (m *members) other(s []byte) int {
 	n := digits(string(s[:min(len(s), 18)]))
 	switch {
@@ -120,6 +138,7 @@ func (m *members) other(s []byte) int {
 	return len(v)
 }
 
+// decoder makes m.d read s. It uses the same decoder again, since a new one allocates.
 func (m *members) decoder(s []byte) {
 	m.buffer = *bytes.NewBuffer(s)
 	if m.d == nil {
@@ -164,7 +183,8 @@ func (m *members) texts() []string {
 	return out
 }
 
-// testID is the name of a test: a text, or for reftests an array of texts.
+// testID is the name of a test: a text, or for reftests an array of texts, which are joined:
+// "a.html == b.html" for ["a.html","==","b.html"].
 func (m *members) testID() []byte {
 	if len(m.value) > 0 && m.value[0] == '[' {
 		return []byte(strings.Join(m.texts(), " "))
@@ -172,7 +192,8 @@ func (m *members) testID() []byte {
 	return m.text()
 }
 
-// number is the value if it is a number that can count something, and 0 otherwise.
+// number is the value if it is a number that can count something, and 0 otherwise. 1<<43 is the largest
+// power of two that a time.Duration can hold as milliseconds, which is 278 years.
 func (m *members) number() float64 {
 	if n, rest, ok := number(string(m.value)); ok && rest == "" {
 		return float64(n)
@@ -185,7 +206,13 @@ func (m *members) number() float64 {
 }
 
 // textLength is the length in bytes of the string that s begins with, quotes included; 0 if it begins
-// with none. escaped says that the string has escapes, so that its bytes are not its content.
+// with none. escaped says that the string has escapes, or bytes that may not be UTF-8, so that its
+// bytes may not be its content.
+//
+//	`"ab":1`     4, false
+//	`"a\n":1`    5, true
+//	`"é",`       4, true
+//	`"ab`        0, false: it has no end
 func textLength(s []byte) (n int, escaped bool) {
 	if len(s) == 0 || s[0] != '"' {
 		return 0, false
@@ -212,7 +239,8 @@ func textLength(s []byte) (n int, escaped bool) {
 	}
 }
 
-// escapeLength is the length of the escape that s begins with, or 0.
+// escapeLength is the length of the escape that s begins with: 2 for \n, 6 for \u00e9, and 0 for \x or
+// one that is cut. The halves of a surrogate pair are two escapes here.
 func escapeLength(s []byte) int {
 	switch {
 	case len(s) < 2:
@@ -234,12 +262,14 @@ func escapeLength(s []byte) int {
 // string: ASCII without quotes, backslashes and control characters. It looks at eight bytes at a
 // time, as one 64-bit word. In special, the highest bit of a byte is set when the byte is not
 // plain. A borrow can set it wrongly for bytes after the first such one, so only the first counts.
+//
+// For `ab"cdefg` the quote is byte 2, so that bit 23 is the lowest one set, and 23/8 is 2.
 func plainLength(s []byte) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
 	n := 0
 	for ; len(s)-n >= 8; n += 8 {
 		w := binary.LittleEndian.Uint64(s[n:])
-		quote, backslash := w^low*'"', w^low*'\\'
+		quote, backslash := w^low*'"', w^low*'\\' // a byte is 0 where w has that character
 		special := (w | (w - low*' ') | (quote - low) | (backslash - low)) & high
 		if special != 0 {
 			return n + bits.TrailingZeros64(special)/8

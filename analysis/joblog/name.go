@@ -34,7 +34,14 @@ func CanonicalTest(test string) string {
 	return test
 }
 
-// ordinary reports whether a name is already a path in the source tree, as most are.
+// ordinary reports whether a name is already a path in the source tree, as most are. It looks at each
+// byte once and allocates nothing, since it is called for each line about a test. It may be false for a
+// name that is canonical all the same, such as "js/x.js"; then unfolded finds that nothing changes.
+//
+//	browser/base/x.js     yes
+//	/tests/base/x.js      no: a slash or a dot begins it, or a part of it
+//	tests/base/x.js       no: its first folder may be that of a package of tests
+//	Suite.Test            yes: there is no folder
 func ordinary(test string) bool {
 	first := -1
 	for i := range len(test) {
@@ -67,7 +74,11 @@ func ordinary(test string) bool {
 // mostFolded is the maximum number of layers that are taken off a name; real names have two.
 const mostFolded = 8
 
-// unfolded takes one layer off a name.
+// unfolded takes one layer off a name. A reftest has two addresses and a Python test a method; only
+// addresses are located:
+//
+//	== layout/a.html layout/b.html     layout/a.html == layout/b.html
+//	testing\a\test_x.py TestX.test_a   testing/a/test_x.py TestX.test_a
 func unfolded(test string) string {
 	test = strings.TrimSuffix(strings.TrimSpace(test), " (finished)")
 	if !strings.Contains(test, " ") {
@@ -92,8 +103,8 @@ func unfolded(test string) string {
 // comparisons are what reftests do with two pages.
 var comparisons = []string{"==", "!=", "print"}
 
-// fileOf is the part of a canonical name that names a file: that of a reftest
-// without the reference, that of a Python test without the method.
+// fileOf is the part of a canonical name that names a file: layout/a.html for the reftest "layout/a.html
+// == layout/b.html", and a/test_x.py for the Python test "a/test_x.py TestX.test_a".
 func fileOf(name string) string {
 	if !strings.Contains(name, " ") {
 		return name

@@ -5,21 +5,30 @@ import (
 	"strings"
 )
 
+// cargoTry is the last attempt of a test under nextest.
 type cargoTry struct {
-	line   int
-	status string
-	bin    string
+	line   int    // of the first attempt
+	status string // "PASS", "TRY 2 FAIL", "SIGSEGV", "FLAKY 2/2"; empty when the line was cut
+	bin    string // the binary: "demo", "demo::it"
 }
 
 // nextestLine reads a line of cargo nextest:
 //
 //	      FAIL [   0.003s] (1/5) crate::bin mod::test
 //	TRY 2 PASS [   0.002s] crate mod::test
+//	      SLOW [> 60.000s] crate mod::test          the test is still running
+//	   Summary [   0.021s] 5 tests run: 3 passed, 2 failed
+//
+// The second line is the status "TRY 2 PASS", the time "0.002s", the binary "crate" and the test
+// "mod::test". s is the line and text the line without the space around it. A status ends in column
+// 12, so a line that is indented by more is the output of a test. After the summary nextest names what
+// failed once more, in the same form: a test is known by its binary and its name, and its last line
+// counts.
 func (c *cargoLog) nextestLine(n int, s, text string) bool {
 	switch {
 	case strings.HasPrefix(text, "Nextest run ID "),
 		strings.HasPrefix(text, "Starting ") && strings.Contains(text, " across "):
-		if c.nextest && c.summary {
+		if c.nextest && c.summary { // another run
 			c.finish()
 		}
 		c.endBinary()
@@ -37,7 +46,7 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 		strings.HasPrefix(s, "            ") && len(s)-len(strings.TrimLeft(s, " ")) > 12 {
 		return false
 	}
-	if strings.HasPrefix(name, "(") {
+	if strings.HasPrefix(name, "(") { // "(1/5) ", or "(─/5) " while the test goes on
 		if _, after, is := strings.Cut(name, ") "); is {
 			name = after
 		}
@@ -76,6 +85,9 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 	return true
 }
 
+// nextestSummary reads the counts of the summary. Of "7 tests run: 3 passed (1 flaky, 1 leaky), 3 failed,
+// 1 timed out, 2 skipped" 4 tests are lost. What is in brackets is cut in two at its comma, and no
+// part of it is one of the words.
 func (c *cargoLog) nextestSummary(n int, text string) bool {
 	c.at(n)
 	c.summary = true
@@ -91,7 +103,10 @@ func (c *cargoLog) nextestSummary(n int, text string) bool {
 	return true
 }
 
-// nextestEnds notes how each test ended, by its last attempt.
+// nextestEnds notes how each test ended, by its last attempt. Its name is "mod::test" as well as "crate
+// mod::test". A LEAK is a test that passed and left a process behind; TMT (timeout) and FL+LK (failed, and
+// left one behind) are the short forms after TRY. A word that is not known means that the end is
+// unknown.
 func (c *cargoLog) nextestEnds() {
 	lost := 0
 	for _, key := range c.names {
@@ -99,7 +114,7 @@ func (c *cargoLog) nextestEnds() {
 		test := strings.TrimPrefix(key, t.bin+" ")
 		word := t.status
 		if rest, ok := strings.CutPrefix(word, "TRY "); ok {
-			_, word, _ = number(rest)
+			_, word, _ = number(rest) // "2 FAIL"
 			word = strings.TrimSpace(word)
 		}
 		f := Failure{Line: t.line, Kind: KindTest, Test: test, Group: t.bin, Status: "FAIL", Message: c.panics[test]}

@@ -8,7 +8,11 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// ending is how a test ended, or that it has not.
+// While a log is read, begin and end note in the outcome of a test what happened to it. At the end of the
+// log, finish decides about the tests that are still open, and verdict.go judges the outcomes. A later
+// line never takes a failure back, except a crash that was expected (settle).
+
+// ending is how a test ended, or that it has not. The zero value is none of them.
 type ending int
 
 const (
@@ -20,7 +24,9 @@ const (
 	retrying          // not well, and it will be run again
 )
 
-// outcome is what is known of a test, under all its names.
+// outcome is what is known of a test, under all its names. Several of passed, failed and skipped can be
+// set, since a test can run several times; together decides which counts. A test is open as long as
+// one of its names has begun and not ended, and then it has not passed.
 type outcome struct {
 	open []string // the names under which it began and has not ended
 	line int      // where it began last
@@ -31,13 +37,15 @@ type outcome struct {
 	mayCrash                bool // a crash was its expected end
 	soft                    bool // it ended with a known failure
 	lost                    bool // it began again before it ended, or its result is not known
-	flaky                   bool // it ended badly and was run again; the second end counts
+	flaky                   bool // it ended badly and was run again: if it passed then, it has still not passed
 	implied                 bool // it is open and another test began: its end, if the log has no explicit ends
 	wasImplied              bool // it began again after such an end
 	listed                  bool // gtest lists its failures again at the end
 }
 
-// outcome finds or makes the outcome of a test; nil when there are too many.
+// outcome finds or makes the outcome of a test; nil when there are too many. Most names are canonical,
+// and are found in r.tests at once. Another spelling is canonicalised once and then found in
+// r.spelled: /tests/dom/a.html leads to the outcome of dom/a.html.
 func (r *Report) outcome(test string) *outcome {
 	o, ok := r.tests[test]
 	if ok {
@@ -53,7 +61,7 @@ func (r *Report) outcome(test string) *outcome {
 		name = CanonicalTest(test)
 	}
 	full := r.size.tests > mostTestText
-	if name != asked {
+	if name != asked { // otherwise it was looked for above
 		o = r.tests[name]
 	}
 	if o == nil {
@@ -66,12 +74,13 @@ func (r *Report) outcome(test string) *outcome {
 			r.spelled = map[string]*outcome{}
 		}
 		r.spelled[test] = o
-		r.size.tests += len(test) + perTest/2
+		r.size.tests += len(test) + perTest/2 // an entry of the map, and no outcome
 	}
 	return o
 }
 
-// newOutcome makes the outcome of a canonical name.
+// newOutcome makes the outcome of a canonical name. When the report is full it does so only for a test
+// that the caller asked about, or one in a file that the caller asked about.
 func (r *Report) newOutcome(name string, full bool) *outcome {
 	file := fileOf(name)
 	if full && !r.asked[name] && !r.asked[file] {
@@ -89,13 +98,14 @@ func (r *Report) newOutcome(name string, full bool) *outcome {
 			r.byFile = map[string][]*outcome{}
 		}
 		r.byFile[file] = append(r.byFile[file], o)
-		r.size.tests += perTest
+		r.size.tests += perTest // for byFile
 	}
 	return o
 }
 
 // begin notes that a test began. If it began before under the same name and has not ended, that
-// earlier run of it is lost.
+// earlier run of it is lost: its end is not known. But if another test began in between, that may have
+// been its end (implied), and finish decides. Nil means that the report is full.
 func (r *Report) begin(test string, line int) *outcome {
 	if len(test) > longestName {
 		test = clip.Text(test, longestName)
@@ -117,7 +127,7 @@ func (r *Report) begin(test string, line int) *outcome {
 		o.open = append(o.open, strings.Clone(test))
 		o.hole = r.holes
 	}
-	if o.soft {
+	if o.soft { // it runs again, so the known failure was not its end
 		o.flaky = true
 	}
 	o.line, o.mayCrash = line, false
@@ -134,10 +144,12 @@ func (r *Report) seen(test string, line int) {
 	}
 }
 
-// mostOpen is the maximum number of names under which a test can be open at the same time.
+// mostOpen is the maximum number of names under which a test can be open at the same time. It bounds the
+// time to search them.
 const mostOpen = 100
 
-// end notes how a test ended. A failure wins over everything.
+// end notes how a test ended. A failure wins over everything. The ending "started" is that of a test
+// whose end is not known, as the readers of test runners report it.
 func (r *Report) end(test string, e ending) {
 	if e == started {
 		r.begin(test, 0)
@@ -158,7 +170,7 @@ func (r *Report) ended(o *outcome, test string, e ending) {
 	case passed, expectedly:
 		o.passed = true
 		o.soft = o.soft || e == expectedly
-		o.lost = o.lost || o.hole != r.holes
+		o.lost = o.lost || o.hole != r.holes // what could not be read since it began may be its failure
 	case failed:
 		r.failed(o, test)
 		o.failed = true
@@ -169,7 +181,8 @@ func (r *Report) ended(o *outcome, test string, e ending) {
 	}
 }
 
-// close ends the open name that is given, or else the only open name.
+// close ends the open name that is given, or else the only open name: a test that began as
+// /tests/dom/a.html may end as dom/a.html. Of several open names, none is ended by another.
 func (o *outcome) close(test string) {
 	if len(o.open) == 0 {
 		return
@@ -184,7 +197,8 @@ func (o *outcome) close(test string) {
 	}
 }
 
-// settle drops the crashes of a test whose expected end was a crash.
+// settle drops the crashes of a test whose expected end was a crash: those that were reported before its
+// end, and those that are still reported until it begins again.
 func (r *Report) settle(test string) {
 	o := r.outcome(test)
 	if o == nil {
@@ -197,7 +211,8 @@ func (r *Report) settle(test string) {
 	delete(r.crashes, o)
 }
 
-// drop takes back a failure that was listed.
+// drop takes back a failure that was listed, given its index in r.Failures; -1 is one that was not
+// listed. The failure stays in its place until finish, so that the indices of others hold.
 func (r *Report) drop(at int) {
 	if r.dropped == nil {
 		r.dropped = map[int]bool{}
@@ -209,7 +224,12 @@ func (r *Report) drop(at int) {
 
 // finish is called at the end of a log. It lists the tests that began and have no end. implied says
 // that the beginning of the next test is the end of a test; group returns the group of a test, if
-// it is known.
+// it is known. The order of the log holds afterwards: those failures are sorted in by the line at which
+// their test began.
+//
+//	TEST-START | a, TEST-PASS | a | x, TEST-START | b
+//	implied true     a has passed; b is listed, as "the test began and did not end"
+//	implied false    both are listed
 func (r *Report) finish(implied bool, group func(test string) string) {
 	if len(r.dropped) > 0 {
 		all := r.Failures
@@ -226,7 +246,7 @@ func (r *Report) finish(implied bool, group func(test string) string) {
 		case o.implied && implied:
 			o.open, o.passed = nil, true
 		case o.wasImplied && !implied:
-			o.lost = true
+			o.lost = true // its earlier run has no end after all
 		}
 		if o.failed || o.crashed {
 			continue
@@ -255,8 +275,9 @@ const neverEnded = "the test began and did not end"
 func (f Failure) unended() bool { return f.Status == "" && f.Message == neverEnded }
 
 // failed notes the name of a failed test when it may be the name of other tests too. This is so for a
-// file whose place in the source tree is unknown, and for a variant. Such other tests are then
-// unknown and not passed.
+// file whose place in the source tree is unknown (/opt/ci/run-77/dom/a.html may be dom/a.html), and for
+// a variant (/css/a.html?x=1 is in the file /css/a.html). Such other tests are then unknown and not
+// passed; see mayBe.
 func (r *Report) failed(o *outcome, test string) {
 	if o.failed || o.crashed || ordinary(test) {
 		return

@@ -13,7 +13,9 @@ import (
 )
 
 // plain is the text of a plain log that may be compressed; for an archive, the text of all its logs,
-// one after the other. The caller calls done when it has read it.
+// one after the other. layers is how many compressions may still be taken off: with 1, a gzip of a text
+// is read and a gzip of a gzip is an error. The caller calls done when it has read the text; done is
+// never nil, not even beside an error.
 func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
 	b := bufio.NewReaderSize(r, sniffed)
 	done = func() {}
@@ -40,12 +42,16 @@ func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
 	}, err
 }
 
+// plainArchive is the text of the logs in a zip, in the order of its directory. Files that cannot be
+// opened, and those that are no logs by their extensions, are left out. All files are opened at once,
+// and each is unpacked when the text reaches it. done closes them, and then the temporary file that
+// they are read from.
 func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
 	spool, closed, err := spoolFile()
 	if err != nil {
 		return nil, func() {}, err
 	}
-	var inner []func()
+	var inner []func() // for each file: done of its text, and then its Close
 	done := func() {
 		for _, f := range inner {
 			f()

@@ -6,7 +6,18 @@ import (
 	"io"
 )
 
-// The sets of markers and of exitPhrases in plainTriggers.
+// A plain log is read once, in blocks. On all cores, plainTriggers looks for the literals of all readers
+// in one pass; each reader is then given its part of the log, in order:
+//
+//	textLog     the lines of Mozilla's harnesses, and error lines
+//	watcher     whole blocks in which a test runner may have written something
+//	exits       lines that say that a command failed
+//	framing     the first and the last line
+//
+// At the end the failures of test runners are merged into those of textLog.
+
+// The sets of markers and of exitPhrases in plainTriggers: the bits of their places among the arguments of
+// newSearcher. errorLiterals are 1 (errorSet), and testLiterals 2 (testSet).
 const (
 	runnerSet sets = 4
 	exitSet   sets = 8
@@ -25,7 +36,8 @@ var ours = newSearcher([]string{
 })
 
 // readPlain reads a plain log: the lines of Mozilla's harnesses, and those of
-// test runners.
+// test runners. A log in which no line is known gives a Partial report with no Formats, and one that
+// could not be read to its end a Partial report of what was read. The only error is that of ctx.
 func readPlain(ctx context.Context, in io.Reader, opts Options) (*Report, error) {
 	p, w := newTextLog(opts.Tests), newWatcher(PlainText, opts.Tests)
 	var exit exits
@@ -102,6 +114,7 @@ func readLines(ctx context.Context, in io.Reader, which Format, opts Options) (*
 	return r, nil
 }
 
+// counted is "1 line" or "3 lines".
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -2,7 +2,11 @@ package joblog
 
 import "strings"
 
-// stripLevel cuts off mozharness' time and level, and returns the level.
+// stripLevel cuts off mozharness' time and level, and returns the level. A line without both stays as it
+// is, and its level is empty.
+//
+//	"12:34:56     INFO -  TEST-OK | a"    "INFO", "TEST-OK | a"
+//	"INFO - text"                         "", "INFO - text"
 func stripLevel(line string) (level, rest string) {
 	clock := afterClock(line)
 	level, after := word(clock)
@@ -12,7 +16,8 @@ func stripLevel(line string) (level, rest string) {
 	return "", line
 }
 
-// withoutProcess cuts off "GECKO(123) | ", "PID 123 | " or "[1234] ".
+// withoutProcess cuts off "GECKO(123) | ", "PID 123 | " or "[1234] ", and again what follows if it is one
+// of them too: "GECKO(1) | [12] text" gives "text". "[Child 12] text" and "a | b" stay as they are.
 func withoutProcess(s string) string {
 	for {
 		before := s
@@ -38,6 +43,12 @@ func withoutProcess(s string) string {
 // harnessPrefix reports whether the text before "TEST-" is what harnesses and the programs that run
 // them write there: times, levels, counts, the name of the process. After any other text, the line
 // is the output of a process that talks about tests, and must not make a test pass.
+//
+//	[task 2026-01-01T00:00:00.000Z] 12:34:56     INFO -     yes
+//	REFTEST                                                 yes
+//	GECKO(12) | said "                                      no
+//
+// Each step takes a word and the one character after it. A word may be empty, as between digits.
 func harnessPrefix(s string) bool {
 	for s != "" {
 		n := 0
@@ -58,7 +69,8 @@ func harnessPrefix(s string) bool {
 	return true
 }
 
-// bare is a line without colours and without the stamps that CIs write before each line.
+// bare is a line without colours and without the stamps that CIs write before each line, at most three of
+// them. Lines of Mozilla's CI have two: "[task 2026-01-01T00:00:00.000Z] 12:34:56     INFO - text".
 func bare(s string) string {
 	s = withoutColours(s)
 	for range 3 {
@@ -78,9 +90,13 @@ func bare(s string) string {
 //	[2026-01-01T00:00:00.000Z] text          Jenkins
 //	12:34:56     INFO - text                 mozharness
 //	12:34:56.789  text                       Buildbot's and Jenkins' timestamps
+//	2026-01-01 12:34:56  INFO - text         a date, a clock and a level
+//
+// One space goes with a stamp, and further ones stay: the readers of some test runners need to know how
+// far a line is indented. A line that is a stamp alone gives an empty text.
 func withoutStamp(s string) (string, bool) {
 	switch {
-	case len(s) < 9:
+	case len(s) < 9: // the shortest is 12:34:56 and a space
 		return s, false
 	case s[0] == '[':
 		if rest := stripTaskcluster(s); len(rest) < len(s) {
@@ -97,7 +113,7 @@ func withoutStamp(s string) (string, bool) {
 	switch {
 	case !ok:
 		return "", isClock(s) || isDate(s)
-	case isDate(first) && len(first) > 15:
+	case isDate(first) && len(first) > 15: // the clock is in it: 2026-01-01T…
 		return rest, true
 	case isDate(first): // the clock follows
 		if clock, after, _ := strings.Cut(rest, " "); isClock(clock) {
@@ -124,7 +140,8 @@ func isDate(s string) bool {
 		(len(s) == 10 || s[10] == 'T' && isClock(s[11:]))
 }
 
-// isClock reports whether a text is a time such as 12:34:56, with or without a fraction and a zone.
+// isClock reports whether a text is a time such as 12:34:56, with or without a fraction and a zone:
+// 12:34:56.789+01:00. What follows the seconds is only checked for its characters.
 func isClock(s string) bool {
 	if len(s) < 8 || digits(s) != 2 || s[2] != ':' || digits(s[3:]) != 2 || s[5] != ':' || digits(s[6:]) != 2 {
 		return false
@@ -133,7 +150,9 @@ func isClock(s string) bool {
 }
 
 // stripTaskcluster cuts off "[task 2026-01-01T00:00:00.000Z] ": brackets around a text with a year,
-// but not those of "[taskcluster:".
+// but not those of "[taskcluster:", which are the worker's own lines. Exactly one space must follow the
+// bracket, and it is cut off as well; a line without any text after it stays whole. The space may be
+// any that Unicode knows, which can have several bytes.
 func stripTaskcluster(line string) string {
 	if !strings.HasPrefix(line, "[") || strings.HasPrefix(line, "[taskcluster:") {
 		return line
@@ -142,8 +161,8 @@ func stripTaskcluster(line string) string {
 	if end < 0 || end+1 >= len(line) {
 		return line
 	}
-	space := rune(0)
-	size := 0
+	space := rune(0) // the character after the bracket
+	size := 0        // its bytes
 	for i, r := range line[end+1:] {
 		if i > 0 {
 			size = i
@@ -157,7 +176,8 @@ func stripTaskcluster(line string) string {
 	return line[end+1+size:]
 }
 
-// hasYear reports whether s has 20YY- in it, with something after it.
+// hasYear reports whether s has 20YY- in it, with something after it: "task 2026-01" has, and "2026-" has
+// not.
 func hasYear(s string) bool {
 	for i := 0; ; {
 		j := strings.Index(s[i:], "20")

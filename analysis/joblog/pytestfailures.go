@@ -7,13 +7,18 @@ import (
 
 // pytestBlock is one failure in a section.
 type pytestBlock struct {
-	line    int
-	title   string
-	file    string
-	message string
+	line    int    // of its title
+	title   string // "TestX.test_y[p]", "ERROR at setup of test_y", "TestU.test_sub (i=1)"
+	file    string // of the first line such as "tests/a.py:9: ValueError"; empty when there is none
+	message string // the lines that pytest marks with E, without the mark
 }
 
-// detail reads the lines of the sections FAILURES and ERRORS.
+// detail reads the lines of the sections FAILURES and ERRORS:
+//
+//	_____ TestX.test_y[p] _____             a block begins
+//	E   AssertionError: assert 1 == 2       the message; E and three spaces, or E alone
+//	worker 'gw0' crashed while …            the message, which has no E
+//	tests/a.py:9: ValueError                the file
 func (p *pytestLog) detail(n int, s string) {
 	if title, ok := ruled(s, '_'); ok {
 		p.at(n)
@@ -40,6 +45,7 @@ func (p *pytestLog) detail(n int, s string) {
 	}
 }
 
+// endBlock keeps the block that is under way, if any.
 func (p *pytestLog) endBlock() {
 	if p.block != nil && len(p.blocks) < mostFailures {
 		p.blocks = append(p.blocks, *p.block)
@@ -47,11 +53,15 @@ func (p *pytestLog) endBlock() {
 	p.block = nil
 }
 
-// finish joins what the different parts of the log say about each failure.
+// finish joins what the different parts of the log say about each failure. A verdict gets the message of
+// the first unused block with its name: a test whose call and teardown both failed has two verdicts and
+// two blocks. A message that pytest cut ("assert 'a b ...") gets that of the block that begins so,
+// whatever its name; the block of a worker that crashed is named by the file. Blocks without a verdict
+// are failures of their own where verdicts are missing.
 func (p *pytestLog) finish() {
 	p.endBlock()
-	used := make([]bool, len(p.blocks))
-	byTitle := map[string][]int{}
+	used := make([]bool, len(p.blocks)) // by index in blocks: a verdict has its message
+	byTitle := map[string][]int{}       // indices in blocks, by the key of the title
 	for i, b := range p.blocks {
 		byTitle[blockKey(b.title)] = append(byTitle[blockKey(b.title)], i)
 	}
@@ -87,7 +97,7 @@ func (p *pytestLog) finish() {
 	}
 	if !p.finished {
 		for _, node := range p.recent {
-			p.end(node, started)
+			p.end(node, started) // its teardown may be in the missing part
 		}
 	}
 	p.conclude()
@@ -96,13 +106,19 @@ func (p *pytestLog) finish() {
 }
 
 // fromBlocks makes failures of blocks that no FAILED or ERROR line mentions: the short summary can be
-// switched off, or missing because the log is cut.
+// switched off, or missing because the log is cut. A title does not have the file, so the node is made of
+// the file below the message and the title:
+//
+//	TestX.test_y[a.b]       tests/a.py    tests/a.py::TestX::test_y[a.b]
+//	TestU.test_sub (i=1)    tests/a.py    tests/a.py::TestU::test_sub, subtest (i=1)
+//	test_xp                 no file       test_xp
 func (p *pytestLog) fromBlocks(used []bool) {
 	for i, b := range p.blocks {
 		if used[i] {
 			continue
 		}
 		node, status, sub := blockKey(b.title), "FAIL", ""
+		// A space within brackets belongs to a parameter: "test_p[a b]" has no subtest.
 		if i := strings.IndexByte(node, ' '); i > 0 && strings.IndexByte(node+"[", '[') > i &&
 			(node[i+1:] != "" && strings.ContainsRune("([", rune(node[i+1]))) {
 			node, sub = node[:i], node[i+1:]
@@ -122,7 +138,8 @@ func (p *pytestLog) fromBlocks(used []bool) {
 	}
 }
 
-// conclude notes what may be missing.
+// conclude notes what may be missing. A process that aborted prints its fatal error while a test is
+// pending, and that test crashed.
 func (p *pytestLog) conclude() {
 	switch {
 	case p.internal > 0:
@@ -139,7 +156,8 @@ func (p *pytestLog) conclude() {
 	}
 }
 
-// blockKey is the name in a block's title: TestX.test_y in "ERROR at setup of TestX.test_y".
+// blockKey is the name in a block's title: TestX.test_y in "ERROR at setup of TestX.test_y", and
+// tests/b.py in "ERROR collecting tests/b.py".
 func blockKey(title string) string {
 	for _, words := range []string{"ERROR at setup of ", "ERROR at teardown of ", "ERROR collecting "} {
 		title = strings.TrimPrefix(title, words)
@@ -147,7 +165,8 @@ func blockKey(title string) string {
 	return title
 }
 
-// nodeKey is a node as a block's title names it.
+// nodeKey is a node as a block's title names it: "TestX.test_p[a::b]" for tests/a.py::TestX::test_p[a::b],
+// and "TestU.test_sub (i=1)" for tests/a.py::TestU::test_sub and the subtest (i=1). A file stays as it is.
 func nodeKey(node, sub string) string {
 	_, name, ok := strings.Cut(node, "::")
 	if !ok {

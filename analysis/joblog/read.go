@@ -19,7 +19,7 @@ type Options struct {
 	// decompressed. A log with more gives a Partial report. Default 4 GiB.
 	MaxUnpacked int64
 
-	in blocks
+	in blocks // how the log is cut; tests set it
 }
 
 // Read reads a log in the given format; an empty format means that the content decides. The log may
@@ -50,11 +50,12 @@ func Read(ctx context.Context, in io.Reader, which Format, opts *Options) (*Repo
 
 // file is a file that is to be read as a log.
 type file struct {
-	which Format
-	opts  Options
+	which Format  // empty when the content decides
+	opts  Options // MaxUnpacked is set
 }
 
-// read decompresses at most this many layers, and reads the log inside.
+// read decompresses at most this many layers, and reads the log inside. With two layers left, a zip of
+// gzip files is read: the zip takes one and each file the other.
 func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, error) {
 	b := bufio.NewReaderSize(in, sniffed)
 	zip := isZip(b)
@@ -83,7 +84,12 @@ func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, err
 	return f.text(ctx, decoded(b))
 }
 
-// text reads what is unpacked, and UTF-8.
+// text reads what is unpacked, and UTF-8. What sniff says counts in this order:
+//
+//	certainly no log                  the error, whatever format was named
+//	a format was named                that format
+//	JSON of an unknown format         a plain log; the error, if no line of it is known
+//	otherwise                         the format that sniff found
 func (f *file) text(ctx context.Context, b *bufio.Reader) (*Report, error) {
 	if err := ctx.Err(); err != nil {
 		return newReport(f.which), err
@@ -106,7 +112,8 @@ func (f *file) text(ctx context.Context, b *bufio.Reader) (*Report, error) {
 	return r, err
 }
 
-// readAs reads one format.
+// readAs reads one format. The readers of plain logs set Report.Formats themselves. For the other formats
+// it stays empty when a format was named and nothing of it was found.
 func (f *file) readAs(ctx context.Context, b *bufio.Reader, which Format) (*Report, error) {
 	var r *Report
 	var err error
@@ -136,7 +143,7 @@ func (f *file) readAs(ctx context.Context, b *bufio.Reader, which Format) (*Repo
 // gives job.ErrMalformed.
 func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Options) (*Report, error) {
 	const op = "joblog.failures"
-	var none, bad error
+	var none, bad error // why a log is not read: there is none, or it is not a log
 	for _, which := range []job.LogKind{job.LogErrorSummary, job.LogStructured, job.LogText} {
 		r, err := failures(ctx, opener, j, which, opts)
 		switch {
@@ -163,6 +170,7 @@ func Failures(ctx context.Context, opener job.LogOpener, j job.Job, opts *Option
 // empty reports whether a structured log says nothing at all.
 func (r *Report) empty() bool { return len(r.Failures)+len(r.Groups)+len(r.tests) == 0 }
 
+// failures opens and reads one of a job's logs.
 func failures(ctx context.Context, opener job.LogOpener, j job.Job, which job.LogKind, opts *Options) (*Report, error) {
 	log, err := opener.OpenLog(ctx, j, which)
 	if err != nil {

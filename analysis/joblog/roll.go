@@ -14,20 +14,22 @@ const (
 	perEnd        = 64               // bytes that a test takes beside its name
 )
 
-// roll is what the readers of a plain log have found.
+// roll is what the readers of a plain log have found. All readers of a log share one roll; into merges it
+// into the report of the log. Unlike in a Report, names are as the test runner writes them, and a test
+// has one ending.
 type roll struct {
-	formats  []Format
-	failures []Failure
-	names    []string // in their order
-	ends     map[string]ending
-	size     int
-	asked    map[string]bool // canonical names that are kept whatever else is
-	reason   string          // why there may be more
-	spans    []span          // the lines of test runners
-	torn     bool            // the present line has no line break: it may go on
+	formats  []Format          // those of which a line was seen, in that order
+	failures []Failure         // in the order in which they were reported; at most mostFailures
+	names    []string          // the keys of ends, in the order of the log
+	ends     map[string]ending // by test: the worst end
+	size     int               // bytes that names and ends take; see mostEnds
+	asked    map[string]bool   // canonical names that are kept even beyond mostEnds
+	reason   string            // why there may be more; the first reason is kept
+	spans    []span            // the lines of test runners; sorted by from and without overlaps after merge
+	torn     bool              // the present line has no line break: it may go on
 }
 
-// span is the lines of one run of a test runner, both inclusive.
+// span is the lines of one run of a test runner, both inclusive: {3, 3} is line 3 alone.
 type span struct{ from, to int }
 
 // newRoll returns a roll that keeps the ends of these tests even beyond its limits.
@@ -52,6 +54,7 @@ func (r *roll) saw(f Format) {
 	}
 }
 
+// add lists a failure, with at most 4 KiB of its message.
 func (r *roll) add(f Failure) {
 	if len(r.failures) >= mostFailures {
 		r.partial(tooManyFailures)
@@ -67,7 +70,7 @@ func (r *roll) end(name string, e ending) {
 	if name == "" {
 		return
 	}
-	if e == passed && r.torn {
+	if e == passed && r.torn { // the rest of the line may say otherwise
 		e = started
 	}
 	if len(name) > longestName {
@@ -87,7 +90,8 @@ func (r *roll) end(name string, e ending) {
 	}
 }
 
-// worse orders endings by what they forbid to say of a test.
+// worse orders endings by what they forbid to say of a test: failed is the worst, then started, which is
+// an unknown end, then passed, then all others.
 func worse(e ending) int {
 	switch e {
 	case failed:
@@ -100,7 +104,12 @@ func worse(e ending) int {
 	return 1
 }
 
-// span notes the lines of a run; the runs of a log come in any order.
+// span notes the lines of a run; the runs of a log come in any order. A run that begins within the last
+// one, or right after it, makes that one longer, which keeps the list short; merge does the rest.
+//
+//	{1,10}, then 11 to 20    {1,20}
+//	{1,20}, then 50 to 60    {1,20} {50,60}
+//	{50,60}, then 5 to 8     {50,60} {5,8}
 func (r *roll) span(from, to int) {
 	if n := len(r.spans); n > 0 && from <= r.spans[n-1].to+1 && from >= r.spans[n-1].from {
 		r.spans[n-1].to = max(r.spans[n-1].to, to)
@@ -131,6 +140,8 @@ func (r *roll) covers(f Failure) bool {
 	return false
 }
 
+// inSpan reports whether a line is one of a test runner's. It sorts the spans, if needed, and searches for
+// the first one that does not end before the line: for line 65 in {1,20} {50,70} that is the second.
 func (r *roll) inSpan(line int) bool {
 	if !sort.SliceIsSorted(r.spans, func(i, j int) bool { return r.spans[i].from < r.spans[j].from }) {
 		r.merge()
@@ -139,7 +150,7 @@ func (r *roll) inSpan(line int) bool {
 	return i < len(r.spans) && r.spans[i].from <= line
 }
 
-// merge sorts the spans, and joins those that overlap.
+// merge sorts the spans, and joins those that overlap: {50,60} {5,8} {55,70} become {5,8} {50,70}.
 func (r *roll) merge() {
 	slices.SortFunc(r.spans, func(a, b span) int { return a.from - b.from })
 	out := r.spans[:0]

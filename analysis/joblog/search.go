@@ -13,26 +13,35 @@ import (
 //
 // For example, with the shortest literal "abort:" (6 bytes) and the text "xxxxxxxx…", it looks at
 // the block at 4 and 5, finds it in no literal, and next looks at the block at 9 and 10.
+//
+// For the literals "abort:" and "TEST-START", 6 bytes of each are looked for: "abort:" and "-START" (see
+// rarest). The table of shifts is then
+//
+//	"xx"    5: in no part
+//	"ab"    4: in "abort:" four bytes before its end
+//	"t:"    0: a part may end here; group and ends say of which literals
 type searcher struct {
-	least int // the length of the shortest literal, and of the part of each that is looked for
-	shift [1 << 16]uint8
+	least int            // the length of the shortest literal, and of the part of each that is looked for
+	shift [1 << 16]uint8 // by two bytes of the text: how far to the next byte that may end a part
 	group [1 << 16]uint8 // which of ends, by the two bytes that end the part
-	ends  [][]literal    // the first is empty
-	sets  int
-	most  int // the length of the longest literal
+	ends  [][]literal    // the literals whose parts end with the same two bytes; the first is empty
+	sets  int            // the number of sets
+	most  int            // the length of the longest literal
 }
 
 // literal is one of the literals.
 type literal struct {
-	text []byte
-	part int // the index where the part that is searched for begins
-	sets sets
+	text []byte // the whole literal
+	part int    // the index in text where the part that is searched for begins; 4 for "-START" of "TEST-START"
+	sets sets   // the one set that it is in
 }
 
 // sets is a set of a searcher's sets of literals: bit 0 is the first set given to newSearcher.
+// With three sets, 5 says that literals of the first and the third one were found.
 type sets uint8
 
-// newSearcher returns a searcher for several sets of literals, each of two bytes or more.
+// newSearcher returns a searcher for several sets of literals, each of two bytes or more. There may be at
+// most 8 sets, the bits of sets, and 255 different ends of parts.
 func newSearcher(of ...[]string) *searcher {
 	s := &searcher{least: 250, ends: make([][]literal, 1), sets: len(of)}
 	for _, set := range of {
@@ -51,6 +60,8 @@ func newSearcher(of ...[]string) *searcher {
 	return s
 }
 
+// add enters the part of a literal into the tables. The block that ends at byte i of the part allows a
+// shift of least-1-i, if no other part has the block nearer to its end.
 func (s *searcher) add(l literal) {
 	part := l.text[l.part : l.part+s.least]
 	for i := 1; i < s.least; i++ {
@@ -65,9 +76,11 @@ func (s *searcher) add(l literal) {
 	s.ends[s.group[end]] = append(s.ends[s.group[end]], l)
 }
 
+// pair is the index of two bytes in the tables: 0x6162 for 'a' and 'b'.
 func pair(a, b byte) uint16 { return uint16(a)<<8 | uint16(b) }
 
-// rarest is the index in a literal of the part with least bytes at which a search stops least often.
+// rarest is the index in a literal of the part with least bytes at which a search stops least often: 4 for
+// "TEST-START" and 6 bytes. A rough measure is enough, since it matters for the speed alone.
 func rarest(l string, least int) int {
 	best, at := 0, 0
 	for i := 0; i+least <= len(l); i++ {
@@ -99,6 +112,9 @@ func common(c byte) int {
 
 // next is the index of the first literal at or after from, or -1. Of literals that overlap it may be
 // any.
+//
+// In "xx abort: y" it looks at "bo", which ends at 5 and is three bytes before the end of "abort:", and
+// then at "t:", which ends at 8 and is its end. The literal begins at 8-6+1-0 = 3.
 func (s *searcher) next(text []byte, from int) int {
 	shift, least := &s.shift, s.least
 	for i := from + least - 1; i < len(text); {
@@ -117,7 +133,8 @@ func (s *searcher) next(text []byte, from int) int {
 	return -1
 }
 
-// all are the sets of the literals in a text.
+// all are the sets of the literals in a text. It goes on after each literal, so also those that overlap
+// are found.
 func (s *searcher) all(text []byte) (of sets) {
 	shift, least := &s.shift, s.least
 	for i := least - 1; i < len(text); {

@@ -7,17 +7,27 @@ import (
 )
 
 // session is the base of a reader of lines: one run of a test runner, from its
-// first line to its summary.
+// first line to its summary. A reader embeds it and calls
+//
+//	at(line)           for each line of its format; the first one opens the run
+//	start(test)        for a test that begins, where the runner says so
+//	done(e, test)      for a test that ended
+//	hold(failure)      for a failure, whose message may still grow (last, note)
+//	close()            at the end of the run, after which the session is empty again
+//
+// The roll is shared with the other readers of the log. session.size is not roll.size: it counts only
+// what has begun.
 type session struct {
 	*roll
 	format Format
-	group  string // what the tests are part of: a package, a binary, a file
-	from   int    // its first line; 0 when none is under way
-	to     int
+	group  string         // what the tests are part of: a package, a binary, a file
+	from   int            // its first line; 0 when none is under way
+	to     int            // its last line so far
 	began  map[string]int // tests that have not ended, with their lines
-	size   int            // of their names
-	held   []Failure      // until more is known of them
-	counts [skipped + 1]int
+	size   int            // of their names, in bytes; at most mostTestText and one name more
+	held   []Failure      // until more is known of them; at most mostFailures
+
+	counts [skipped + 1]int // the number of tests by how they ended: counts[passed]
 }
 
 func newSession(r *roll, format Format) session {
@@ -35,6 +45,7 @@ func (r *session) at(number int) {
 	r.to = number
 }
 
+// start notes that a test began. One that begins again before it ended keeps its first line.
 func (r *session) start(test string, number int) {
 	if r.size > mostTestText {
 		r.partial(tooManyTests)
@@ -46,7 +57,8 @@ func (r *session) start(test string, number int) {
 	}
 }
 
-// done notes how a test ended, under all names by which a caller may look it up.
+// done notes how a test ended, under all names by which a caller may look it up: a test of Go is
+// "TestA/sub" and "example.org/m.TestA/sub". The first is the name that start was given.
 func (r *session) done(e ending, test string, more ...string) {
 	if _, ok := r.began[test]; ok {
 		delete(r.began, test)
@@ -76,7 +88,8 @@ func (r *session) last() *Failure {
 	return &r.held[len(r.held)-1]
 }
 
-// unended names the tests that began and did not end, for the reason of a partial report.
+// unended names the tests that began and did not end, for the reason of a partial report: "; began and
+// did not end: a, b", at most five of them, or nothing.
 func (r *session) unended() string {
 	names := slices.Sorted(maps.Keys(r.began))
 	if len(names) == 0 {
@@ -101,7 +114,7 @@ func (r *session) close() {
 	*r = newSession(r.roll, r.format)
 }
 
-// note adds a line to a message.
+// note adds a line to a message, unless the message would then be longer than is kept.
 func note(message *string, line string) {
 	if len(*message)+len(line) < longestDetail {
 		if *message != "" {
@@ -111,7 +124,8 @@ func note(message *string, line string) {
 	}
 }
 
-// number is the number that s begins with, and what follows it.
+// number is the number that s begins with, and what follows it: 12 and " failed" for "12 failed". It may
+// have nine digits at most, which every int can hold; more are not a number here.
 func number(s string) (n int, rest string, ok bool) {
 	d := digits(s)
 	if d == 0 || d > 9 {

@@ -27,6 +27,7 @@ func signatureOf(f Failure) Signature {
 }
 
 // ParseSignature reads a signature from its Print or from a whole fingerprint. Its Group is unknown.
+// "test | dom/a.html | assert N" has the test dom/a.html, and "build |  | make failed" has none.
 func ParseSignature(fingerprint string) Signature {
 	s := Signature{Print: cutPrint(strings.TrimSpace(fingerprint))}
 	if _, rest, ok := strings.Cut(s.Print, " | "); ok {
@@ -47,7 +48,8 @@ func (s Signature) String() string {
 	return cmp.Or(s.Test, test, message, kind)
 }
 
-// top is the function at the top of a crash's stack; empty for other failures.
+// top is the function at the top of a crash's stack: "mozilla::F" in "crash | dom/a.html | [@ mozilla::F]".
+// It is empty for other failures, and for a Print that was cut within it.
 func (s Signature) top() string {
 	kind, _, _ := strings.Cut(s.Print, " | ")
 	_, top, ok := strings.Cut(s.Print, " | [@ ")

@@ -96,15 +96,22 @@ func (s *SignatureReader) Judge(sought []Signature) analysis.Judge {
 	return j.judge
 }
 
+// signatureJudge judges runs by the failures that are sought. It shares the readings of its reader, which
+// have signatures alone, and keeps verdicts of its own: a run can be bad for one judge and good for
+// another.
 type signatureJudge struct {
 	*SignatureReader
-	sought   []Signature
-	bad      map[string]bool // the keys of what is sought
-	like     map[string]bool // those of what may be the same
-	names    []string        // of their tests
-	verdicts readings[analysis.Verdict]
+	sought []Signature
+	// bad and like have the keys of the sought signatures (see keys). A run whose failures have one that
+	// is true in bad is bad; one in like may be what is sought, so the run is not good. All are true in
+	// like; in bad the Prints are, and with opts.Loose all.
+	bad, like map[string]bool
+	names     []string // of the sought tests, whose ends are read however large the log is
+	verdicts  readings[analysis.Verdict]
 }
 
+// judge is the analysis.Judge. Only a run whose status is bad needs its logs: one that passed is good, and
+// of others nothing is known yet.
 func (j *signatureJudge) judge(ctx context.Context, run job.Job) (analysis.Verdict, error) {
 	v, err := j.opts.Status(ctx, run)
 	if err != nil || v != analysis.Bad {
@@ -119,7 +126,9 @@ func (j *signatureJudge) judge(ctx context.Context, run job.Job) (analysis.Verdi
 	return v, nil
 }
 
-// weigh judges a failed run by its logs. It uses what was read before if that is enough.
+// weigh judges a failed run by its logs. It uses what was read before if that is enough: the signatures
+// suffice to call a run bad, while a good one needs the whole report, which is not kept. In that case
+// the logs are read again.
 func (j *signatureJudge) weigh(ctx context.Context, run job.Job) (v analysis.Verdict, keep bool, err error) {
 	keep = true
 	var t told
@@ -157,7 +166,10 @@ func shares(set map[string]bool, signatures []Signature) bool {
 }
 
 // keys are texts of which two signatures share at least one when they mean the same failure. The first
-// key demands the same Print; the others allow another message, or another test.
+// key demands the same Print; the others allow another message, or another test. The names that say
+// nothing (noTerm) are no keys.
+//
+//	crash | dom/a.html | [@ f]    the Print, "\x00test dom/a.html", "\x00top f"
 func keys(of Signature) []string {
 	keys := []string{of.Print}
 	if test := CanonicalTest(of.Test); of.Test != "" && !listed(noTerm, of.Test) {

@@ -23,22 +23,32 @@ const sniffed = 64 << 10
 // so: a server sends it instead of the log.
 var errNotALog = errors.New("no log")
 
-// contentError says what something looks like instead of a log.
+// contentError says what something looks like instead of a log. It is job.ErrMalformed.
 type contentError struct {
 	looks string // "it is empty"
-	next  string // what to do
-	page  bool
+	next  string // what to do: "fetch it again"
+	page  bool   // it is a page of HTML, which a server may have sent instead of the log
 }
 
 func (e *contentError) Error() string { return e.looks + "; " + e.next }
 
-// Is makes it malformed, and no log.
+// Is makes it malformed, and no log. A page is not errNotALog: the log may exist all the same, so a judge
+// returns the error and does not take the run for one without a log.
 func (e *contentError) Is(target error) bool {
 	return target == job.ErrMalformed || target == errNotALog && !e.page
 }
 
 // sniff recognises the format of a log by its head; whole says that the head is everything. Content
-// that is certainly not a log gives a contentError.
+// that is certainly not a log gives a contentError. The tests are in the order of their certainty:
+//
+//	empty                                an error
+//	the first bytes of a binary file     an error
+//	<…                                   JUnit, an error for other XML and HTML, or a plain log
+//	lines of JSON with an action         ErrorSummary or StructuredLog
+//	{… or […                             WPTReport, or a plain log; see sniffJSON
+//	anything else                        a plain log
+//
+// An error beside PlainText means: read it as a plain log, and return the error if no line is known.
 func sniff(head []byte, whole bool) (Format, error) {
 	text := bytes.TrimLeft(head, " \t\r\n\v\f\x00")
 	if len(text) == 0 && whole {
@@ -88,14 +98,16 @@ var magics = []struct{ magic, name string }{
 }
 
 // binaryOf recognises what is not text, by its first bytes, or by control characters and bad UTF-8 in
-// its first kilobytes. A log may have a few of both.
+// its first 4 KiB. A log may have a few of both: it is binary with more than 8% of control characters,
+// or with more than 1% of them and more than 20% of bytes that are not UTF-8. A text in Latin-1 has
+// such bytes and no control characters. Those that terminals know, such as ESC and BS, do not count.
 func binaryOf(head []byte) (string, bool) {
 	for _, m := range magics {
 		if bytes.HasPrefix(head, []byte(m.magic)) {
 			return m.name, true
 		}
 	}
-	if len(head) > 262 && string(head[257:262]) == "ustar" {
+	if len(head) > 262 && string(head[257:262]) == "ustar" { // POSIX puts the magic of a tar at 257
 		return "an archive (tar)", true
 	}
 	head = head[:min(len(head), 4<<10)]
@@ -116,7 +128,8 @@ func binaryOf(head []byte) (string, bool) {
 	return "", false
 }
 
-// sniffTags recognises content that begins with a tag.
+// sniffTags recognises content that begins with a tag. The first element decides. Without <?xml or <!,
+// an unknown one is no proof: "<stdin>:3: warning" begins a plain log.
 func sniffTags(text []byte) (Format, error) {
 	d := xml.NewDecoder(bytes.NewReader(text))
 	d.Strict = false
@@ -124,7 +137,7 @@ func sniffTags(text []byte) (Format, error) {
 	declared := bytes.HasPrefix(text, []byte("<?xml")) || bytes.HasPrefix(text, []byte("<!"))
 	for {
 		t, err := d.RawToken()
-		if err != nil {
+		if err != nil { // also at the end of the head
 			break
 		}
 		switch t := t.(type) {
@@ -166,7 +179,8 @@ func errPage() error {
 	}
 }
 
-// sniffLines recognises the JSON lines of mozlog, even when the first line is incomplete.
+// sniffLines recognises the JSON lines of mozlog, even when the first line is incomplete: one of the first
+// 20 lines must have a known action, and all before it must begin as objects do.
 func sniffLines(head []byte) (Format, bool) {
 	n := 0
 	for line := range bytes.Lines(head) {
@@ -184,7 +198,13 @@ func sniffLines(head []byte) (Format, bool) {
 	return "", false
 }
 
-// sniffLine recognises the format of a line of JSON by its action.
+// sniffLine recognises the format of a line of JSON by its action. Both formats have crash and log; a
+// line of an error summary has the number of its line, and one of a structured log its source.
+//
+//	{"action":"test_result",…}                  ErrorSummary
+//	{"action":"crash","line":12,…}              ErrorSummary
+//	{"action":"crash","source":"mochitest",…}   StructuredLog
+//	{"Action":"run","Package":"m",…}            none: it is go test's
 func sniffLine(line []byte) (Format, bool) {
 	var l struct {
 		Action lax.Text
@@ -212,6 +232,10 @@ func sniffLine(line []byte) (Format, bool) {
 // sniffJSON recognises content that is JSON from its first byte on. JSON with something else after it
 // is a plain log that begins with JSON. Lines of JSON are read as a plain log too; if in the end
 // nothing in them is known, unknownJSON says so.
+//
+// It collects the keys of the outermost object: "results" and "run_info" of {"results":[{"test":"a"}],
+// "run_info":{"os":"linux"}}. depth is how many objects and arrays are open, and key says that the next
+// text at depth 1 is a key and not a value. An array has no keys.
 func sniffJSON(text []byte) (Format, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	first, err := d.Token()
@@ -265,7 +289,8 @@ func sniffJSON(text []byte) (Format, error) {
 	return PlainText, unknownJSON(keys)
 }
 
-// unknownJSON is returned beside PlainText: it counts if no line is known.
+// unknownJSON is returned beside PlainText: it counts if no line is known. It names the first five keys, by
+// which a person sees what was given instead of a log.
 func unknownJSON(keys []string) error {
 	looks := "it is JSON, and not of a known format"
 	if len(keys) > 0 {

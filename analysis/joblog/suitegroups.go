@@ -10,22 +10,37 @@ import (
 // suiteGroups are the groups of a structured log. If the start of the suite lists manifests with their
 // tests, these are the groups. If it lists tests alone, the groups that begin and end in the log
 // are. The groups "parallel" and "sequential" of xpcshell do not count: they are no manifests.
+//
+// A group is announced with an empty status, and gets its status at its group_end. Harnesses that write
+// no group_end leave that to the suite_end:
+//
+//	suite_start   tests {"a/m.toml":["a/t1.js"],"b/m.toml":["b/t1.js"]}
+//	group_start   a/m.toml         begin: it is the current group
+//	test_start    a/t1.js          started: 1 open
+//	test_end      a/t1.js OK       ended: 0 open, 1 ended
+//	group_end     a/m.toml         end: a/m.toml is OK
+//	suite_end                      over: b/m.toml has no test that ended, and stays without a status
 type suiteGroups struct {
 	r       *Report
-	members map[string]string // the group of a test
-	counts  map[string]*groupCount
-	listed  bool   // the suite lists its groups
-	current string // the one that is under way
-	size    int
+	members map[string]string      // the group of a test, by its name without the suffix of a second run
+	counts  map[string]*groupCount // by group
+	listed  bool                   // the suite lists its groups
+	current string                 // the group that is under way; empty between groups
+	size    int                    // bytes that members and counts take, of this suite; at most mostGroupText
 }
 
 // groupCount is the progress of a group.
 type groupCount struct {
-	tests, open, ended, skipped int
-	failed, over                bool
+	tests   int  // that the suite lists for it; 0 when it lists none
+	open    int  // that began and have not ended
+	ended   int  // that ended, in whatever way; a test that runs twice counts twice
+	skipped int  // of those that ended
+	failed  bool // something in it was not as expected
+	over    bool // its end was noted
 }
 
-// announce reads the groups of a suite_start: the keys of its tests. A list of tests has no groups.
+// announce reads the groups of a suite_start: the keys of its tests, {"a/m.toml":["a/t1.js"]}. A list of
+// tests, ["a/t1.js"], has no groups. What is known of the suite before is dropped.
 func (s *suiteGroups) announce(tests json.RawMessage) {
 	s.members, s.counts, s.listed, s.current, s.size = map[string]string{}, map[string]*groupCount{}, false, "", 0
 	var groups map[string]json.RawMessage
@@ -83,6 +98,8 @@ func (s *suiteGroups) count(name string) *groupCount {
 	return c
 }
 
+// begin reads a group_start. Where the suite lists its groups, another group is none of them, and does not
+// become the current one.
 func (s *suiteGroups) begin(name string) {
 	if c := s.counts[name]; c != nil || !s.listed && wanted(name) && name != "parallel" &&
 		name != "sequential" {
@@ -93,6 +110,7 @@ func (s *suiteGroups) begin(name string) {
 	}
 }
 
+// end reads a group_end, also of a group whose group_start is missing.
 func (s *suiteGroups) end(name string) {
 	if name == s.current {
 		s.current = ""
@@ -133,6 +151,8 @@ func (s *suiteGroups) started(group string) {
 	}
 }
 
+// ended notes that a test of a group ended. A test that is skipped can have an end without a beginning,
+// so open is kept from falling below 0.
 func (s *suiteGroups) ended(group string, skipped bool) {
 	if c := s.count(group); c != nil {
 		c.open = max(0, c.open-1)
@@ -143,6 +163,7 @@ func (s *suiteGroups) ended(group string, skipped bool) {
 	}
 }
 
+// failed notes that something in a group was not as expected, which makes its status ERROR.
 func (s *suiteGroups) failed(group string) {
 	if c := s.count(group); c != nil {
 		c.failed = true

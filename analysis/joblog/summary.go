@@ -13,16 +13,23 @@ import (
 )
 
 // summaryLine is a line of an errorsummary.log (shared/reference/wire.md 3.10.1). A member of the wrong
-// type counts as missing. Its texts are valid as long as the line is.
+// type counts as missing. Its texts are valid as long as the line is. The actions, of which each has some
+// of the members:
+//
+//	test_groups     the groups that are to run
+//	test_result     a test or subtest that did not end as expected; with MOZLOG_DUMP_ALL_TESTS=1 each
+//	crash           a process crashed; quiet when that was on purpose
+//	log             an error of the harness, or a failure at shutdown, which has a test and no level
+//	group_result    how a group ended, and its duration
 type summaryLine struct {
 	action, group, status, test, subtest, expected []byte
 	message, level, signature, javaStack           []byte
 
-	line     int // of the log that it sums up
-	duration time.Duration
+	line     int           // of the log that it sums up; 0 when the line does not say
+	duration time.Duration // of a group; milliseconds in the file
 	groups   []string
-	known    []string
-	quiet    bool // of a crash that was made on purpose
+	known    []string // statuses that count as expected too
+	quiet    bool     // of a crash that was made on purpose
 }
 
 // decodeSummary decodes a line. Members that are not needed are only checked to be JSON; the largest are
@@ -66,7 +73,8 @@ func decodeSummary(m *members, line []byte, of *summaryLine) error {
 	return m.err
 }
 
-// readSummary reads an errorsummary.log.
+// readSummary reads an errorsummary.log. The line of a failure is that in the job's whole log, when the
+// summary gives it, or else that in the summary.
 func readSummary(ctx context.Context, in io.Reader, opts Options) (*Report, error) {
 	r := newReport(ErrorSummary).want(opts.Tests)
 	known := 0
@@ -88,11 +96,12 @@ func readSummary(ctx context.Context, in io.Reader, opts Options) (*Report, erro
 	return r, err
 }
 
-// mostBadGroups is the maximum number of groups that ended badly and are kept separately.
+// mostBadGroups is the maximum number of groups that ended badly and are kept separately, for Nameless.
 const mostBadGroups = 1000
 
 // expected handles the expected result of a test, without allocating texts: in a summary with all tests
-// most lines are of this kind. It returns false for any other line.
+// most lines are of this kind. It returns false for any other line. A test that is known and not open
+// ends without its name, which only matters for closing it; so no string is made of the name.
 func (r *Report) expected(l *summaryLine) bool {
 	if string(l.action) != "test_result" || len(l.test) == 0 || len(l.status) == 0 || len(l.subtest) > 0 ||
 		!bytes.Equal(l.status, l.expected) || string(l.status) == "SKIP" || string(l.status) == crashStatus {
@@ -107,7 +116,8 @@ func (r *Report) expected(l *summaryLine) bool {
 	return true
 }
 
-// endsAs is the ending of a test whose status was the expected one.
+// endsAs is the ending of a test whose status was the expected one. A FAIL that was expected is one: the
+// test ran and did what was known of it.
 func endsAs(status string) ending {
 	switch status {
 	case "PASS", "OK":
@@ -165,7 +175,14 @@ func (r *Report) summarise(l *summaryLine) bool {
 	return true
 }
 
-// testResult handles the result of a test, or of a subtest, which does not end the test.
+// testResult handles the result of a test, or of a subtest, which does not end the test:
+//
+//	status FAIL, expected PASS                 a failure
+//	…, known_intermittent ["FAIL"]             of a test, its end; of a subtest, nothing
+//	status PASS, expected PASS, of a subtest   the test is running; without a result of its own it hung
+//	status OK, expected OK                     its end
+//
+// It always returns true, as summarise does for a known action.
 func (r *Report) testResult(f Failure, known []string) bool {
 	excused := slices.Contains(known, f.Status)
 	r.listing = r.listing || f.Status == f.Expected && f.Status != ""
@@ -190,10 +207,18 @@ func (r *Report) testResult(f Failure, known []string) bool {
 	return true
 }
 
-// wanted reports whether a group's name stands for a manifest.
+// wanted reports whether a group's name stands for a manifest. Harnesses write "default" for tests that
+// are in none.
 func wanted(group string) bool { return group != "" && group != "default" }
 
-// kindOf tells a test's own failure from other faults that harnesses report under the name of a test.
+// kindOf tells a test's own failure from other faults that harnesses report under the name of a test. It
+// looks at the names that harnesses use for themselves, and then at the message and the status.
+//
+//	test "leakcheck"                                   leak
+//	test "a/t.js", message "leaked 2 window(s) …"      leak
+//	test "Last test finished"                          timeout
+//	test "a/t.js", status CRASH                        crash
+//	test "a/t.js", status FAIL                         test
 func kindOf(f Failure) Kind {
 	switch f.Test {
 	case "automation.py", "Main app process exited normally", "Last test finished", "(finished)":

@@ -7,34 +7,53 @@ import (
 )
 
 // tapLog reads the Test Anything Protocol (testanything.org, versions 12 to 14),
-// with the subtests of version 14 and of node:test.
+// with the subtests of version 14 and of node:test. A subtest is a document of its own, which is
+// indented by four spaces and comes before its test point:
+//
+//	TAP version 14
+//	# Subtest: bar.tap                      level 4 begins, with the name bar.tap
+//	    ok 1 - object should be a Bar       "bar.tap > object should be a Bar" passed
+//	    not ok 2 - isBar should return true
+//	      ---                               the YAML of the point above
+//	      message: "wanted: true"           its message
+//	      ...
+//	    1..2                                the plan of level 4: 2 tests, as were seen
+//	not ok 1 - bar.tap                      level 4 ends
+//	1..1                                    the plan of level 0
+//
+// A document whose plan and points do not agree, or that has no plan, gives a Partial report.
 type tapLog struct {
 	session
-	level  []tapLevel // the document and its subtests that are under way
-	last   tapPoint
-	yaml   bool // the block below a test point
-	text   bool // a block scalar of the message
-	indent int
-	bail   string
+	level  []tapLevel // the document and its subtests that are under way; indent increases from one to the next
+	last   tapPoint   // the last test point, which YAML and comments belong to
+	yaml   bool       // the lines are those of a block between --- and ...
+	text   bool       // the lines are a block scalar of the message: "error: |-"
+	indent int        // spaces before --- of the block
+	bail   string     // "Bail out! why"; empty when the run was not given up
 }
 
+// tapLevel is a document, or a subtest.
 type tapLevel struct {
-	indent int
-	name   string // of the subtest
-	plan   int    // -1 where none was read
-	seen   int
-	points map[int]bool
+	indent int          // spaces before its lines: 0, 4, 8 …
+	name   string       // of the subtest; empty for the document, and where no name was read
+	plan   int          // the number of tests that were planned; -1 where no plan was read
+	seen   int          // the number of test points so far
+	points map[int]bool // their numbers; at most mostGroups
 }
 
+// tapPoint is where the last test point stood.
 type tapPoint struct {
-	index int // of the failure that is held, or -1
-	depth int
+	index int // in held, of the failure that it made; -1 when it made none
+	depth int // spaces before it
 }
 
 func newTAP(r *roll) lineReader {
 	return &tapLog{session: newSession(r, TAP), last: tapPoint{index: -1}}
 }
 
+// line reads a line. Before a document began, only a version, a plan, a subtest or a numbered point can
+// begin one: "ok" at the beginning of a line is also in the logs of many programs. After its
+// first line, comments and the closing brace of a block of points belong to it.
 func (t *tapLog) line(n int, s string) bool {
 	text := strings.TrimLeft(s, " ")
 	if text == "" {
@@ -46,6 +65,7 @@ func (t *tapLog) line(n int, s string) bool {
 	}
 	switch {
 	case strings.HasPrefix(text, "TAP version "):
+		// A version after points or a plan begins another document; one after another version does not.
 		if depth == 0 && t.open() && (len(t.level) != 1 || t.level[0].seen > 0 || t.level[0].plan >= 0) {
 			t.finish()
 		}
@@ -76,7 +96,7 @@ func (t *tapLog) line(n int, s string) bool {
 		t.at(n)
 		t.yaml, t.indent = true, depth
 		return true
-	case strings.HasPrefix(text, "#"):
+	case strings.HasPrefix(text, "#"): // a comment: what version 12 writes below a failure
 		t.to = n
 		if f := t.failure(); f != nil && depth >= t.last.depth && len(text) > 2 {
 			if rest := strings.TrimSpace(text[1:]); !tapTotal(rest) {
@@ -92,7 +112,7 @@ func (t *tapLog) line(n int, s string) bool {
 }
 
 // tapTotal reports whether a comment is a total such as "tests 9" or "fail 4", which node:test prints at
-// the end.
+// the end. It is not a part of the last failure's message, as "Failed test at t/a.t line 7." is.
 func tapTotal(s string) bool {
 	word, rest, _ := strings.Cut(s, " ")
 	switch word {
@@ -102,7 +122,8 @@ func tapTotal(s string) bool {
 	return false
 }
 
-// to1 makes a depth the present one and ends the deeper ones.
+// to1 makes a depth the present one and ends the deeper ones: levels 0, 4, 8 and depth 4 leave 0 and 4.
+// With levels 0 and depth 4, a level without a name begins.
 func (t *tapLog) to1(depth int) *tapLevel {
 	for len(t.level) > 0 && t.level[len(t.level)-1].indent > depth {
 		t.endLevel()
@@ -113,7 +134,7 @@ func (t *tapLog) to1(depth int) *tapLevel {
 	return &t.level[len(t.level)-1]
 }
 
-// endLevel ends a subtest. A subtest without a plan is judged by its test point one level above.
+// endLevel ends the deepest level. A subtest without a plan is judged by its test point one level above.
 func (t *tapLog) endLevel() {
 	l := t.level[len(t.level)-1]
 	t.level = t.level[:len(t.level)-1]
@@ -123,7 +144,12 @@ func (t *tapLog) endLevel() {
 }
 
 // subtest reads "# Subtest: name", which comes before the points of the subtest: one level above them
-// (node:test), or at their level (version 14).
+// (node:test), or at their level (version 14). TAP indents by four spaces, so a comment at another depth
+// is not one of these; more than 50 levels are not read.
+//
+//	depth 0, levels 0                       levels 0 and 4, the latter with the name
+//	depth 4, levels 0 and a new 4           level 4 gets the name
+//	depth 4, levels 0 and 4 with points     levels 0, 4 and 8, the latter with the name
 func (t *tapLog) subtest(depth int, name string) {
 	if depth%4 != 0 || len(t.level) > 50 {
 		return
@@ -142,6 +168,8 @@ func (t *tapLog) subtest(depth int, name string) {
 	t.level = append(t.level, tapLevel{indent: depth + 4, name: tapName(name), plan: -1})
 }
 
+// plan reads "1..3" or "1..0 # SKIP why": the number of tests, at the head or the end of its document. A
+// plan at depth 0 after a document that is complete begins another one.
 func (t *tapLog) plan(n int, text string, depth int) bool {
 	k, rest, ok := number(text[3:])
 	if !ok || rest != "" && !strings.HasPrefix(strings.TrimLeft(rest, " "), "#") || !t.open() && depth > 0 {
@@ -155,7 +183,9 @@ func (t *tapLog) plan(n int, text string, depth int) bool {
 	return true
 }
 
-// point reads "not ok 2 - name # TODO why".
+// point reads "not ok 2 - name # TODO why". The number and the name may be missing: then the number is the
+// next one, and the name that of the subtest that just ended, or "test 2". Point 1 after a point 1 begins
+// another document. "ok" with another letter after it, such as "okay", is no point.
 func (t *tapLog) point(n int, text string, depth int) bool {
 	rest, bad := strings.CutPrefix(text, "not ok")
 	if !bad {
@@ -211,7 +241,8 @@ func (t *tapLog) point(n int, text string, depth int) bool {
 	return true
 }
 
-// full is the name of a test with the names of its parents before it.
+// full is the name of a test with the names of its parents before it: "bar.tap > object.isBar". Levels
+// without a name are left out.
 func (t *tapLog) full(name string) string {
 	var path []string
 	for _, l := range t.level {
@@ -222,6 +253,8 @@ func (t *tapLog) full(name string) string {
 	return strings.Join(append(path, name), " > ")
 }
 
+// took notes how a test ended. With SKIP it did not run; a failure with TODO is expected, and a pass with
+// TODO is a pass. "time=12ms", which some programs write as a directive, says nothing.
 func (t *tapLog) took(n int, name string, bad bool, directive string, depth int) {
 	t.last = tapPoint{-1, depth}
 	word, why, _ := strings.Cut(directive, " ")
@@ -242,6 +275,7 @@ func (t *tapLog) took(n int, name string, bad bool, directive string, depth int)
 	}
 }
 
+// failure is the failure of the last test point, or nil if it passed. It is valid until the next hold.
 func (t *tapLog) failure() *Failure {
 	if t.last.index < 0 || t.last.index >= len(t.held) {
 		return nil
@@ -250,7 +284,8 @@ func (t *tapLog) failure() *Failure {
 }
 
 // tapDirective splits a description from its directive, and removes escapes: "a \# b # TODO c" is
-// "a # b" and "TODO c".
+// "a # b" and "TODO c". A # without a space before it, or without a directive after it, is a part of the
+// description: "x #hash".
 func tapDirective(s string) (name, directive string) {
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -271,7 +306,12 @@ var tapEscapes = strings.NewReplacer(`\#`, "#", `\\`, `\`)
 
 func tapName(s string) string { return strings.TrimSpace(tapEscapes.Replace(s)) }
 
-// detail reads the message in the YAML below a test point.
+// detail reads the message in the YAML below a test point: the value of "message" or "error", whichever
+// comes first, at the depth of the block. A value of | or > goes on in the lines that are indented by
+// more. The block ends with "..."; a line that is indented by less ends a damaged one, and is not read.
+//
+//	error: 'x'                  "x"
+//	error: |-                   "multi\nline", of the lines "  multi" and "  line" below
 func (t *tapLog) detail(n int, text string, depth int) bool {
 	if text == "..." || depth < t.indent {
 		t.yaml, t.text = false, false
@@ -303,6 +343,8 @@ func (t *tapLog) detail(n int, text string, depth int) bool {
 	return true
 }
 
+// finish ends the document. The report is partial without a plan, since tests may be missing, and for a
+// run that was given up, whatever its plan.
 func (t *tapLog) finish() {
 	for len(t.level) > 1 {
 		t.endLevel()

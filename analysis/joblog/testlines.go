@@ -6,7 +6,14 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// says reads "TEST-STATUS | test | message".
+// This file reads the lines that harnesses write about a test that did not fail. text.go decides which
+// lines these are, and makes failures of the others.
+
+// says reads "TEST-STATUS | test | message". prefix is what stands before TEST-, and s begins with it:
+//
+//	TEST-START | a.html                                    the test begins
+//	REFTEST TEST-PASS(EXPECTED RANDOM) | a.html | image…   the status is PASS
+//	TEST-INFO | expected NOTRUN                            belongs to the failure in the line before
 func (p *textLog) says(number int, prefix, s string) {
 	n := len("TEST-")
 	for n < len(s) && (s[n] >= 'A' && s[n] <= 'Z' || s[n] == '-' || s[n] == '_') {
@@ -42,7 +49,8 @@ func (p *textLog) says(number int, prefix, s string) {
 
 // partOf reports whether what begins is not a test of its own. It can be the reference page of the test
 // before, which reftest counts as the same ("5 / 1707 (0%)"), a part of one of Robocop's tests, or
-// a page of the server that reftest starts for one test, whose name says nothing.
+// a page of the server that reftest starts for one test, whose name says nothing. Such a page is in a
+// folder that is a number of ten or more digits: http://localhost:8888/1700000000000/5/a.html.
 func (p *textLog) partOf(test, message string) bool {
 	again := p.count != "" && message == p.count
 	p.count = ""
@@ -56,7 +64,7 @@ func (p *textLog) partOf(test, message string) bool {
 		http && len(first) >= 10 && digits(first) == len(first)
 }
 
-// finished reads "SimpleTest finished /tests/a.html in 3ms".
+// finished reads "SimpleTest finished /tests/a.html in 3ms", which mochitest wrote until 2012.
 func (p *textLog) finished(line string) {
 	before, rest, _ := strings.Cut(line, "SimpleTest finished ")
 	if test, after, ok := strings.Cut(rest, " in "); ok && digits(after) > 0 && harnessPrefix(before) {
@@ -76,6 +84,15 @@ func (p *textLog) expected(s string) {
 
 // result handles a line of a test that did not fail. A line that only says that something in the test
 // was right does not end it.
+//
+//	TEST-OK | a.js | took 5ms                      passed
+//	TEST-PASS | a.js | took 5ms                    passed
+//	TEST-PASS | a.js | 1 is 1                      something was right: asserts
+//	TEST-FAIL | a.js | took 5ms                    an expected failure
+//	TEST-KNOWN-FAIL | a.js | todo                  something was as expected: asserts
+//	TEST-KNOWN-FAIL | a.html | (SKIP)              skipped
+//	TEST-FAIL | a.js | … will retry                failed, and will run again
+//	TEST-CRASH | a.js | took 5ms                   an expected crash
 func (p *textLog) result(test, status, message string) {
 	ends := endWords(message)
 	known, isKnown := strings.CutPrefix(status, "KNOWN-")
@@ -100,7 +117,9 @@ func (p *textLog) result(test, status, message string) {
 	}
 }
 
-// asserts notes that a test reported that something was right.
+// asserts notes that a test reported that something was right. If it is not the test that began last, but
+// one that is still open, then several tests run at a time, and the beginning of one is not the end of
+// another.
 func (p *textLog) asserts(test string) {
 	if test == p.name {
 		p.asserted = true
@@ -119,6 +138,8 @@ func (p *textLog) asserts(test string) {
 	}
 }
 
+// ends notes a test's explicit end. A log with one such line is of a harness that writes them for all
+// tests (textLog.explicit).
 func (p *textLog) ends(test string, e ending) {
 	p.explicit = true
 	if p.name != "" && strings.HasPrefix(test, p.name+" - ") { // the last part of one of Robocop's tests
@@ -127,7 +148,8 @@ func (p *textLog) ends(test string, e ending) {
 	p.r.end(test, e)
 }
 
-// next notes that another test begins; an empty name means that none does.
+// next notes that another test begins; an empty name means that none does. The test before may have ended
+// by that: only if it said that something was right, and nothing crashed or hung since it began.
 func (p *textLog) next(test string, number int) {
 	if o := p.current; o != nil && len(o.open) > 0 && p.asserted && !p.troubled {
 		o.implied = true
@@ -138,7 +160,8 @@ func (p *textLog) next(test string, number int) {
 	}
 }
 
-// gtest reads "[ RUN      ] Suite.Test" and "[       OK ] Suite.Test (3 ms)".
+// gtest reads "[ RUN      ] Suite.Test" and "[       OK ] Suite.Test (3 ms)". At the end gtest counts what
+// it skipped, "[  SKIPPED ] 2 tests, listed below:", which is no test.
 func (p *textLog) gtest(number int, line string) {
 	i := strings.Index(line, "[ ")
 	word, name, _ := strings.Cut(line[i+1:], "] ")
@@ -157,7 +180,9 @@ func (p *textLog) gtest(number int, line string) {
 	}
 }
 
-// endWords reports whether a message is one that a harness writes once for each test, at its end.
+// endWords reports whether a message is one that a harness writes once for each test, at its end: "took
+// 5ms", but not "took a while"; "image comparison (==)" of reftests; "Success (code 0, args "")" of
+// jit-tests.
 func endWords(message string) bool {
 	if rest, ok := strings.CutPrefix(message, "took "); ok {
 		n := digits(rest)

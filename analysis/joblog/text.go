@@ -19,14 +19,18 @@ const testSet sets = 2
 
 // textLog reads a plain log line by line. Some harnesses write how each test ended. Others do not, or did
 // not in earlier years; there a test has ended when the next one begins. Which kind a log is of is
-// known only at its end.
+// known only at its end:
+//
+//	TEST-START | a, TEST-PASS | a | x, TEST-START | b     a has passed, unless …
+//	TEST-OK | b | took 1ms                                … explicit: then a has no end
+//	TEST-PASS | a | y                                     … interleaved: then a and b run together
 type textLog struct {
 	r     *Report
 	lines *lineLooker
 
-	current  *outcome // the test that began last
-	name     string   // as the log has it
-	count    string   // which of how many it is, where the log says so
+	current  *outcome // the test that began last; nil when none did, or the report is full
+	name     string   // its name as the log has it; empty between suites
+	count    string   // which of how many it is, where the log says so: "5 / 1707 (0%)"
 	asserted bool     // it said that something was right
 	troubled bool     // something crashed or hung since it began
 
@@ -34,7 +38,9 @@ type textLog struct {
 	interleaved bool // a test spoke after another had begun
 	suites      int  // that began and have not ended
 
-	failure int // the place of a failure of which the next line may say what was expected, plus 1
+	// failure is the index in r.Failures, plus 1, of the failure of which the next line may say what was
+	// expected; 0 for none.
+	failure int
 }
 
 // newTextLog returns a reader that keeps the ends of these tests even beyond the limits.
@@ -54,7 +60,8 @@ func (p *textLog) found(f *line) {
 }
 
 // repeats reports whether a line, from its first literal on, only says again that something in the
-// present test is right. Half of a log can be such lines, and the first one is enough.
+// present test is right. Half of a log can be such lines, and the first one is enough. For the name a.js,
+// line is cut into "TEST-PASS | ", "a.js" and " | 1 is 1"; it is not decoded.
 func (p *textLog) repeats(line []byte) bool {
 	const pass = "TEST-PASS | "
 	if !p.asserted || p.failure > 0 || len(line) < len(pass)+len(p.name)+len(" | ") ||
@@ -66,9 +73,13 @@ func (p *textLog) repeats(line []byte) bool {
 		return false
 	}
 	message = message[len(" | "):]
+	// 32 bytes have the longest of endWords, and "took 1234567890ms".
 	return !endWords(string(message[:min(len(message), 32)])) && !bytes.Contains(message, []byte("will retry"))
 }
 
+// line reads a line with one of the literals; isError says that it is an error line by Treeherder's rules.
+// A failure of a test is one also when it is not an error line, but only if a harness wrote it: a process
+// can print "TEST-UNEXPECTED-FAIL" in the middle of its output.
 func (p *textLog) line(number int, line string, isError bool) {
 	at := strings.Index(line, "TEST-")
 	if at >= 0 && deviceOutput(line[:at]) {
@@ -101,12 +112,13 @@ func (p *textLog) line(number int, line string, isError bool) {
 	}
 }
 
-// deviceOutput reports whether a line's prefix is one of logcat.
+// deviceOutput reports whether a line's prefix is one of logcat, the log of a phone: "I/Gecko ( 123): ".
 func deviceOutput(prefix string) bool {
 	return has(prefix, []string{"I Gecko", "I/Gecko", "I TestRunner", "I/TestRunner"})
 }
 
-// fails makes a failure of an error line.
+// fails makes a failure of an error line. A failure of the kind crash or timeout means that the test which
+// runs may not have gone on, whichever test it names.
 func (p *textLog) fails(number int, line string) {
 	f, ok := parseErrorLine(line)
 	if !ok {
@@ -131,7 +143,8 @@ func (p *textLog) fails(number int, line string) {
 	}
 }
 
-// finish decides, at the end of the log, how the tests ended for which the log has no explicit end.
+// finish decides, at the end of the log, how the tests ended for which the log has no explicit end. A
+// known failure in a suite that has no SUITE-END may have been about to run again.
 func (p *textLog) finish() {
 	if p.suites > 0 {
 		for _, o := range p.r.tests { // xpcshell runs what failed again, at the end

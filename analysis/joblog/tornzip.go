@@ -15,7 +15,8 @@ import (
 )
 
 // tornArchive reads the files of a zip whose end is missing, and with it the directory. Each file also has
-// a header of its own (APPNOTE.TXT 6.3.10, section 4.3.7).
+// a header of its own (APPNOTE.TXT 6.3.10, section 4.3.7). The files are read one after the other, as far
+// as they go: the last one ends within its content. why is the error of reading the directory.
 func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int, why error) (*Report, error) {
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -50,7 +51,17 @@ func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int,
 	return a.finish()
 }
 
-// localFile reads the header of a file, and returns its name and a reader of its content.
+// localFile reads the header of a file, and returns its name and a reader of its content. Of the 30 bytes
+// it uses, in little-endian order:
+//
+//	 0  4 bytes   PK\3\4
+//	 6  2 bytes   flags; bit 3 (8) says that the sizes are not here, but behind the content
+//	 8  2 bytes   the method: 0 is stored, 8 is deflated
+//	18  4 bytes   the compressed size
+//	26  2 bytes   the length of the name, which follows the header
+//	28  2 bytes   the length of the extra field, which follows the name
+//
+// Deflated content shows where it ends. Stored content does not, so it must have its size here.
 func localFile(b *bufio.Reader) (string, io.Reader, error) {
 	head := make([]byte, 30)
 	if _, err := io.ReadFull(b, head); err != nil {
@@ -80,7 +91,7 @@ func localFile(b *bufio.Reader) (string, io.Reader, error) {
 // exactly reads a given number of bytes, and returns io.ErrUnexpectedEOF when there are fewer.
 type exactly struct {
 	r    io.Reader
-	left int64
+	left int64 // bytes to read; never below 0
 }
 
 func (e *exactly) Read(p []byte) (int, error) {
@@ -94,7 +105,9 @@ func (e *exactly) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// nextFile skips what follows a file's content, up to the next header.
+// nextFile skips what follows a file's content, up to the next header. That is a descriptor of at most 24
+// bytes (a signature and a checksum of 4 each, and two sizes of 8), so the header begins at one of the
+// next 25 places. It returns false when it does not, as before the directory.
 func nextFile(b *bufio.Reader) bool {
 	for range 25 {
 		head, err := b.Peek(4)

@@ -31,9 +31,9 @@ var errPacked = errors.New("packed")
 // packing is a compression format. It is recognised by the first bytes, since names and headers are often
 // wrong.
 type packing struct {
-	name  string
-	magic string
-	open  func(r *bufio.Reader) (io.Reader, error)
+	name  string                                   // for messages: "gzip"
+	magic string                                   // the first bytes
+	open  func(r *bufio.Reader) (io.Reader, error) // returns the content; the caller closes it if it is an io.Closer
 }
 
 var packings = []packing{
@@ -43,7 +43,9 @@ var packings = []packing{
 	{"bzip2", "BZh", func(r *bufio.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
 }
 
-// packed is the compression format of something, if it is compressed.
+// packed is the compression format of something, if it is compressed. It looks at the first 10 bytes and
+// reads none of them. The magic of bzip2 is three letters, so its first block is checked as well: after
+// "BZh9" come the digits of pi in BCD, or those of its square root in an empty file.
 func packed(b *bufio.Reader) (packing, bool) {
 	head, _ := b.Peek(10)
 	for _, p := range packings {
@@ -59,6 +61,8 @@ func packed(b *bufio.Reader) (packing, bool) {
 	return packing{}, false
 }
 
+// openZstd reads zstd with one decoder and little memory. A frame that demands a larger window than
+// mostWindow is an error of the decoder.
 func openZstd(r *bufio.Reader) (io.Reader, error) {
 	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxMemory(mostUnpacked), zstd.WithDecoderMaxWindow(mostWindow))
@@ -79,15 +83,23 @@ func openXZ(r *bufio.Reader) (io.Reader, error) {
 // mostWindow. It must follow the chunks of LZMA2 to know where a block ends and the header of the
 // next one begins (The .xz File Format 1.1.0, sections 2.1 and 3.1; for LZMA2 see lzma2_decoder in
 // liblzma).
+//
+// A file is a sequence of parts. next looks at the head of the part that begins, without reading it, and
+// Read then passes on its left bytes; the state is what follows it:
+//
+//	stream header | block header | chunk | chunk | … | end, padding, check | block header | … | index, footer
+//
+// When the stream is cut or is no xz, the guard is done, and the library finds the fault.
 type xzGuard struct {
-	r     *bufio.Reader
-	state xzState
-	left  int  // bytes of the state to pass on
-	check int  // bytes of a block's check
-	size  int  // of the block so far, modulo 4
-	done  bool // what follows is not followed
+	r     *bufio.Reader // of at least 64 KiB, so that an index can be peeked at
+	state xzState       // what the next part is; xzStream at first
+	left  int           // bytes of the present part to pass on
+	check int           // bytes of a block's check: 0, 4, 8, 16, 32 or 64
+	size  int           // of the chunks of the block so far, modulo 4, which the padding depends on
+	done  bool          // the rest is passed on without a look
 }
 
+// xzState is the kind of part of a file of xz.
 type xzState int
 
 const (
@@ -135,6 +147,7 @@ func (g *xzGuard) next() error {
 			g.done = true // its end, or what the library refuses
 			return nil
 		}
+		// The size of the check by its type, the low four bits of the second byte of the flags.
 		g.check = []int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}[head[7]&0x0f]
 		g.left, g.state = 12, xzBlock
 	case xzBlock:
@@ -147,8 +160,13 @@ func (g *xzGuard) next() error {
 	return nil
 }
 
-// block reads the header of a block. The index of a stream is skipped up to the magic bytes of the footer,
-// since its records say nothing about memory.
+// block reads the header of a block, or skips the index, which begins with a zero byte. The header is
+//
+//	byte 0         its size: (byte+1)*4 bytes in all; 2 means 12
+//	byte 1         flags: 0x03 the number of filters less one, 0x40 and 0x80 which sizes follow
+//	0 to 2 sizes   as varints
+//	3 bytes        the filter 0x21 (LZMA2), the 1 byte of its properties, and the size of its dictionary
+//	padding, and 4 bytes of a checksum, which are not read
 func (g *xzGuard) block() error {
 	first, ok := g.peek(1)
 	if !ok {
@@ -185,9 +203,17 @@ func (g *xzGuard) block() error {
 	return nil
 }
 
+// xzDictionary is the size of a dictionary in bytes, of bits from 0 to 40: 4 KiB for 0, 6 KiB for 1, 8 KiB
+// for 2, 64 MiB for 28, and 4 GiB for 40.
 func xzDictionary(bits byte) uint64 { return uint64(2|bits&1) << (bits/2 + 11) }
 
-// chunk reads the header of a chunk and skips its data, or reads the end of a block.
+// chunk reads the header of a chunk and skips its data, or reads the end of a block. A header is
+//
+//	1 or 2, size less one (2 bytes)                          data that is not compressed
+//	0x80 to 0xff, 2 bytes, size less one (2 bytes)           data that is; from 0xc0 on 1 byte more
+//	0                                                        the end of the block
+//
+// For chunks of 10 bytes in all, the end is 6 bytes: the zero, 1 of padding to 12, and a check of 4.
 func (g *xzGuard) chunk() error {
 	head, ok := g.peek(1)
 	if !ok {
@@ -218,7 +244,9 @@ func (g *xzGuard) chunk() error {
 	return nil
 }
 
-// index skips the index and the footer of a stream.
+// index skips the index and the footer of a stream, which say nothing about memory. The index is a zero
+// byte, the number of records, two varints for each, padding to 4 bytes and a checksum of 4; the footer
+// has 12 bytes. The index must fit into the buffer of 64 KiB.
 func (g *xzGuard) index() error {
 	head, _ := g.r.Peek(64 << 10)
 	records, n := binary.Uvarint(head[1:])
@@ -240,11 +268,12 @@ func (g *xzGuard) index() error {
 	return nil
 }
 
-// capped reads at most a given number of bytes, and returns an error when there are more.
+// capped reads at most a given number of bytes, and returns an error when there are more. A source with
+// exactly as many ends as it does without the cap.
 type capped struct {
 	r    io.Reader
-	left int64
-	most int64
+	left int64 // bytes that may still be read
+	most int64 // the maximum that the error names; an archive's files share one
 }
 
 func (c *capped) Read(p []byte) (int, error) {

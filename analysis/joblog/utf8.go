@@ -31,7 +31,11 @@ func decodeLine(b []byte, most int) string {
 }
 
 // character is the size of the first character, or with false the number of bytes that one U+FFFD
-// replaces.
+// replaces: those that could be the beginning of a character.
+//
+//	"é…"            2, true
+//	"\xe2\x82b"     2, false: a character of three bytes begins, and b is not its third
+//	"\xff\xff"      1, false: nothing begins with \xff
 func character(b []byte) (size int, ok bool) {
 	if r, size := utf8.DecodeRune(b); r != utf8.RuneError || size > 1 {
 		return size, true
@@ -42,7 +46,8 @@ func character(b []byte) (size int, ok bool) {
 	return size, false
 }
 
-// ascii reports whether a line is ASCII, eight bytes at a time.
+// ascii reports whether a line is ASCII, eight bytes at a time: in a word of eight bytes, the highest bit
+// of one that is not ASCII is set.
 func ascii(b []byte) bool {
 	for len(b) >= 8 {
 		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {

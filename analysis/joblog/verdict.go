@@ -30,11 +30,19 @@ func (v TestVerdict) String() string {
 // means the manifest in the nearest folder above the test.
 //
 // A test that the log does not name counts as passed only if its group ran to its end without a crash,
-// and the log is not of a kind that lists the tests that passed.
+// and the log is not of a kind that lists the tests that passed. For the test a/t1.js:
+//
+//	the log says that it failed, under any name               failed
+//	that it began, and not how it ended                       unknown
+//	that it ended as expected, and the log has its end        passed
+//	nothing, but names all tests that ran                     not run
+//	nothing, in an error summary whose a/m.toml is OK         passed
+//	nothing, in one whose a/m.toml crashed or has no end      unknown
+//	nothing, in any other log                                 unknown
 func (r *Report) Verdict(test, group string) TestVerdict {
 	name := CanonicalTest(test)
 	v := TestUnknown
-	found := r.named(name)
+	found := r.named(name) // empty when the log does not name it
 	switch {
 	case len(found) > 0:
 		v = together(found)
@@ -61,6 +69,10 @@ func (r *Report) skips(test, group string) bool {
 }
 
 // mayBe reports whether a name with additional folders before it may mean a test.
+//
+//	/opt/ci/run-77/dom/a.html    dom/a.html     yes
+//	/opt/ci/run-77/css/a.html    /css/a.html    yes
+//	/_mozilla/svg/a.html         /svg/a.html    no: it is the id of another web platform test
 func mayBe(stray, test string) bool {
 	if strings.HasPrefix(test, "/") {
 		return len(stray) > len(test) && stray[0] == '/' && machine(stray) && strings.HasSuffix(stray, test)
@@ -68,7 +80,8 @@ func mayBe(stray, test string) bool {
 	return strings.HasSuffix(stray, "/"+test)
 }
 
-// named are the outcomes that a canonical name means.
+// named are the outcomes that a canonical name means: its own, those of all tests in the file that it is,
+// and that of the file in which it is. For "a.html == b.html" these are its own and that of "a.html".
 func (r *Report) named(name string) []*outcome {
 	var found []*outcome
 	if o, ok := r.tests[name]; ok {
@@ -83,7 +96,8 @@ func (r *Report) named(name string) []*outcome {
 	return found
 }
 
-// together is the verdict of several outcomes of one test, in any order.
+// together is the verdict of several outcomes of one test, in any order. A failure counts most, then an
+// end that is not known, then a pass; it is "not run" only if all were skipped.
 func together(found []*outcome) TestVerdict {
 	var bad, open, good bool
 	for _, o := range found {
@@ -105,7 +119,17 @@ func together(found []*outcome) TestVerdict {
 	return TestUnknown
 }
 
-// byGroup judges a test by the ends of its groups, which must all agree.
+// byGroup judges a test that an error summary does not name by the ends of its groups. All must have ended
+// without anything that could hide the test's failure:
+//
+//	OK                                            passed
+//	ERROR, and its failures name other tests      passed
+//	ERROR, and no failure in it names a test      unknown
+//	ERROR, and a test in it timed out             unknown, unless the harness restarts
+//	a crash in it, or one in no group             unknown
+//	no status: it did not end                     unknown
+//	SKIP                                          not run
+//	no group that can contain the test            not run
 func (r *Report) byGroup(test, group string) TestVerdict {
 	if len(r.Groups) == 0 {
 		return TestUnknown
@@ -120,7 +144,7 @@ func (r *Report) byGroup(test, group string) TestVerdict {
 		t := failures[CanonicalTest(g.Name)]
 		switch {
 		case g.Status == "SKIP":
-			out = min(out, TestNotRun)
+			out = min(out, TestNotRun) // which is below TestPassed
 		case failures[""].broke, t.broke:
 			return TestUnknown
 		case g.Status == "OK", g.Status == "PASS":
@@ -137,8 +161,8 @@ func (r *Report) byGroup(test, group string) TestVerdict {
 
 // trouble is what went wrong in a group.
 type trouble struct {
-	named bool // a test, by its name
-	broke bool // so that the tests after it may not have run
+	named bool // a test failed, and the log names it
+	broke bool // something ended the group early, so that the tests after it may not have run
 }
 
 // failuresByGroup is what went wrong in each group, by its canonical name. Failures that name no group are
@@ -166,7 +190,8 @@ func (r *Report) failuresByGroup() map[string]trouble {
 }
 
 // restarts reports whether a group belongs to a harness that starts a new process after a test that hung:
-// xpcshell, or web platform tests.
+// xpcshell, or web platform tests, whose groups begin with a slash. There a test's TIMEOUT says nothing
+// of the tests after it.
 func restarts(group string) bool {
 	return strings.HasPrefix(group, "/") || strings.HasPrefix(base(group), "xpcshell")
 }

@@ -52,15 +52,17 @@ var markers = []string{
 	"> Task :", "tests completed, ", "test completed, ", "Gradle Test ",
 }
 
-// watcher gives a plain log to the readers of lines, block by block.
+// watcher gives a plain log to the readers of lines, block by block. It sleeps, and only counts lines,
+// from a block in which no reader knew a line and no run was open until a block with a marker. Each
+// reader is given each line, so runs of several test runners can overlap.
 type watcher struct {
-	number  int  // of lines that are over
-	last    int  // of the last line, if it has no end
-	long    bool // it is under way, and its head was looked at
-	awake   bool // the next block is looked at
-	mozilla bool
+	number  int  // the number of line feeds so far, and so that of the last line that is over
+	last    int  // the number of the last line that was read without its line feed; 0 for none
+	long    bool // a line that is longer than a block is under way, and its head was read
+	awake   bool // the next block is read even if it has no marker; true at first
+	mozilla bool // a literal of Mozilla's harnesses was seen, or it does not matter
 	readers []lineReader
-	roll    *roll
+	roll    *roll // shared by all readers
 }
 
 // newWatcher returns a watcher for all formats, or for the one named.
@@ -85,7 +87,13 @@ func (w *watcher) finish() {
 	}
 }
 
-// block handles a block of eachBlock; marked says that it has markers.
+// block handles a block of eachBlock; marked says that it has markers, and over that it is the last one.
+// It ends with a line feed, unless it is the last block or a line is longer than a block. Of such a line
+// the first block is read, which holds more than is kept of any line, and the others are skipped.
+//
+//	"a\nb\n"                     lines 1 and 2
+//	"a\nb", over                 lines 1 and 2, of which the latter is torn
+//	"xxx", "yyy", "z\nb\n"       "xxx" is read as line 1, and b as line 2
 func (w *watcher) block(block []byte, marked, over bool) {
 	if w.long {
 		i := bytes.IndexByte(block, '\n')
@@ -113,7 +121,9 @@ func (w *watcher) block(block []byte, marked, over bool) {
 	}
 }
 
-// goTestTab reports whether a block has "ok" or "FAIL" with the tab that go test writes after it.
+// goTestTab reports whether a block has "ok" or "FAIL" with the tab that go test writes after it:
+// "ok  \texample.org/m\t0.01s". Lines with markers are not the only ones of go test that matter: without
+// -v, a package that passed has this line alone.
 func goTestTab(block []byte) bool {
 	for at := 0; ; {
 		i := bytes.IndexByte(block[at:], '\t')
@@ -129,7 +139,8 @@ func goTestTab(block []byte) bool {
 }
 
 // lines gives each line to each reader. It reports whether the next block must be examined even if it has
-// no marker, because a run is open.
+// no marker, because a run is open or a line of it was known. torn says that the block is the head of a
+// long line. A line without its line feed has the number after that of the last whole line.
 func (w *watcher) lines(block []byte, torn bool) bool {
 	known := false
 	for len(block) > 0 {

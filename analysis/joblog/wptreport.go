@@ -19,7 +19,10 @@ const mostResult = 64 << 20
 
 // wptResult is one result of a wptreport.json
 // (web-platform-tests/wpt, tools/wptrunner/wptrunner/formatters/wptreport.py).
-// A status that is as expected has no "expected".
+// A status that is as expected has no "expected". A test of one page has a status of its own (OK, or
+// TIMEOUT when it did not get to its end) beside those of its subtests:
+//
+//	{"test":"/xhr/a.html","status":"OK","subtests":[{"name":"s1","status":"FAIL","expected":"PASS","message":"m"}]}
 type wptResult struct {
 	Test     lax.Text     `json:"test"`
 	Status   lax.Text     `json:"status"`
@@ -37,14 +40,17 @@ type wptSubtest struct {
 	Known    lax.Texts `json:"known_intermittent"`
 }
 
+// wptReport reads a wptreport.json, result by result: the whole of it may not fit into memory.
 type wptReport struct {
 	r     *Report
-	d     *json.Decoder
+	d     *json.Decoder // reads lines
 	lines *lineCounter
-	known bool
-	ended bool
+	known bool // "results" was read
+	ended bool // "time_end" was read, which wptrunner writes when the suite ends
 }
 
+// readWPTReport reads a wptreport.json, and others after it in the same file. A file that is cut or that
+// is no report gives a Partial report; the only error is that of ctx.
 func readWPTReport(ctx context.Context, b *bufio.Reader, tests []string) (*Report, error) {
 	w := &wptReport{r: newReport(WPTReport).want(tests), lines: &lineCounter{in: b, left: mostResult, line: 1}}
 	w.d = json.NewDecoder(w.lines)
@@ -77,6 +83,7 @@ func readWPTReport(ctx context.Context, b *bufio.Reader, tests []string) (*Repor
 	return w.r, nil
 }
 
+// torn is err in words that a person understands, when it says that the file was cut.
 func torn(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the JSON ends before its end")
@@ -84,7 +91,8 @@ func torn(err error) error {
 	return err
 }
 
-// object reads one report.
+// object reads one report, from behind its opening brace to behind its closing one. Members that are not
+// needed are skipped.
 func (w *wptReport) object(ctx context.Context) error {
 	w.ended = false
 	for w.d.More() {
@@ -116,11 +124,14 @@ func (w *wptReport) object(ctx context.Context) error {
 	return err
 }
 
+// decode decodes the next value, of at most mostResult bytes and what the decoder has read ahead.
 func (w *wptReport) decode(into any) error {
 	w.lines.left = mostResult
 	return w.d.Decode(into)
 }
 
+// results reads the array of results. A member of a wrong type makes the report partial, and the rest of
+// the result counts; JSON that is wrong ends the reading, since no place is known where it goes on.
 func (w *wptReport) results(ctx context.Context) error {
 	t, err := w.d.Token()
 	if err != nil {
@@ -149,6 +160,8 @@ func (w *wptReport) results(ctx context.Context) error {
 	return err
 }
 
+// result handles one result. A failed subtest means that the test failed, whatever its own status. A result
+// without its status says nothing, and must not let the test pass.
 func (w *wptReport) result(line int, res wptResult) {
 	test := string(res.Test)
 	if test == "" || res.Status == "" {
@@ -212,7 +225,9 @@ func (w *wptReport) lsan(raw json.RawMessage) {
 }
 
 // leaks reads the totals of memory that was not freed. A total of null means that there was none to read,
-// which is a failure too.
+// which is a failure too. The totals are those of each scope and each process:
+//
+//	{"/xhr":{"total":[{"process":"tab","bytes":4096,"threshold":0}]}}      "tab 4096 bytes leaked"
 func (w *wptReport) leaks(raw json.RawMessage) {
 	var scopes map[string]struct {
 		Total []struct {
@@ -246,13 +261,14 @@ func (w *wptReport) leaks(raw json.RawMessage) {
 	}
 }
 
-// lineCounter finds the line of a byte in a stream, and limits how much is read for one value.
+// lineCounter finds the line of a byte in a stream, and limits how much is read for one value. It is below
+// a decoder that reads ahead, so it keeps the places of line feeds until the decoder gets there.
 type lineCounter struct {
 	in    io.Reader
-	left  int
-	read  int64
-	feeds []int64 // places of line feeds that were not counted yet
-	line  int
+	left  int     // bytes that may still be read for the present value; the decoder's caller sets it
+	read  int64   // bytes so far
+	feeds []int64 // offsets of line feeds that were not counted yet, in order
+	line  int     // the line of the last offset that was asked for; 1 at first
 }
 
 var errResult = fmt.Errorf("one result has more than %d bytes", mostResult)
@@ -272,7 +288,8 @@ func (l *lineCounter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// at is the line of an offset. Offsets must not decrease from call to call.
+// at is the line of an offset, 1-based. Offsets must not decrease from call to call. In "a\nb\n" the line
+// feeds are at 1 and 3, so that offset 0 or 1 is in line 1, and 2 or 3 in line 2.
 func (l *lineCounter) at(offset int64) int {
 	n := 0
 	for n < len(l.feeds) && l.feeds[n] < offset {

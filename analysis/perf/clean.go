@@ -6,7 +6,10 @@ import (
 )
 
 // series holds all values of a search, older and newer ones too, in the order of the
-// pushes.
+// pushes. z and at have the same length. With n = 4, 2 older values, 2 values on push 0,
+// 1 on push 4 and 1 newer value:
+//
+//	at = -2 -1 0 0 4 5, first = 2, last = 5
 type series struct {
 	z     []float64 // relative to mid, with outliers drawn in
 	at    []float64 // the push of each value: 0 to n in the range, -1 the newest older value, n+1 the first newer one
@@ -22,7 +25,8 @@ type series struct {
 const reach = 3
 
 // series puts the values of a search in the order of the pushes, subtracts their median
-// and draws outliers in.
+// and draws outliers in. Those of one push are in ascending order. Without any value the
+// scale is 1, so that nothing is divided by 0.
 func (s *Search) series() *series {
 	out := &series{}
 	var group []int // the push of each value, which tells those of one push
@@ -64,6 +68,9 @@ const finest = 1e-6
 // differences of values at most three apart, divided by 1.627, which it is for a Gaussian
 // with a standard deviation of 1: sqrt(2) times the quantile 0.875 of the normal
 // distribution. A lower quantile would miss the larger half of noise with two modes.
+//
+// For 1 2 1 2 1 2 there are 12 differences, four of 0 and eight of 1. The third quartile
+// is the ninth, 1, and the result is 0.61.
 func neighbourly(z []float64) float64 {
 	const most = 3
 	var d []float64
@@ -82,6 +89,9 @@ func neighbourly(z []float64) float64 {
 // clean draws outliers in: a value may be reach scales away from the median of the values
 // of its push and two neighbours on either side. A real change stays sharp, once two or
 // three values show it.
+//
+// With a scale of 1, the 50 in 10 11 50 10 11, one value on each push, may be 3 away from
+// the median of these five, 11, and becomes 14. It is the only one drawn in.
 func (s *series) clean(group []int) {
 	if len(s.z) < 4 {
 		return
@@ -132,6 +142,9 @@ func mean(v []float64, sigma float64) float64 {
 // cut are above what they would be without a change (the U statistic of Mann and Whitney,
 // corrected for ties). It assumes nothing about the distribution. It returns 0 where all
 // values are equal.
+//
+// For 1 2 3 before and 4 5 6 after the cut, the ranks on the right add up to 15, where 10.5
+// would be expected with a standard deviation of 2.29: it returns 1.96.
 func agree(left, right []float64) float64 {
 	type ranked struct {
 		v     float64
@@ -161,7 +174,7 @@ func agree(left, right []float64) float64 {
 			j++
 		}
 		// Values i to j-1 are equal, and share the mean of the ranks i+1 to j: j -
-		// (t-1)/2.
+		// (t-1)/2. In 1 2 2 the values 2 have the ranks 2 and 3, and so 3 - 1/2 each.
 		t := float64(j - i)
 		ties += t * (t*t - 1)
 		for ; i < j; i++ {

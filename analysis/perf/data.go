@@ -47,10 +47,10 @@ func (m Measurement) plainName() string {
 // Perfherder itself takes files of at most 5 MiB, and values up to 1e12.
 const (
 	mostData         = 5 << 20 // bytes of one piece of data
-	mostMeasurements = 20_000
-	mostReplicates   = 10_000 // of one measurement
-	mostOptions      = 100
-	longestName      = 500 // bytes
+	mostMeasurements = 20_000  // of one run
+	mostReplicates   = 10_000  // of one measurement
+	mostOptions      = 100     // of one suite
+	longestName      = 500     // bytes; also of an option and a unit
 )
 
 // The layout of the data: testing/performance/common/performance-artifact-schema.json of
@@ -63,6 +63,7 @@ type dataWire struct {
 	Suites []suiteWire `json:"suites"`
 }
 
+// suiteWire is a suite. Its value sums up those of its tests; a suite may have none.
 type suiteWire struct {
 	Name          string     `json:"name"`
 	Value         *float64   `json:"value"`
@@ -73,6 +74,7 @@ type suiteWire struct {
 	Subtests      []testWire `json:"subtests"`
 }
 
+// testWire is a test of a suite, called a subtest in Perfherder. It must have a value.
 type testWire struct {
 	Name          string    `json:"name"`
 	Value         *float64  `json:"value"`
@@ -121,7 +123,9 @@ func malformed(format string, args ...any) error {
 }
 
 // add appends the values of a suite and its tests. Tests have the options of the suite;
-// its direction and unit too, unless they state their own.
+// its direction and unit too, unless they state their own. A suite that states no direction
+// is better when lower, as in Perfherder. So a suite tp5o of 594.81 ms with the test 163.com
+// of 588.25 gives two measurements, "tp5o" and "tp5o/163.com", both in ms.
 func (s suiteWire) add(out []Measurement, framework string) ([]Measurement, error) {
 	if s.Name == "" || len(s.Name) > longestName {
 		return nil, malformed("a suite without a name, or its name is longer than %d bytes", longestName)
@@ -238,7 +242,13 @@ func (m Measurement) ofTests() bool { return !slices.Contains(everyJobs, m.Frame
 //
 // When the same name occurs several times the first one counts, as in Perfherder. A name
 // that does not occur is job.ErrNotFound; one that means several values is
-// job.ErrInvalid, and the error lists them.
+// job.ErrInvalid, and the error lists them. For "tp5o e10s", "tp5o/163.com e10s" and
+// "tp5o/bing.com e10s":
+//
+//	"tp5o e10s", "tp5o"    the summary
+//	"163.com"              tp5o/163.com
+//	""                     the summary, the only one
+//	"tp6"                  job.ErrNotFound
 func Choose(all []Measurement, name string) (Measurement, error) {
 	ways := []func(Measurement) bool{
 		func(m Measurement) bool { return m.Name() == name },
@@ -256,6 +266,7 @@ func Choose(all []Measurement, name string) (Measurement, error) {
 	for _, is := range ways {
 		var found []Measurement
 		for _, m := range all {
+			// Frameworks can share a name: then both are found, and the name is ambiguous.
 			same := func(f Measurement) bool { return f.Name() == m.Name() && f.Framework == m.Framework }
 			if is(m) && !slices.ContainsFunc(found, same) {
 				found = append(found, m)

@@ -58,7 +58,10 @@ func (s *Search) Change() (c Change, ok bool) {
 // window is how many values on either side of a change are used to tell how large it is.
 const window = 20
 
-// state returns what the search believes, without choosing runs.
+// state returns what the search believes, without choosing runs. Hypothesis 0 is a change
+// before the range, 1 to m-1 are culprits by their positions, and m is no change, where m
+// is the number of pushes that can be tested. Done is set only by what is believed, by
+// contradicting values and by the budget; next sets it when nothing is left to run.
 func (s *Search) state() culprit.Decision {
 	s.setAside()
 	m := len(s.in.Index)
@@ -142,7 +145,9 @@ func (s *Search) enough(prob float64, h int) bool {
 const fewNewest = 3
 
 // lacking returns the runs of the newest push that are missing for that, not counting
-// those under way: one entry for each.
+// those under way: one entry for each. With positions 0 to 4, 1 value on position 4 and 1
+// run under way there, it returns 4 alone; with nil for busy, 4 4. It returns nothing when
+// the newest push cannot be run any more.
 func (s *Search) lacking(busy []int) []int {
 	last := len(s.in.Index) - 1
 	have := len(s.values[last])
@@ -168,7 +173,9 @@ func (s *Search) nothing(p *posterior) string {
 }
 
 // agreed is how many standard deviations apart the ranks must be (see agree) before a
-// culprit is named, where one side has fewer than fewValues values.
+// culprit is named, where one side has fewer than fewValues values. When all values on one
+// side are above those on the other, 4 and 4 values reach it (2.31), and 3 and 4 do not
+// (2.12).
 const (
 	agreed    = 2.3
 	fewValues = 8
@@ -197,7 +204,8 @@ func (s *Search) need() int {
 	return 1
 }
 
-// sides returns the values before a position, and those from it on.
+// sides returns the values before a position, with the older ones, and those from it on,
+// with the newer ones, both in the order of the pushes.
 func (s *Search) sides(at int) (left, right []float64) {
 	left = slices.Concat(s.o.Older, slices.Concat(s.values[:at]...))
 	right = slices.Concat(slices.Concat(s.values[at:]...), s.o.Newer)
@@ -205,6 +213,8 @@ func (s *Search) sides(at int) (left, right []float64) {
 }
 
 // next chooses runs: those that confirm what is believed, else the most informative ones.
+// running are pushes; those that cannot be tested are left out. A run under way counts as
+// one that was made, so the same confirmation is not chosen twice.
 func (s *Search) next(d *culprit.Decision, k int, running []int) {
 	if s.o.MaxRuns > 0 {
 		k = min(k, s.o.MaxRuns-s.bought)
@@ -245,9 +255,13 @@ func (s *Search) next(d *culprit.Decision, k int, running []int) {
 
 // confirm chooses runs on the most probable push and the one before it: first where
 // values are lacking, then in turns, beginning on the side of the change that has fewer
-// values.
+// values. The turns are for the rank test, which may need more values than the two pushes
+// must have. With k = 3:
+//
+//	the culprit lacks its only value            that one run, and no more while it is under way
+//	none is lacking, fewer values on the right  the culprit, the push before it, the culprit
 func (s *Search) confirm(d *culprit.Decision, at, k int, busy []int) {
-	have := map[int]int{at: len(s.values[at]), at - 1: len(s.values[at-1])}
+	have := map[int]int{at: len(s.values[at]), at - 1: len(s.values[at-1])} // values, and runs under way
 	for _, x := range busy {
 		have[x]++
 	}

@@ -2,7 +2,10 @@ package perf
 
 import "math"
 
-// posterior is what is believed after some observations.
+// posterior is what is believed after some observations. For m testable pushes, prob has
+// m+1 entries and segment m. All culprits between two tested pushes explain the values
+// equally well, so they share a segment and its fit. For 5 pushes with values on 0, 2 and 4,
+// segment is 0 1 1 2 2: the value on push 2 shows a change by push 1 or by push 2.
 type posterior struct {
 	prob    []float64 // by hypothesis: before the range, culprits 1 to m-1, nothing
 	segment []int     // by hypothesis, all but nothing: the tested pushes that it lies between
@@ -47,7 +50,8 @@ type column struct {
 }
 
 // model evaluates hypotheses on a series. It keeps sums from the end, so that each
-// hypothesis takes constant time for each effect and width.
+// hypothesis takes constant time for each effect and width. For the values -1 -1 1 1,
+// right is 0 1 2 1 0: the change at index 2 has the sum 2 after it.
 type model struct {
 	d       *series
 	right   []float64 // by index: the sum of the values from there to the end
@@ -145,7 +149,9 @@ func (m *model) cut(lo, hi int) (column, bool) {
 }
 
 // step returns, for the column of a change at index i (0 before it, 1 from it on, minus
-// the mean), the sum of squares, i (n-i) / n, and the scalar product with the values.
+// the mean), the sum of squares, i (n-i) / n, and the scalar product with the values. For
+// the values -1 -1 1 1 and index 2 the column is -.5 -.5 .5 .5: it returns 1 and 2, and
+// 2/1 is the size of the change.
 func (m *model) step(i int) (size, cross float64) {
 	n, right := float64(len(m.d.z)), float64(len(m.d.z)-i)
 	if n == 0 {
@@ -155,7 +161,8 @@ func (m *model) step(i int) (size, cross float64) {
 }
 
 // at returns the fit of a change at an index of the series, summed over what else may
-// have changed. A negative index means no change.
+// have changed. A negative index means no change. The last of the extras, a change before
+// the range, does not apply to these and to a change before the range itself.
 func (m *model) at(i int) fit {
 	extras := m.extras
 	if i < 0 || i <= m.d.first && m.d.first > 0 && i < m.d.first {

@@ -69,7 +69,11 @@ func ReadLog(ctx context.Context, in io.Reader) ([]Measurement, error) {
 }
 
 // ofLine reads what stands behind the mark, from the first brace to the last, since
-// escape sequences for colours may follow.
+// escape sequences for colours may follow. long says that the line was cut.
+//
+//	` {"framework": …}` + "\x1b[0m"    the values
+//	` is the mark, as in {…}`          nothing: the line only mentions the mark
+//	` {"framework": `                  an error: the line is cut off
 func ofLine(rest []byte, long bool) ([]Measurement, error) {
 	from, to := bytes.IndexByte(rest, '{'), bytes.LastIndexByte(rest, '}')
 	switch {
@@ -95,6 +99,7 @@ func nextLine(r *bufio.Reader) (line []byte, long bool, err error) {
 	kept := bytes.Clone(line)
 	for errors.Is(err, bufio.ErrBufferFull) {
 		line, err = r.ReadSlice('\n')
+		// Once there is no room left, the rest of the line is read and dropped.
 		if room := mostData + 4096 - len(kept); len(line) > room {
 			line, long = line[:max(0, room)], true
 		}
@@ -128,7 +133,8 @@ func ReadRun(ctx context.Context, ci job.Scheduler, run job.Job) ([]Measurement,
 	return nil, job.Wrap(op, run.ID(), bad)
 }
 
-// readKind reads one kind of file of a run.
+// readKind reads one kind of file of a run. job.OpenLog gives all files of the kind one
+// after the other, which is why ReadArtifact reads several.
 func readKind(ctx context.Context, ci job.Scheduler, run job.Job, which job.LogKind) ([]Measurement, error) {
 	in, err := job.OpenLog(ctx, ci, run, which)
 	if err != nil {
