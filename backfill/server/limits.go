@@ -46,8 +46,8 @@ type limiter struct {
 	rate Rate
 	most int
 
-	mu sync.Mutex
-	of map[string]*list.Element
+	mu    sync.Mutex
+	of    map[string]*list.Element
 	order *list.List // of *bucket, the most recently used first; the same buckets as in of
 }
 
