@@ -99,6 +99,7 @@ func (c *check) kept(ctx context.Context) {
 	if text(read) != whole {
 		c.wrong(getting(r.ID)+" after what was given was changed", text(read), "%s", whole)
 	}
+	// A store that has lost the warnings was reported above, and has none to change.
 	if len(read.Warnings) > 0 {
 		read.Warnings[0] = "changed"
 	}
@@ -118,6 +119,7 @@ func (c *check) unreadable(ctx context.Context) {
 		c.wrong(adding(r, long)+" of one that cannot be read again", fmt.Sprintf("%t, %s", added, errorText(err)),
 			"an error")
 	}
+	// An error is not enough: the record must not be there either.
 	_, err := c.s.Get(ctx, r.ID)
 	c.wants(getting(r.ID), err, job.ErrNotFound)
 	held := c.record(server.Waiting)
@@ -309,6 +311,8 @@ func (c *check) claims(ctx context.Context) {
 	for range 5 {
 		ids = append(ids, c.added(ctx, server.Waiting).ID)
 	}
+	// There are 7 open ones: the Waiting and the Running one of the first loop, and 5 more. Index 0
+	// goes to the first claim, 1 to 3 to the second, 4 to 6 to the third, and nothing is left.
 	c.claim(ctx, "holder", long, 0)
 	c.claim(ctx, "holder", long, -1)
 	c.claim(ctx, "holder", long, 1, ids[0])
@@ -362,9 +366,11 @@ func (c *check) renew(ctx context.Context) {
 	if c.wants(renewing(r.ID, "holder", long), err, nil) && by != "" {
 		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), "not cancelled")
 	}
+	// The lease of Claim would be over now; the one of Renew is not.
 	c.pass(ctx, short)
 	c.claim(ctx, "other", long, 5)
 	c.stays(ctx, renewing(r.ID, "holder", long), r)
+	// Another instance cannot renew, and its attempt must not take the lease.
 	_, err = c.s.Renew(ctx, r.ID, "other", long)
 	c.wants(renewing(r.ID, "other", long), err, server.ErrLost)
 	_, err = c.s.Renew(ctx, r.ID, "holder", short) // from this moment
@@ -380,6 +386,7 @@ func (c *check) save(ctx context.Context) {
 	// The record of rich is not added itself: only its values are used.
 	c.ids = c.ids[:len(c.ids)-1]
 	change := full
+	// Every field changes, but the key and what was asked.
 	change.ID, change.Key, change.Ask, change.State = r.ID, r.Key, r.Ask, server.Running
 	at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	change.Version, change.Created, change.Updated, change.Ended, change.CancelledBy = 77, at, at, &at, "somebody"
@@ -398,9 +405,11 @@ func (c *check) save(ctx context.Context) {
 	}
 	c.stays(ctx, called, want)
 	c.claim(ctx, "other", long, 5)
+	// A save of the same once more is a version of its own.
 	if got := c.saves(ctx, change, "holder"); got.Version != 3 {
 		c.wrong(called+" again", fmt.Sprintf("version %d", got.Version), "3")
 	}
+	// List filters by what was saved, not by what was added.
 	q := server.Query{Label: r.Ask.Label, States: []server.State{server.Running}}
 	c.lists(ctx, q, []string{r.ID})
 	_, err := c.s.Save(ctx, change, "other")
@@ -433,6 +442,8 @@ func (c *check) end(ctx context.Context) {
 		// The old lease would have ended by now, and must not make it claimable.
 		c.pass(ctx, short)
 		c.claim(ctx, "holder", long, 5)
+		// Neither the holder of then nor an empty name, which is what the store keeps as its holder
+		// now, may open it again.
 		for _, holder := range []string{"holder", ""} {
 			again := got
 			again.Answer, again.State = "again", server.Running
@@ -472,6 +483,7 @@ func (c *check) freed(ctx context.Context) {
 // can claim at once.
 func (c *check) release(ctx context.Context) {
 	r := c.held(ctx, long)
+	// What another says about the lease changes nothing, and is no error.
 	for _, holder := range []string{"other", ""} {
 		c.wants(releasing(r.ID, holder), c.s.Release(ctx, r.ID, holder), nil)
 		c.claim(ctx, "other", long, 5)
@@ -481,6 +493,7 @@ func (c *check) release(ctx context.Context) {
 	_, err := c.s.Save(ctx, r, "holder")
 	c.wants(saving(r, "holder")+" of one that was released", err, server.ErrLost)
 	c.claim(ctx, "other", long, 5, r.ID)
+	// The first holder releases again, after "other" has claimed: that lease is not its own.
 	c.wants(releasing(r.ID, "holder"), c.s.Release(ctx, r.ID, "holder"), nil)
 	c.claim(ctx, "holder", long, 5)
 }
@@ -497,6 +510,7 @@ func (c *check) cancel(ctx context.Context) {
 		c.wrong(called, text(got), "%q cancelled by hazel, version 2, updated, otherwise unchanged", r.ID)
 	}
 	c.stays(ctx, called, got)
+	// The second caller gets the record as the first one left it, in the same version.
 	again, err := c.s.Cancel(ctx, r.ID, "rowan")
 	if c.wants(cancelling(r.ID, "rowan"), err, nil) && text(again) != text(got) {
 		c.wrong(cancelling(r.ID, "rowan"), text(again), "%s", text(got))
@@ -505,6 +519,7 @@ func (c *check) cancel(ctx context.Context) {
 	if c.wants(renewing(r.ID, "holder", long), err, nil) && by != "hazel" {
 		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), `"hazel"`)
 	}
+	// A cancelled record is still leased to the one that works on it.
 	c.claim(ctx, "other", long, 5)
 	r.CancelledBy = "" // the holder does not know of it yet
 	saved := c.saves(ctx, r, "holder")
@@ -522,6 +537,7 @@ func (c *check) cancel(ctx context.Context) {
 		text(got) != text(done) {
 		c.wrong(cancelling(done.ID, "rowan")+" of one that has ended", text(got), "%s", text(done))
 	}
+	// Nobody works on this one, so whoever claims it learns of the cancellation from Claim.
 	free := c.added(ctx, server.Waiting)
 	_, err = c.s.Cancel(ctx, free.ID, "rowan")
 	c.wants(cancelling(free.ID, "rowan"), err, nil)
