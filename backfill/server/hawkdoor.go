@@ -227,7 +227,7 @@ var signedHost = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9
 // sourceKey is the key of the caller's address in a request's context.
 type sourceKey struct{}
 
-// sourceOf is the caller's address; empty when unknown. What is no address is not passed on.
+// sourceOf is the caller's address; empty when unknown, or when it is not an IP address.
 func sourceOf(ctx context.Context) string {
 	text, _ := ctx.Value(sourceKey{}).(string)
 	if net.ParseIP(text) == nil {

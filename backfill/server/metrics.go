@@ -60,7 +60,7 @@ func newMeter() *meter {
 	return m
 }
 
-// started counts a backfill that was accepted.
+// started counts a backfill that was accepted, also a dry run.
 func (m *meter) started(b Backfill) {
 	dry := "false"
 	if b.DryRun {

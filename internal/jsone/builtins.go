@@ -18,7 +18,6 @@ type function struct {
 	apply func(r *renderer, s *scope, args []any) (any, bool, error)
 }
 
-// run calls the function with the arguments of an expression.
 func (f *function) run(r *renderer, s *scope, args []any) (any, error) {
 	v, ok, err := f.apply(r, s, args)
 	if err != nil {

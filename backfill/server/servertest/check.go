@@ -213,8 +213,8 @@ func (c *check) held(ctx context.Context, lease time.Duration) server.Record {
 	return r
 }
 
-// saves saves a record whose lease the holder has. It returns what the store returned, the zero
-// Record after an error.
+// saves calls Save for a record whose lease the holder has. It returns what the store returned, the
+// zero Record after an error.
 func (c *check) saves(ctx context.Context, r server.Record, holder string) server.Record {
 	got, err := c.s.Save(ctx, r, holder)
 	c.wants(saving(r, holder), err, nil)
