@@ -201,8 +201,7 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	var wanted []monitor.Expectation
 	var keys []string
 	steps := done
-	// A step without a receipt failed, so there is nothing to wait for. The clone keeps w.r.Plan as
-	// it is.
+	// A step without a receipt failed, so there is nothing to wait for.
 	steps.Steps = slices.DeleteFunc(slices.Clone(done.Steps), func(st trigger.Step) bool { return st.Receipt == nil })
 	for _, e := range monitor.OfPlan(steps) {
 		// "backfill b4k2… autoland 1234 test-linux64/opt-xpcshell-1"; drop looks for the part

@@ -54,8 +54,9 @@ func (h *hub) tell(id string) {
 }
 
 // seen is a version of a backfill, with the times that say whether it is still current. An answer
-// of the store is taken only if its question was asked after changed, as in this case: the question
-// is sent at 0 ms, this instance saves at 10 ms, the answer with the old version comes at 20 ms.
+// of the store is taken only if its question was asked after changed. When the question is sent at
+// 0 ms, this instance saves at 10 ms, and the answer comes at 20 ms, it may have the old version
+// and does not count.
 type seen struct {
 	version int64
 	at      time.Time // when the store was asked; zero after a change here

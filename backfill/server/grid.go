@@ -14,8 +14,8 @@ import (
 )
 
 // The rows of a backfill: how runs become cells, how new rows replace old ones, and what is
-// computed from them. Rows are newest first, so the push before row i is row i+1. Two sources write
-// them: found and tested replace all rows, refresh replaces one.
+// computed from them. Rows are newest first, so the push before row i is row i+1. found and tested
+// replace all rows, refresh replaces one.
 
 // row builds a push's row. running is how many runs are under way, including those that were
 // requested and are not visible yet: these get cells without an id. With running 3 and one run of

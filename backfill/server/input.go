@@ -96,8 +96,8 @@ func (in Input) check() error {
 
 // checkMode reports fields that exclude each other, and those that are missing.
 //
-//	link and job_id             → give one of link, job_id and task_id
 //	task_id and label           → a job_id or task_id already says which label …
+//	link and job_id             → give one of link, job_id and task_id
 //	mode search and times       → times belongs to mode linear …
 //	neither mode, but max_runs  → batch and max_runs belong to mode search
 func (in Input) checkMode() error {

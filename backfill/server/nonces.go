@@ -31,7 +31,7 @@ const mostNonces = 200_000
 // job.ErrUnavailable.
 var ErrFull = fmt.Errorf("%w: too many signed requests within a short time", job.ErrUnavailable)
 
-// NewMemoryNonces returns Nonces of one process, for at most most keys; 200,000 when most is below
+// NewMemoryNonces returns Nonces of one process. They hold most keys, or 200,000 when most is below
 // 1. When they are full, Use returns ErrFull: forgetting a key before its time would let a request
 // be replayed.
 func NewMemoryNonces(most int) Nonces {

@@ -59,6 +59,8 @@ func idsOf(ids []string) string {
 }
 
 // wrong reports that a call returned something that it should not have. want is a format for args.
+//
+//	freed: Living("key-31") returned no error, want an error that wraps "not found"
 func (c *check) wrong(called, returned, want string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -38,6 +38,7 @@ func Mutants() []Mutant {
 	renew := func(f renewFunc) func(server.Store) server.Store { return with(func(w *wrapped) { w.renew = f }) }
 	save := func(f saveFunc) func(server.Store) server.Store { return with(func(w *wrapped) { w.save = f }) }
 	cancel := func(f cancelFunc) func(server.Store) server.Store { return with(func(w *wrapped) { w.cancel = f }) }
+	// Other rules may find a mutant too; the one named here must.
 	return []Mutant{
 		{"a local clock", "clock", func(s server.Store) server.Store { return local{s} }},
 		{"the caller's version", "add", add(callersVersion)},
@@ -108,6 +109,8 @@ type wrapped struct {
 	save   saveFunc
 	cancel cancelFunc
 }
+
+// Each method is the mutant's own where it has one, and otherwise the correct store's.
 
 func (w *wrapped) Add(ctx context.Context, r server.Record, d time.Duration) (server.Record, bool, error) {
 	if w.add != nil {
