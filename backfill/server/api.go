@@ -20,6 +20,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The API under /v1/ and the addresses for monitoring. A handler reads its input (decodeInput,
+// listQuery, lastEvent), calls the Server, and answers with write or serveJSON; every error goes
+// through fail, so that all of them have the same JSON. The door in front has already checked the
+// caller, the size of the body and the rates.
+
+// openAPI is the description of the API for programs. A test sends requests to a real Server and
+// checks each answer against it.
+//
 //go:embed openapi.json
 var openAPI []byte
 
@@ -40,13 +48,18 @@ func (s *Server) Handler() http.Handler {
 	} {
 		mux.HandleFunc(pattern, s.timed(pattern, h))
 	}
+	// A stream may last for hours, so it is not among the times of answers: meter.streams counts
+	// those that are open.
 	mux.HandleFunc("GET /v1/backfills/{id}/events", s.apiEvents)
+	// This takes every address that no other route takes, and every method that has no route. So
+	// the mux never answers 405 by itself; apiUnknown does.
 	mux.HandleFunc("/v1/", s.apiUnknown(mux))
 	s.page.register(mux)
 	return s.door.Handler(mux)
 }
 
-// streams reports whether a request is answered by a stream.
+// streams reports whether a request is answered by a stream. Examples are /v1/backfills/b7/events
+// of the API and /backfills/b7/stream of the page.
 func streams(r *http.Request) bool {
 	return r.Method == http.MethodGet &&
 		(strings.HasSuffix(r.URL.Path, "/events") || strings.HasSuffix(r.URL.Path, "/stream"))
@@ -68,6 +81,9 @@ func (s *Server) timed(pattern string, h http.HandlerFunc) http.HandlerFunc {
 // apiUnknown answers an address under /v1/ that no route takes: 405 with the methods that would
 // work, else 404. It finds these methods by asking the mux which route it would choose for the same
 // address.
+//
+//	DELETE /v1/backfills → 405, Allow: GET, POST
+//	GET    /v1/nothing   → 404
 func (s *Server) apiUnknown(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
@@ -120,6 +136,10 @@ func (s *Server) apiStart(w http.ResponseWriter, r *http.Request) {
 
 // decodeInput reads the body of a request strictly: an unknown field, a duplicate field or text
 // after the object is an error. A misspelled "dry_run" must not trigger anything.
+//
+//	{"tries":3}    → tries: unknown field; /openapi.json lists the fields
+//	{"times":"3"}  → times: expected a whole number, got string
+//	{"times":3} 4  → body: not valid JSON: invalid character '4' after top-level value
 func decodeInput(r *http.Request) (in Input, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return in, &mediaError{}
@@ -128,6 +148,8 @@ func decodeInput(r *http.Request) (in Input, err error) {
 	if err == nil {
 		return in, nil
 	}
+	// The order counts: a body that was cut off at its maximum size is also bad JSON, and an
+	// unknown field is also a SemanticError.
 	var sem *jsonv2.SemanticError
 	var syn *jsontext.SyntacticError
 	var large *http.MaxBytesError
@@ -185,6 +207,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &no):
 		s.door.Fail(w, r, http.StatusUnprocessableEntity, string(no.Reason), job.Visible(no.Message))
 	default:
+		// When the caller has gone, the error is only a consequence of that, and not worth a line.
 		if status, _ := statusOf(err); status == http.StatusInternalServerError && r.Context().Err() == nil {
 			s.log.Error("a request failed", "path", r.URL.Path, "error", err)
 		}
@@ -216,7 +239,7 @@ func (s *Server) apiGet(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveJSON answers with a text and its ETag. A client that has the same version already gets 304
-// without a body.
+// without a body. etag is complete, with its quotation marks: `"7"`.
 func serveJSON(w http.ResponseWriter, r *http.Request, text []byte, etag, cache string) {
 	h := w.Header()
 	h.Set("Etag", etag)
@@ -254,6 +277,7 @@ func (s *Server) apiList(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	// The copy makes an empty list [] and not null.
 	s.write(w, r, http.StatusOK, struct {
 		Backfills []Backfill `json:"backfills"`
 	}{append([]Backfill{}, all...)})
@@ -322,6 +346,7 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.fail(w, r, err)
 		return
+	// It ended with version 9, say, and the client has seen 9.
 	case !first.open && after >= first.version:
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -366,6 +391,7 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
 // readyz says that the service can do its work: the store and the ledger answer, and Run is
 // running.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	// A check of a load balancer needs its answer soon, also when the database hangs.
 	ctx, stop := context.WithTimeout(r.Context(), 5*time.Second)
 	defer stop()
 	if err := s.ready(ctx); err != nil {
@@ -376,6 +402,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	s.healthz(w, r)
 }
 
+// apiDocument answers with openAPI. It changes only when the program does, so it may be cached.
 func (s *Server) apiDocument(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=300")

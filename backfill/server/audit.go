@@ -13,10 +13,14 @@ import (
 	"github.com/mozci/mozci/internal/redact"
 )
 
+// What surrounds every request: watched notes which status was sent, end runs last and also after a
+// panic, and audit writes the line about a request that acts. Reads leave no line.
+
 // visitKey is the key of the visit in a request's context.
 type visitKey struct{}
 
-// notes are what handlers add to the audit line of a request.
+// notes are what handlers add to the audit line of a request. mu guards attrs, because a handler
+// may use several goroutines.
 type notes struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
@@ -69,6 +73,8 @@ func (v *visit) outcome() string {
 // for the whole answer.
 func (v *visit) end() {
 	p := recover()
+	// ErrAbortHandler is how a handler asks net/http to cut the connection: no fault, and not
+	// logged.
 	aborted := p == http.ErrAbortHandler //nolint:errorlint // a panic's value
 	cut := p != nil && v.w.wrote()
 	if p != nil && !aborted {
@@ -85,11 +91,13 @@ func (v *visit) end() {
 		v.audit()
 	}
 	if aborted || cut {
+		// net/http recovers it, closes the connection, and logs nothing.
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// watched is a ResponseWriter that remembers which status was sent.
+// watched is a ResponseWriter that remembers which status was sent. status is 0 until something was
+// sent.
 type watched struct {
 	http.ResponseWriter
 	rc     *http.ResponseController
@@ -112,6 +120,7 @@ func (w *watched) code() int {
 
 // WriteHeader implements http.ResponseWriter.
 func (w *watched) WriteHeader(status int) {
+	// A status below 200, such as 103 Early Hints, comes before the real one and is not kept.
 	if w.status == 0 && status >= http.StatusOK {
 		w.status = status
 	}

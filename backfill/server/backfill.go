@@ -54,7 +54,8 @@ const (
 )
 
 // Ask is the request of a backfill after mozci has understood it: links are resolved, defaults
-// filled in. Two requests with the same Ask, apart from Run and Job, are the same backfill.
+// filled in. Two requests with the same Ask, apart from Run and Job, are the same backfill. Fields
+// of the other mode are 0: Times in a Search, Batch and MaxRuns in a Linear backfill.
 type Ask struct {
 	Project  string `json:"project"` // the repository's name
 	Label    string `json:"label"`
@@ -152,6 +153,8 @@ func (c Culprit) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	p, err := json.Marshal(c.Probability)
+	// {"repo":"autoland","id":17,"revision":"a1c0"} without its last brace, then
+	// ,"probability":0.97}
 	return slices.Concat(text[:len(text)-1], []byte(`,"probability":`), p, []byte("}")), err
 }
 
@@ -189,7 +192,9 @@ type Cost struct {
 	Usual float64 `json:"usual_seconds"`
 }
 
-// Step is one request to the CI.
+// Step is one request to the CI. Key is the one under which the ledger has the request. Count is
+// how many runs it asks for. Round is 1 for the first round of a search, and for every request of a
+// Linear backfill.
 type Step struct {
 	Key    string         `json:"key"`
 	Label  string         `json:"label"`
@@ -211,7 +216,10 @@ type Receipt struct {
 	Note  Text     `json:"note"`
 }
 
-// Row is one push and the runs on it: a row of the page's grid.
+// Row is one push and the runs on it: a row of the page's grid. Passed, Failed and UnderWay count
+// Runs by their Result. They need not add up to len(Runs): a coalesced or cancelled run is in none
+// of them. Probability, 0 to 1, is that of this push being the culprit; 0 also while nothing is
+// known.
 type Row struct {
 	Push    job.PushRef `json:"push"`
 	Label   string      `json:"label"` // the chunk that runs the test on this push
@@ -230,7 +238,8 @@ type Row struct {
 	Untestable Text `json:"untestable"`
 }
 
-// Run is one run in the grid.
+// Run is one run in the grid. Seconds is how long it ran; 0 while it has not ended, or when the CI
+// does not say.
 type Run struct {
 	ID Text `json:"id"` // empty for a run that was requested and is not visible yet
 	// Result says what the run means for the question, in one word.

@@ -16,6 +16,14 @@ import (
 	"github.com/mozci/mozci/trigger/trychooser"
 )
 
+// The chooser without its screens. This file reads what can run on a push and arranges it as a
+// matrix of suites and platforms; choosecost.go tells how long the jobs take, chooseact.go makes
+// the plan and carries it out, choosedata.go and choosesyntax.go write the choice for programs and
+// other tools. pagechooser.go and pagechosen.go are the screens.
+//
+// Within a catalogue a job is its index in catalogue.jobs, which is sorted by label: a choice is a
+// slice of such indices, in ascending order.
+
 // The bounds of the chooser.
 const (
 	mostChoices  = 50_000 // labels of one catalogue; a push of Firefox has about 20,000
@@ -46,13 +54,16 @@ func newChooser(places Places, o *Options) *chooser {
 	}
 }
 
-// catalogKey names what a push offered within one period of catalogFresh.
+// catalogKey names what a push offered within one period of catalogFresh. id is the push's. when is
+// the number of the period since 1970: a request at 12:09:59 shares the catalogue that was read at
+// 12:00:01, and one at 12:10:00 reads a new one.
 type catalogKey struct {
 	project, revision string
 	id, when          int64
 }
 
-// catalogue is what can run on one push, in the form that the chooser shows.
+// catalogue is what can run on one push, in the form that the chooser shows. Many requests share
+// it, so nothing in it changes once it was made.
 type catalogue struct {
 	place Place
 	push  job.Push
@@ -62,11 +73,13 @@ type catalogue struct {
 	whole int      // how many labels the push has; more than len(jobs) when that is above mostChoices
 	of    map[string]int
 	known bool // whether the usual duration of any job is known
-	data  []byte
-	etag  string
+	// data is the catalogue as JSON, see encode, and etag its ETag with the quotation marks.
+	data []byte
+	etag string
 }
 
-// choice is one label that can be chosen.
+// choice is one label that can be chosen. row and col are indices into the catalogue's rows and
+// cols.
 type choice struct {
 	job.Runnable
 	row, col int
@@ -103,6 +116,8 @@ func (c *chooser) open(ctx context.Context, project, revision string) (*catalogu
 	}
 	key := catalogKey{place.Project, push.Revision, push.ID, time.Now().Unix() / int64(catalogFresh/time.Second)}
 	return c.kept.Do(ctx, key, func(ctx context.Context) (*catalogue, bool, error) {
+		// The fetch is shared, so it does not have this caller's deadline (see flight.Cache.Do) and
+		// needs its own.
 		ctx, stop := context.WithTimeout(ctx, c.reading)
 		defer stop()
 		return c.read(ctx, place, push)
@@ -117,6 +132,8 @@ func (c *chooser) read(ctx context.Context, place Place, push job.Push) (*catalo
 		lengths lengths
 		err     error
 	}
+	// There is room for one value, so that the goroutine ends also when the catalog could not be
+	// read and nobody receives.
 	history := make(chan past, 1)
 	go func() {
 		l, err := readLengths(ctx, place, push)
@@ -135,7 +152,9 @@ func (c *chooser) read(ctx context.Context, place Place, push job.Push) (*catalo
 	return cat, h.err == nil, cat.encode()
 }
 
-// fill sorts the labels into rows, columns and cells.
+// fill sorts the labels into rows, columns and cells. The first pass counts the labels of each row
+// and column, from which settle decides which of these have a place; the second pass puts each
+// label there. With more than mostChoices labels, the first of them by name stay.
 func (cat *catalogue) fill(entries []job.Runnable, l lengths) {
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b job.Runnable) int { return cmp.Compare(a.Label, b.Label) })
@@ -171,6 +190,10 @@ var kindRows = map[job.Kind]string{
 const elsewhere = "no platform"
 
 // matrixRowOf returns the row of a label, and the row it moves to when there are too many.
+//
+//	test of suite xpcshell     → xpcshell, else tests
+//	build of variant toolchain → builds: toolchain, else builds
+//	build                      → builds, else builds
 func matrixRowOf(e job.Runnable) (row, otherwise string) {
 	otherwise = cmp.Or(kindRows[e.Kind], kindRows[job.KindOther])
 	switch {
@@ -195,11 +218,16 @@ func columnOf(e job.Runnable) string {
 }
 
 // line holds the names along one side of the matrix. When there are more than fit, the names with
-// the fewest labels move into a row that they share.
+// the fewest labels move into a row that they share. It is used in this order: count for every
+// label, settle once, then at. With a maximum of 200 and 230 names, the 195 with the most labels
+// stay, and the labels of the other 35 move to the names that are in back.
 type line struct {
-	most  int
-	n     map[string]int
-	back  map[string][]string // where a name's labels move when it has no place of its own
+	most int
+	// n counts the labels of each name.
+	n    map[string]int
+	back map[string][]string // where a name's labels move when it has no place of its own
+	// names are those that have a place, in their order; index is the inverse. Both are empty
+	// before settle.
 	names []string
 	index map[string]int
 }
@@ -208,6 +236,8 @@ func newLine(most int) *line {
 	return &line{most: most, n: map[string]int{}, back: map[string][]string{}, index: map[string]int{}}
 }
 
+// count notes one more label of this name. otherwise is where the label moves when the name has no
+// place.
 func (l *line) count(name, otherwise string) {
 	l.n[name]++
 	if !slices.Contains(l.back[name], otherwise) {
@@ -222,6 +252,7 @@ func (l *line) settle() {
 	})
 	l.names = all
 	if len(all) > l.most {
+		// At most 4 are needed, one for each of kindRows.
 		const spare = 5 // places that are kept for the shared names
 		l.names = slices.Clone(all[:l.most-spare])
 		for _, name := range all[l.most-spare:] {
@@ -238,6 +269,7 @@ func (l *line) settle() {
 	}
 }
 
+// rank orders the names: 0 for builds, 2 for the shared names, 1 for what is between.
 func rank(name string) int {
 	switch {
 	case name == kindRows[job.KindBuild], strings.HasPrefix(name, kindRows[job.KindBuild]+": "):
@@ -249,6 +281,7 @@ func rank(name string) int {
 	return 1
 }
 
+// at returns the index of a name that was counted, or of the name that it moved to.
 func (l *line) at(name, otherwise string) int {
 	if i, ok := l.index[name]; ok {
 		return i
@@ -297,7 +330,7 @@ func (cat *catalogue) labels(of []int) []string {
 }
 
 // indices returns the indices of labels. It is an error when the push does not have one of them, or
-// cannot run it.
+// cannot run it. The result is sorted and has each index once.
 func (cat *catalogue) indices(labels []string) ([]int, error) {
 	var out []int
 	for _, l := range labels {
@@ -316,7 +349,8 @@ func (cat *catalogue) indices(labels []string) ([]int, error) {
 }
 
 // nearest suggests a name when no label matches text: the one closest to the first word that
-// matches nothing. It is empty when each word alone matches something.
+// matches nothing. It is empty when each word alone matches something. For "'mochitst !asan" it is
+// mochitest: the sign ' and words with ! are not part of a name.
 func (cat *catalogue) nearest(text string) string {
 	for word := range strings.FieldsSeq(text) {
 		if word == "|" || word[0] == '!' {

@@ -11,6 +11,12 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
+// From a choice to runs, in two requests. The first makes a plan and shows it (plan, planText). The
+// second brings that plan back and carries it out (readPlan, act). In between anything can happen:
+// the CI runs some of the jobs by itself, another person confirms the same plan, or this process
+// dies. So act makes the plan anew and triggers only steps that are in both, and the ledger keeps
+// each step from being triggered twice.
+
 // plan finds out what is missing so that each label has times runs on the push. It triggers
 // nothing. Labels that the push lacks are reported in the plan's LeftOut, not as an error.
 func (c *chooser) plan(ctx context.Context, cat *catalogue, labels []string, times int) (trigger.Plan, error) {
@@ -83,9 +89,11 @@ func (c *chooser) act(
 	out.Done, err = trigger.Run(doing, c.guard.Scheduler(cat.place.CI, by), plan, &trigger.RunOptions{
 		Ledger: c.ledger, Who: "chooser " + by.Name, Purpose: "chooser", Grace: grace, Logger: c.log,
 	})
+	// When some steps have an answer, the screen shows these and each step's own error.
 	if err != nil && !answered(out.Done) {
 		return acted{}, err // the ledger failed, or no step was tried
 	}
+	// What was triggered has to be shown, also when the time of the request is over.
 	out.Now, out.Err = c.plan(context.WithoutCancel(ctx), cat, labels, times)
 	return out, nil
 }
@@ -102,7 +110,8 @@ func answered(p trigger.Plan) bool {
 
 // still returns the steps of the plan that was shown, ready to be carried out. Each must be in the
 // plan that mozci would make now, or have been triggered under its key before. It returns nil when
-// one is neither: then the push has changed.
+// one is neither: then the push has changed. An empty list that is not nil means that no step needs
+// a request of its own any more.
 func (c *chooser) still(ctx context.Context, cat *catalogue, shown, now trigger.Plan) ([]trigger.Step, error) {
 	fresh := map[string]trigger.Step{}
 	for _, s := range now.AtOnce().Steps {
@@ -110,6 +119,7 @@ func (c *chooser) still(ctx context.Context, cat *catalogue, shown, now trigger.
 	}
 	out := []trigger.Step{}
 	for _, s := range shown.AtOnce().Steps {
+		// A form can be edited: a step on another push is not part of this screen's plan.
 		if s.Push.Repo != cat.push.Repo || s.Push.ID != cat.push.ID || s.Push.Revision != cat.push.Revision {
 			return nil, nil
 		}
@@ -124,9 +134,11 @@ func (c *chooser) still(ctx context.Context, cat *catalogue, shown, now trigger.
 		if err != nil {
 			return nil, err
 		}
+		// No request under this key was taken by the CI, or may have been: the step is outdated.
 		if len(known) == 0 || !known[0].State.Made() && !known[0].State.Open() {
 			return nil, nil
 		}
+		// The text has only the push's repository, id and revision; cat.push has all of it.
 		s.Push = cat.push
 		out = append(out, s)
 	}
@@ -134,7 +146,7 @@ func (c *chooser) still(ctx context.Context, cat *catalogue, shown, now trigger.
 }
 
 // planText packs a plan into the form, from the screen that shows it to the request that confirms
-// it.
+// it. The reasons are left out, since nothing reads them again.
 func planText(p trigger.Plan) (string, error) {
 	at := p.AtOnce()
 	for i := range at.Steps {
@@ -160,7 +172,8 @@ func readPlan(text string) (trigger.Plan, error) {
 	return p, nil
 }
 
-// failures counts the runs that were triggered now, and those whose request failed.
+// failures counts the runs that were triggered now, and those whose request failed. A step that had
+// been triggered before counts as neither.
 func (a acted) failures() (asked, failed int) {
 	for _, s := range a.Done.Steps {
 		switch {
@@ -174,6 +187,10 @@ func (a acted) failures() (asked, failed int) {
 }
 
 // sentence says what was done, in words.
+//
+//	12 runs triggered, 3 not triggered
+//	12 runs triggered, 3 before
+//	Nothing new: 3 runs were triggered before
 func (a acted) sentence() string {
 	asked, failed := a.failures()
 	already := 0

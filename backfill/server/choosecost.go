@@ -12,7 +12,7 @@ import (
 )
 
 // The bounds of what mozci reads to tell how long jobs take. Each push costs one request to the CI,
-// and the list of pushes one request to the repository.
+// and the list of pushes one request to the repository. mostHistory is how many pushes are read.
 const (
 	mostHistory  = 6
 	historyWidth = 3 // requests at the same time
@@ -33,7 +33,8 @@ var measures = []string{byNothing: "nothing", byLabel: "label", bySuite: "suite"
 // String is the word for the JSON.
 func (m measure) String() string { return measures[m] }
 
-// lengths are the durations of finished runs, in seconds.
+// lengths are the durations of finished runs, in seconds. runs are what add collected. The medians
+// of label, suite and kind are nil until learn.
 type lengths struct {
 	runs  map[string][]float64 // by label
 	label map[string]float64
@@ -49,6 +50,8 @@ func readLengths(ctx context.Context, place Place, push job.Push) (lengths, erro
 	if err != nil {
 		return out, err
 	}
+	// Around includes the push itself, whose jobs may have only begun. The pushes are oldest first,
+	// so the newest are at the end.
 	near = slices.DeleteFunc(near, func(p job.Push) bool { return p.Key() == push.Key() || !p.Testable() })
 	near = near[max(0, len(near)-mostHistory):]
 	jobs := func(ctx context.Context, p job.Push, _ *slog.Logger) ([]job.Job, error) { return place.CI.Jobs(ctx, p) }
@@ -57,6 +60,7 @@ func readLengths(ctx context.Context, place Place, push job.Push) (lengths, erro
 		if ran.Err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", ran.Push, ran.Err))
 		}
+		// Of a push with an error this is nothing, or what could be read of it.
 		out.add(ran.Value)
 	}
 	return out, errors.Join(errs...)
@@ -76,7 +80,9 @@ func (l *lengths) add(jobs []job.Job) {
 	}
 }
 
-// learn computes the medians of each label, suite and kind.
+// learn computes the medians of each label, suite and kind. A suite's median is that of all its
+// runs, not of its labels' medians: with runs of 10, 10 and 10 s of one label and 40 s of another
+// it is 10 s, not 25 s.
 func (l *lengths) learn(entries []job.Runnable) {
 	l.label, l.suite, l.kind = map[string]float64{}, map[string]float64{}, map[job.Kind]float64{}
 	suites, kinds := map[string][]float64{}, map[job.Kind][]float64{}
@@ -114,14 +120,14 @@ func (l *lengths) of(e job.Runnable) (float64, measure) {
 }
 
 // middle returns the median; of an even number of values the mean of the two in the middle: 6 for
-// 3, 5, 7, 9. It sorts its argument.
+// 3, 5, 7, 9. It sorts its argument. There must be at least one value.
 func middle(of []float64) float64 {
 	slices.Sort(of)
 	n := len(of)
 	return (of[(n-1)/2] + of[n/2]) / 2
 }
 
-// bill is what a number of runs costs.
+// bill is what a number of runs costs. seconds is the machine time of the runs of known duration.
 type bill struct {
 	runs    int
 	seconds float64
@@ -145,6 +151,8 @@ func (b *bill) add(j choice, times int) {
 }
 
 // String is the cost in words: "about", because it is computed from what runs usually take.
+//
+//	about 2 h of machine time, without 1 run of unknown length
 func (b bill) String() string {
 	switch {
 	case b.runs == 0:

@@ -15,7 +15,9 @@ import (
 )
 
 // catalogJSON is a catalogue for the page's script. It has parallel lists, in which index i is
-// always the same label: 20,000 objects would be several times as large.
+// always the same label: 20,000 objects would be several times as large. Row[i] is an index into
+// Rows and Column[i] one into Columns. Whole is how many labels the push has, more than len(Labels)
+// when that is above mostChoices.
 type catalogJSON struct {
 	Labels  []string `json:"labels"`
 	Row     []int    `json:"row"`
@@ -30,7 +32,8 @@ type catalogJSON struct {
 	Whole int               `json:"whole"`
 }
 
-// encode writes the catalogue for the script, once for all who load it.
+// encode writes the catalogue for the script, once for all who load it. The ETag is a hash of the
+// text, so that a push that offers the same in the next period needs no second transfer.
 func (cat *catalogue) encode() error {
 	out := catalogJSON{
 		Labels: []string{}, Row: []int{}, Column: []int{}, Seconds: []int{}, Barred: []int{},
@@ -61,6 +64,7 @@ func (cat *catalogue) encode() error {
 	return nil
 }
 
+// visible returns the names as people may see them, each at most 120 bytes long.
 func visible(names []string) []string {
 	out := make([]string, len(names))
 	for i, n := range names {
@@ -90,7 +94,10 @@ func (p *page) openChooser(r *http.Request) (chooserAsk, *catalogue, error) {
 	return a, cat, err
 }
 
-// runnableJSON is what can run on a push, in the words of the API.
+// runnableJSON is what can run on a push, in the words of the API. Total is how many labels the
+// push has, with those that the filter does not match. Seconds is the machine time of one run of
+// each matched label that can run, and Unknown how many of these have no known duration. Labels are
+// sorted by name.
 type runnableJSON struct {
 	Push    job.PushRef    `json:"push"`
 	Total   int            `json:"total"`
@@ -99,6 +106,9 @@ type runnableJSON struct {
 	Labels  []runnableItem `json:"labels"`
 }
 
+// runnableItem is one matched label. Chunk is 0 for a suite that is not split. Seconds is null when
+// nothing is known, and By says what it was computed from: "label", "suite", "kind" or "nothing".
+// Barred is null for a label that can run.
 type runnableItem struct {
 	Label        Text     `json:"label"`
 	Kind         job.Kind `json:"kind"`
@@ -133,6 +143,7 @@ func (s *Server) apiRunnable(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, http.StatusOK, out)
 }
 
+// runnable reads the catalogue that the parameters project and revision name, and filters it by q.
 func (s *Server) runnable(r *http.Request, q url.Values) (runnableJSON, error) {
 	if _, err := readFilter(q.Get("q")); err != nil { // a bad filter is reported before any service is called
 		return runnableJSON{}, err

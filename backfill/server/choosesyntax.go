@@ -30,7 +30,7 @@ func syntaxOf(cat *catalogue, of []int) (line, note string) {
 }
 
 // differs says how the jobs that a line of try syntax chooses differ from these labels. It reads
-// the line back with mozci's own parser and compares.
+// the line back with mozci's own parser and compares. It is empty when they do not differ.
 func differs(entries []job.Runnable, of []string, line string) string {
 	try, err := trychooser.ParseTry(line)
 	if err != nil {
@@ -88,6 +88,7 @@ func (p *page) chooserSyntax(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// copied answers with the choice that an address names, in a format that text writes.
 func (p *page) copied(
 	w http.ResponseWriter, r *http.Request, kind string, text func(*catalogue, []int) (string, error),
 ) {

@@ -27,7 +27,8 @@
 // A backfill is in the store before its request is answered, and each change is stored before
 // its followers hear of it. Every request to a CI goes through the ledger. When an instance
 // dies, another one leases its backfills and goes on from what the store and the ledger know, so
-// nothing is triggered twice. Several instances share the work over one database.
+// nothing is triggered twice. Several instances share the work over one database; see [NewSQL].
+// [NewMemory] and the default ledger forget everything when the process ends.
 //
 // # Choosing jobs
 //
@@ -42,4 +43,12 @@
 // in. Reading may be open to everybody. Acting needs a [Caller], and the [Guard] checks before
 // each request to a CI that the caller could have made it without this service: the service
 // never lends anybody its own rights.
+//
+// With zero options nobody can read or act. The shortest way in is a file of tokens, which opens
+// the API and the page's sign-in; [NewToken] and [HashToken] make its lines. [Hawk] accepts
+// requests that are signed with credentials of Taskcluster.
+//
+//	tokens, err := server.OpenTokens("tokens.txt") // NAME sha256:HEX [scope…]
+//	opts.Door = server.DoorOptions{Tokens: tokens, OpenReads: true}
+//	opts.Guard = server.Guard{Still: tokens.Still} // a line that is removed stops its backfills too
 package server

@@ -18,6 +18,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The way of a request through the door: Handler makes a visit, and enter takes it through arrive
+// (host, method, origin), read (the body), recognise (the caller) and limit (the rates). Each of
+// these returns false when it has answered the request itself. Then come signing in and out, or the
+// handler behind the door. end runs last, whatever happened. The parts have files of their own:
+// origin.go, session.go, signin.go, tokens.go, hawkdoor.go, limits.go, refuse.go, audit.go.
+
 // DoorOptions configure a Door. Nil is zero options, with which reads are closed and acting
 // is not possible.
 type DoorOptions struct {
@@ -96,6 +102,7 @@ type Door struct {
 	public   *url.URL // nil when it is not known
 	log      *slog.Logger
 
+	// reads and acts have a bucket for each caller, attempts one for each address.
 	reads, acts, attempts *limiter
 }
 
@@ -111,7 +118,8 @@ func NewDoor(opts *DoorOptions) (*Door, error) {
 	return d, nil
 }
 
-// prepare sets the defaults.
+// prepare sets the defaults. The sessions come after public, which decides whether their cookie is
+// Secure.
 func (d *Door) prepare() (err error) {
 	o := &d.o
 	if d.log = o.Logger; d.log == nil {
@@ -145,6 +153,7 @@ func (d *Door) prepare() (err error) {
 	d.reads = newLimiter(o.Reads.or(defaultReads), mostBuckets)
 	d.acts = newLimiter(o.Acts.or(defaultActs), mostBuckets)
 	d.attempts = newLimiter(o.Attempts.or(defaultAttempts), mostBuckets)
+	// The append to an empty slice copies: the caller's slice is not changed.
 	d.who = append(d.who, o.Who...)
 	if o.Tokens != nil {
 		d.who = append(d.who, o.Tokens)
@@ -166,7 +175,7 @@ func health(r *http.Request) bool {
 	return safe(r.Method) && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
 }
 
-// acting are the HTTP methods that change something.
+// acting are the HTTP methods that change something. Other methods, such as PROPFIND, are refused.
 var acting = []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // safe reports whether an HTTP method only reads.
@@ -195,7 +204,9 @@ func (d *Door) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// visit is one request on its way through the door.
+// visit is one request on its way through the door. One goroutine takes it through the door; only
+// notes are safe for several. addr is the caller's address behind the proxies that are believed, or
+// the zero Addr when it cannot be read. body is nil until read has read it.
 type visit struct {
 	d      *Door
 	w      *watched
@@ -252,6 +263,7 @@ func (v *visit) enter(next http.Handler) {
 		v.w.Header().Set("Cache-Control", "no-store") // a handler may set its own later
 	}
 	next.ServeHTTP(v.w, v.r)
+	// The handler gave up because the time was over, and left the answer to the door.
 	if ctx := v.r.Context(); !v.w.wrote() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		v.fail(http.StatusServiceUnavailable, "timeout", fmt.Sprintf("The request took longer than %s.", v.d.o.Timeout))
 	}
@@ -270,7 +282,8 @@ func (v *visit) signing() bool {
 }
 
 // arrive checks where a request comes from and what it is addressed to, before anything else of it
-// is read.
+// is read. A preflight ends here: it has no body and no credentials. So does a request that acts
+// and carries no credentials at all, before a body of MaxBody bytes is read for nothing.
 func (v *visit) arrive() bool {
 	r := v.r
 	if !v.d.origins.calledRight(r.Host) {
@@ -304,6 +317,8 @@ func (v *visit) shows() bool {
 
 // read reads the body, within the bounds of its size and time.
 func (v *visit) read() bool {
+	// The rest of the body is still on the connection, where net/http would take it for the next
+	// request: close it.
 	tooLarge := func() bool {
 		v.w.Header().Set("Connection", "close")
 		return v.fail(http.StatusRequestEntityTooLarge, "too_large",
@@ -342,12 +357,15 @@ func (v *visit) recognise() bool {
 		switch {
 		case err == nil:
 			v.who = &c
+		// The session cannot be checked: refuse, except what is open to everybody anyway.
 		case !errors.Is(err, ErrNoCredentials) && !v.open():
 			return v.refuse(err)
 		}
 		return true
 	}
 	key := addressKey(v.addr)
+	// Every attempt takes a token and gives it back if the credentials were right, or could not be
+	// checked. Taken afterwards, many attempts at the same time would all get through.
 	if wait := v.d.attempts.take(key); wait > 0 {
 		return v.later(wait)
 	}
@@ -372,7 +390,8 @@ func (d *Door) authenticate(r *http.Request, body []byte) (Caller, error) {
 	return Caller{}, fmt.Errorf("%w: this service accepts no credentials of this kind", ErrWrong)
 }
 
-// limit counts a request against its caller's rate.
+// limit counts a request against its caller's rate. The key is "token ci-robot" for a caller and
+// "addr 203.0.113.9" for an address, so that no name can use up the rate of an address.
 func (v *visit) limit() bool {
 	key := addressKey(v.addr)
 	if v.who != nil {
@@ -391,6 +410,10 @@ func (v *visit) limit() bool {
 // secure reports whether a request came by https or counts as such. With a public URL its scheme
 // decides; without one, any request that leaves this machine counts as https, so that its cookie is
 // Secure.
+//
+//	public URL https://mozci.example → true
+//	http://localhost:8787            → false
+//	http://10.0.0.5:8787             → true
 func (d *Door) secure(r *http.Request) bool {
 	switch {
 	case d.public != nil:

@@ -14,7 +14,8 @@ import (
 // are silent for a minute or so.
 const heartbeat = 15 * time.Second
 
-// events writes a stream of server-sent events.
+// events writes a stream of server-sent events. mu guards the writing, as heartbeats and news come
+// from different goroutines: two events must not mix.
 type events struct {
 	mu sync.Mutex
 	w  http.ResponseWriter
@@ -34,7 +35,11 @@ func newEvents(w http.ResponseWriter, media string) *events {
 }
 
 // send writes one event. Each line of its data gets a "data:" of its own, as the format of
-// server-sent events needs it.
+// server-sent events needs it. Version 7 of a backfill is this text, with an empty line at its end:
+//
+//	id: 7
+//	event: backfill
+//	data: {"id":"b4k2…","version":7,…}
 func (e *events) send(kind string, id int64, data []byte) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "id: %d\nevent: %s\n", id, kind)
@@ -63,6 +68,8 @@ func (s *Server) beating(ctx context.Context, id string, after int64, out *event
 	return func(yield func(body, error) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		var beats sync.WaitGroup
+		// Deferred calls run last first: stop, then Wait. The goroutine never outlives the
+		// iterator, and so never writes to a ResponseWriter whose handler has returned.
 		defer beats.Wait()
 		defer stop()
 		beats.Go(func() {

@@ -18,6 +18,12 @@ import (
 	"github.com/mozci/mozci/trigger/monitor"
 )
 
+// A Linear backfill: find the last good push, and run the job on every push between it and the
+// first bad one. planFill runs within the request that starts it; fill runs later, in Run: ask
+// triggers what is missing, watch waits for it, conclude reads the range again and says what it
+// showed. When an instance dies, the next one begins again with fill, and finds in the ledger what
+// was triggered.
+
 // find looks for the last good push before the failure.
 func (w *work) find(ctx context.Context) (backfill.FindResult, error) {
 	a := w.r.Ask
@@ -33,6 +39,7 @@ func (w *work) planFill(ctx context.Context) error {
 	if err != nil && found.FirstBad == nil { // with FirstBad the error is about some pushes only: the rest is known
 		return err
 	}
+	// The history is newest first, so its first push is the one that failed.
 	if err := w.offspring(ctx, found.Start, found.History[0].Jobs); err != nil {
 		return err
 	}
@@ -53,7 +60,9 @@ func (w *work) planFill(ctx context.Context) error {
 
 // offspring refuses a failure whose runs mozci or another robot triggered: acting on these would
 // let backfills start backfills without end. Runs of the ledger whose ids are not known yet
-// (unnamed) count as such runs, up to their number.
+// (unnamed) count as such runs, up to their number. Of 3 failed runs with one known id and 1
+// unnamed run, at least one is nobody's: the backfill is allowed. Of 2 failed runs both can be
+// ours, and it is refused.
 func (w *work) offspring(ctx context.Context, p job.Push, jobs []job.Job) error {
 	entries, err := w.s.o.Ledger.Entries(ctx, ledger.ForPush(p, w.r.Ask.Label))
 	if err != nil {
@@ -88,7 +97,9 @@ func (w *work) offspring(ctx context.Context, p job.Push, jobs []job.Job) error 
 		"job that failed first.", name(p.Ref())), nil}
 }
 
-// robots reports whether the CI says that a backfill requested the run.
+// robots reports whether the CI says that a backfill requested the run. An answer that cannot be
+// read counts as no: a person's request must not be refused because the CI does not name its
+// callers.
 func (w *work) robots(ctx context.Context, j job.Job) bool {
 	by, err := job.RequesterOf(ctx, w.place.CI, j)
 	return err == nil && (by == "backfill" || by == "mozci")
@@ -128,6 +139,7 @@ func (w *work) found(f backfill.FindResult) {
 		for _, m := range f.Merges {
 			b.Warnings = append(b.Warnings, merged(m))
 		}
+		// The last of the history is the oldest push.
 		if w.place.RangePage != nil && len(f.History) > 0 {
 			b.Links.Range = Text(w.place.RangePage(f.History[len(f.History)-1].Push, f.Start))
 		}
@@ -147,7 +159,9 @@ func (w *work) fill(ctx context.Context) error {
 }
 
 // ask triggers the steps of the plan. When a service does not answer it waits and tries again, at
-// most 5 times; the ledger keeps it from triggering a step twice.
+// most 5 times; the ledger keeps it from triggering a step twice. With the default Retry the pauses
+// are 30 s, 1, 2 and 4 minutes. Apart from the end of ctx it returns an error only when no step was
+// triggered; otherwise the backfill goes on with those that were.
 func (w *work) ask(ctx context.Context) (trigger.Plan, error) {
 	const tries = 5
 	for n, wait := 1, w.s.o.Retry; ; n, wait = n+1, 2*wait {
@@ -165,6 +179,7 @@ func (w *work) ask(ctx context.Context) (trigger.Plan, error) {
 				asked++
 			}
 		}
+		// The caller may not trigger anything: that does not change within minutes.
 		if errors.Is(err, job.ErrDenied) && asked == 0 {
 			return done, err
 		}
@@ -186,8 +201,11 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	var wanted []monitor.Expectation
 	var keys []string
 	steps := done
+	// A step without a receipt failed, so there is nothing to wait for.
 	steps.Steps = slices.DeleteFunc(slices.Clone(done.Steps), func(st trigger.Step) bool { return st.Receipt == nil })
 	for _, e := range monitor.OfPlan(steps) {
+		// "backfill b4k2… autoland 1234 test-linux64/opt-xpcshell-1"; drop looks for the part
+		// before the repository.
 		e.Key = fmt.Sprintf("%s %s %d %s", who(w.r.ID), e.Push.Repo, e.Push.ID, e.Label)
 		e.Test = string(w.r.Ask.Test)
 		wanted, keys = append(wanted, e), append(keys, e.Key)
@@ -197,7 +215,8 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	}
 	m := monitor.New(hearing(w.ci, wanted), w.place.Repositories, w.s.o.Monitor, &monitor.Options{
 		Ledger: w.s.o.Ledger, Budgets: w.s.o.Budgets, Who: who(w.r.ID), UntilDone: true, Only: keys, Logger: w.s.log,
-		Width:  3, // hundreds of backfills may watch at the same time
+		Width: 3, // hundreds of backfills may watch at the same time
+		// A failure is an answer here, not a reason to run the job again.
 		Policy: monitor.Policy{Retriggers: -1, MostRetriggers: -1, Poll: w.s.o.Poll},
 		Judge:  func(monitor.Expectation) analysis.Judge { return w.judge },
 		OnChange: func(changes []monitor.Change) {
@@ -212,7 +231,8 @@ func (w *work) watch(ctx context.Context, done trigger.Plan) error {
 	return m.Run(ctx)
 }
 
-// drop removes the expectations of a cancelled backfill from the monitor.
+// drop removes the expectations of a cancelled backfill from the monitor, in whose store they would
+// stay open otherwise. The space after the id keeps backfill b1 from matching those of b12.
 func (w *work) drop(ctx context.Context) {
 	all, err := w.s.o.Monitor.Expectations(ctx)
 	var keys []string
@@ -242,6 +262,8 @@ func (w *work) drop(ctx context.Context) {
 
 // saw writes the monitor's changes into the rows and the log.
 func (w *work) saw(ctx context.Context, changes []monitor.Change) {
+	// fresh are the pushes that were read again for these changes, each once. known says of a run,
+	// by its id, whether it had ended already.
 	fresh, known := map[job.PushKey]bool{}, map[string]bool{}
 	w.mu.Lock()
 	for _, row := range w.r.Rows {
@@ -271,7 +293,8 @@ func (w *work) saw(ctx context.Context, changes []monitor.Change) {
 	w.trySave(ctx)
 }
 
-// refresh reads the runs of one push again.
+// refresh reads the runs of one push again. The label is that of the row, as a test may run in
+// another chunk there.
 func (w *work) refresh(ctx context.Context, p job.Push) {
 	label := w.r.Ask.Label
 	w.mu.Lock()
@@ -292,7 +315,9 @@ func (w *work) refresh(ctx context.Context, p job.Push) {
 	w.change(func(b *Backfill) { b.setRow(row) })
 }
 
-// conclude reads the range once more, and writes what the runs showed.
+// conclude reads the range once more, and writes what the runs showed. A search that triggers
+// nothing computes the probabilities and failure rates from what ran. In its options -1 means: no
+// maximum of runs, never a longer range, no newer pushes.
 func (w *work) conclude(ctx context.Context) error {
 	found, err := w.find(ctx)
 	if err != nil && found.FirstBad == nil {
@@ -317,6 +342,7 @@ func (w *work) conclude(ctx context.Context) error {
 // decide says whether the pushes that were filled leave one that can have broken the job.
 func (w *work) decide(found backfill.FindResult, weighed backfill.SearchResult) State {
 	suspects := found.Suspects()
+	// The job is flaky, and failed as often before: no push broke it.
 	if weighed.Outcome == culprit.NotARegression && found.Flaky {
 		w.change(func(b *Backfill) { b.Outcome = Text(culprit.NotARegression) })
 		return Done

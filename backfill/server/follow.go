@@ -14,8 +14,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// Following a backfill. Hundreds of browsers and programs may follow at the same time, so each
+// costs almost nothing: hub wakes them when this instance changes the backfill, and a look once per
+// followPoll finds what other instances changed. Such a look is version, one question to the store
+// that all followers share. Only a new version is read from the store, and encoded once for all, by
+// body.
+
 // hub wakes those who follow a backfill when it changes. It knows only the changes of this process;
-// for those of other instances see followPoll.
+// for those of other instances see followPoll. A channel in the map is open. tell closes it and
+// takes it out, which wakes all who wait; each of them then asks next for a new one.
 type hub struct {
 	mu     sync.Mutex
 	change map[string]chan struct{} // by id; closed at the next change
@@ -36,6 +43,7 @@ func (h *hub) next(id string) <-chan struct{} {
 	return c
 }
 
+// tell wakes those who wait for a change of this backfill. Without any it does nothing.
 func (h *hub) tell(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -45,7 +53,10 @@ func (h *hub) tell(id string) {
 	}
 }
 
-// seen is a version of a backfill, with the times that say whether it is still current.
+// seen is a version of a backfill, with the times that say whether it is still current. An answer
+// of the store is taken only if its question was asked after changed. When the question is sent at
+// 0 ms, this instance saves at 10 ms, and the answer comes at 20 ms, it may have the old version
+// and does not count.
 type seen struct {
 	version int64
 	at      time.Time // when the store was asked; zero after a change here
@@ -73,7 +84,8 @@ func (s *Server) changed(id string) {
 	s.hub.tell(id)
 }
 
-// looked is the store's answer to one question about the versions of several backfills.
+// looked is the store's answer to one question about the versions of several backfills. An id in
+// ids that has no version does not exist.
 type looked struct {
 	began    time.Time
 	ids      []string
@@ -93,6 +105,7 @@ func (s *Server) version(ctx context.Context, id string) (int64, error) {
 			s.mu.Unlock()
 			return v.version, nil
 		}
+		// Clearing costs one question more, and needs no list of which was used last.
 		if len(s.versions) >= mostVersions {
 			clear(s.versions)
 		}
@@ -117,7 +130,8 @@ func (s *Server) version(ctx context.Context, id string) (int64, error) {
 	}
 }
 
-// look asks the store for the versions that any client has wanted in the last second.
+// look asks the store for the versions that any client has wanted in the last second. The answers
+// go into s.versions; false says that nobody gets this one again from the cache.
 func (s *Server) look(ctx context.Context) (looked, bool, error) {
 	l := looked{began: time.Now()}
 	s.mu.Lock()
@@ -142,7 +156,8 @@ func (s *Server) look(ctx context.Context) (looked, bool, error) {
 	return l, false, nil
 }
 
-// Follow implements backend.
+// Follow implements backend. It decodes what follow shares, so each caller owns the Backfill that
+// it gets.
 func (s *Server) Follow(ctx context.Context, id string, after int64) iter.Seq2[Backfill, error] {
 	return func(yield func(Backfill, error) bool) {
 		for v, err := range s.follow(ctx, id, after) {
@@ -197,7 +212,8 @@ type bodyKey struct {
 	version int64
 }
 
-// body is a backfill in the API's JSON.
+// body is a backfill in the API's JSON. json ends in a line break. etag is the version in quotation
+// marks: "7".
 type body struct {
 	json    []byte
 	etag    string

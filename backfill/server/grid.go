@@ -13,8 +13,13 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
+// The rows of a backfill: how runs become cells, how new rows replace old ones, and what is
+// computed from them. Rows are newest first, so the push before row i is row i+1. found and tested
+// replace all rows, refresh replaces one.
+
 // row builds a push's row. running is how many runs are under way, including those that were
-// requested and are not visible yet: these get cells without an id.
+// requested and are not visible yet: these get cells without an id. With running 3 and one run of
+// the CI's queued, the row gets that run and 2 cells without an id.
 func (w *work) row(p job.Push, label string, jobs []job.Job, running int) Row {
 	row := Row{
 		Push: p.Ref(), Label: label, Author: job.Visible(author(p)), Subject: job.Visible(subject(p)),
@@ -58,7 +63,9 @@ func (w *work) row(p job.Push, label string, jobs []job.Job, running int) Row {
 }
 
 // result says what a run means for the question. The verdict of a run's log comes before its
-// status: a job may fail while the test in question passed. The caller holds the lock.
+// status: a job may fail while the test in question passed. The caller holds the lock. judged says
+// that some Judge has seen the run; one that it could not tell anything about is judged, and
+// neither Good nor Bad.
 func (w *work) result(j job.Job) Result {
 	v, judged := w.verdicts[j.ID()]
 	switch st := j.Status(); {
@@ -105,7 +112,8 @@ func (w *work) ended(p job.Push, label, id string, st job.Status, took time.Dura
 }
 
 // endOf makes the log line for the end of a run. r is empty when the run is not in the grid, and
-// then its status is told. took is 0 when it is unknown.
+// then its status is told. took is 0 when it is unknown. Of push 1234 it says "1234 passed in 36
+// min."
 func endOf(what string, r Result, st job.Status, took time.Duration, link Text) Entry {
 	text := what + " " + outcomeWord(r, st)
 	if took > 0 {
@@ -114,6 +122,7 @@ func endOf(what string, r Result, st job.Status, took time.Duration, link Text) 
 	return Entry{Kind: kindOf(r), Text: text + ".", Link: link}
 }
 
+// kindOf is the Entry's kind for the end of a run. What says nothing about the push is "machine".
 func kindOf(r Result) string {
 	switch r {
 	case Passed:
@@ -124,6 +133,7 @@ func kindOf(r Result) string {
 	return "machine"
 }
 
+// author is who pushed or, when that is unknown, the author of the newest change; empty for none.
 func author(p job.Push) string {
 	if p.User != "" {
 		return p.User
@@ -134,6 +144,7 @@ func author(p job.Push) string {
 	return ""
 }
 
+// subject is the first line of the newest change's description; changesets are oldest first.
 func subject(p job.Push) string {
 	if n := len(p.Changesets); n > 0 {
 		first, _, _ := strings.Cut(p.Changesets[n-1].Description, "\n")
@@ -146,7 +157,8 @@ func subject(p job.Push) string {
 func same(a, b job.PushRef) bool { return a.Repo == b.Repo && a.ID == b.ID && a.Revision == b.Revision }
 
 // setRows replaces all rows, and returns log lines for the runs that have ended since the last
-// look. Chances and planned runs are kept where the new rows do not know them.
+// look. Chances and planned runs are kept where the new rows do not know them. A row with 2 planned
+// runs of which one has appeared has 1 left: its runs grew from 3 to 4.
 func (b *Backfill) setRows(rows []Row) (news []Entry) {
 	for i := range rows {
 		old := b.rowOf(rows[i].Push)
@@ -164,7 +176,8 @@ func (b *Backfill) setRows(rows []Row) (news []Entry) {
 	return news
 }
 
-// endedSince makes log lines for the runs that ended between two looks at a push.
+// endedSince makes log lines for the runs that ended between two looks at a push. A run that is new
+// and over already counts; one without an id cannot be recognised and does not.
 func endedSince(old, now Row) (out []Entry) {
 	was := map[Text]Result{}
 	for _, r := range old.Runs {
@@ -195,7 +208,7 @@ func (b *Backfill) beyond(rows []Row) (out []Row) {
 	return out
 }
 
-// setRow replaces the row of one push.
+// setRow replaces the row of one push. A push that is in no row is ignored: the range has moved on.
 func (b *Backfill) setRow(row Row) {
 	old := b.rowOf(row.Push)
 	if old == nil {
@@ -207,6 +220,7 @@ func (b *Backfill) setRow(row Row) {
 	b.sumUp()
 }
 
+// rowOf returns the row of a push, to be changed in place; nil when there is none.
 func (b *Backfill) rowOf(p job.PushRef) *Row {
 	for i := range b.Rows {
 		if same(b.Rows[i].Push, p) {
@@ -216,6 +230,7 @@ func (b *Backfill) rowOf(p job.PushRef) *Row {
 	return nil
 }
 
+// chance sets the probability of a push that has a row.
 func (b *Backfill) chance(p job.PushRef, chance float64) {
 	if r := b.rowOf(p); r != nil {
 		r.Probability = chance
@@ -242,7 +257,9 @@ func (b *Backfill) planned() {
 	}
 }
 
-// sumUp computes the costs from the runs in the grid.
+// sumUp computes the costs from the runs in the grid. Only runs of this backfill cost something;
+// the usual duration is the median of all. Of an even number of runs that is the longer one of the
+// two in the middle: 9 of 5, 7, 9, 12.
 func (b *Backfill) sumUp() {
 	c := &b.Cost
 	c.Runs, c.Ended, c.Red, c.Machine = 0, 0, 0, 0
@@ -276,6 +293,11 @@ func (b *Backfill) sumUp() {
 // bounds sets the last good and the first bad push while a search goes on: going back from the
 // newest push, the first one that only passed is the last good, and the one seen failing before it
 // the first bad.
+//
+//	30 failed            the first bad push so far
+//	29 passed, failed    flaky: now this is the first bad push
+//	28 did not run
+//	27 passed            the last good push; older ones do not matter
 func (b *Backfill) bounds() {
 	b.LastGood, b.FirstBad = nil, nil
 	for i := range b.Rows { // newest first
@@ -291,7 +313,8 @@ func (b *Backfill) bounds() {
 }
 
 // boundsAround sets the bounds once the search knows the culprit. A flaky job also passes after the
-// break by luck, so the culprit is the first bad push whatever ran after it.
+// break by luck, so the culprit is the first bad push whatever ran after it. The last good push is
+// the next older one with a pass, whether it also failed or not.
 func (b *Backfill) boundsAround(culprit job.PushRef) {
 	for i, r := range b.Rows {
 		if !same(r.Push, culprit) {
@@ -315,7 +338,8 @@ func (b *Backfill) credible(d culprit.Decision, pushes []backfill.Tested) {
 	}
 }
 
-// confirmed reports whether the culprit failed and the push before it passed.
+// confirmed reports whether the culprit failed and the push before it passed. There must be a
+// Culprit. When nothing ran on the push before it, it is not confirmed.
 func (b *Backfill) confirmed() bool {
 	for i, r := range b.Rows {
 		if same(r.Push, b.Culprit.Push) {
@@ -325,6 +349,7 @@ func (b *Backfill) confirmed() bool {
 	return false
 }
 
+// warn adds a warning that is not there yet: a search may give the same one in every round.
 func (b *Backfill) warn(w string) {
 	if !slices.Contains(b.Warnings, w) {
 		b.Warnings = append(b.Warnings, w)

@@ -79,6 +79,8 @@ func Hawk(check HawkChecker, opts *HawkOptions) (Authenticator, error) {
 }
 
 // publicURL parses the public address of a service: scheme, host and port, nothing else.
+// "https://mozci.example:8787" and "https://mozci.example/" are accepted; a path, a query or a
+// password is not.
 func publicURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
@@ -89,6 +91,7 @@ func publicURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
+// hawkDoor implements Hawk. public is nil when the requests' own Host counts.
 type hawkDoor struct {
 	check  HawkChecker
 	public *url.URL
@@ -103,7 +106,9 @@ const (
 	mostHawkWord = 200
 )
 
-// Authenticate implements Authenticator.
+// Authenticate implements Authenticator. What costs nothing comes first: form, time, body. The
+// deployment is asked once, and a nonce is only spent on a request that is right in every other
+// way.
 func (h *hawkDoor) Authenticate(ctx context.Context, r *http.Request, body []byte) (Caller, error) {
 	if _, ok := credentials(r, "Hawk"); !ok {
 		return Caller{}, ErrNoCredentials
@@ -189,7 +194,8 @@ func covered(r *http.Request, hash string, body []byte) error {
 	return nil
 }
 
-// signedFor returns the host and port that a request must have been signed for.
+// signedFor returns the host and port that a request must have been signed for. A port that an
+// address leaves out is 443 with https and 80 without.
 func (h *hawkDoor) signedFor(r *http.Request) (host string, port int, err error) {
 	u := &url.URL{Scheme: "http", Host: r.Host}
 	if r.TLS != nil {
@@ -221,7 +227,7 @@ var signedHost = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9
 // sourceKey is the key of the caller's address in a request's context.
 type sourceKey struct{}
 
-// sourceOf is the caller's address; empty when unknown.
+// sourceOf is the caller's address; empty when unknown, or when it is not an IP address.
 func sourceOf(ctx context.Context) string {
 	text, _ := ctx.Value(sourceKey{}).(string)
 	if net.ParseIP(text) == nil {

@@ -24,6 +24,8 @@ func hearing(ci job.Scheduler, of []monitor.Expectation) job.Scheduler {
 	return e
 }
 
+// ears is a CI of which only some events are heard. An event is passed on in doubt: one too many
+// costs a look, one too few would leave a backfill waiting.
 type ears struct {
 	job.Scheduler
 	repos, pushes, labels map[string]bool // pushes by the first 12 digits of their hashes
@@ -46,6 +48,7 @@ func (e ears) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 // concerned reports whether an event can matter for the expectations. Builds and other jobs on the
 // same push always can: they may make what a test needs.
 func (e ears) concerned(v job.Event) bool {
+	// Missed says that events were lost, so any of them may have mattered.
 	switch {
 	case v.Missed:
 		return true
@@ -66,6 +69,7 @@ func (e ears) concerned(v job.Event) bool {
 }
 
 // start is the first 12 digits of a hash, to which people and services shorten it.
+// "0123456789abcdef…" → "0123456789ab". A shorter text stays as it is.
 func start(hash string) string {
 	const digits = 12
 	return hash[:min(len(hash), digits)]

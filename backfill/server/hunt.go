@@ -13,6 +13,12 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
+// A Search backfill: package backfill runs the most informative pushes, round after round, and this
+// file writes what it reports into the record. planSearch runs within the request that starts it
+// and is a dry run; search runs later, in Run. OnStep tells of each request to the CI, OnRead of
+// each log that was read, Observe of each change in what is known. answer ends it, and followMerge
+// goes on in another repository when the culprit is a merge.
+
 // searchOptions are the options of backfill.Search for this backfill.
 func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOptions {
 	a := w.r.Ask
@@ -24,6 +30,8 @@ func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOpti
 	o := &backfill.SearchOptions{
 		MaxRevisions: a.Most, MaxRuns: a.MaxRuns, Batch: a.Batch, Status: w.judge, OnRead: w.failed,
 		Ledger: w.s.o.Ledger, Who: who(w.r.ID), Budgets: budgets, DryRun: dry, Poll: w.s.o.Poll, Logger: w.s.log,
+		// The search goes on with a forecast above its budget, and ends Undecided when the budget
+		// is spent: even so it narrows the range.
 		Approve: func(forecast float64, most int) bool {
 			w.change(func(b *Backfill) {
 				b.warn(fmt.Sprintf("the search needs about %.0f runs, more than its budget of %d, and stops there",
@@ -34,6 +42,8 @@ func (w *work) searchOptions(ctx context.Context, dry bool) *backfill.SearchOpti
 		OnStep:  func(st trigger.Step) { w.step(ctx, st) },
 		Observe: func(p backfill.Progress) { w.progress(ctx, p, dry) },
 	}
+	// Without a test there is no Judge, and the search learns from the failed runs which failure it
+	// looks for.
 	if a.Test != "" {
 		o.Judge, o.Test = w.judge, string(a.Test)
 	}
@@ -54,6 +64,7 @@ func (w *work) planSearch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The pushes are oldest first, so the last is the one that failed.
 	start := res.Pushes[len(res.Pushes)-1]
 	if err := w.offspring(ctx, start.Push, start.Jobs); err != nil {
 		return err
@@ -65,6 +76,7 @@ func (w *work) planSearch(ctx context.Context) error {
 	w.change(func(b *Backfill) {
 		ref := res.Start.Ref()
 		b.Start, b.Plan = &ref, res.Plan
+		// The forecast is rounded to the nearest whole number: 3.4 is 3, 3.5 is 4.
 		b.Cost.Forecast = int(res.Forecast.Runs + 0.5)
 		b.planned()
 		if w.place.RangePage != nil {
@@ -75,7 +87,8 @@ func (w *work) planSearch(ctx context.Context) error {
 	return nil
 }
 
-// passed counts the passed runs that the search knows.
+// passed counts the passed runs that the search knows. Before and After are the pushes on both
+// sides of the range.
 func passed(res backfill.SearchResult) int {
 	n := res.Before.Runs - res.Before.Failures + res.After.Runs - res.After.Failures
 	for _, t := range res.Pushes {
@@ -84,7 +97,8 @@ func passed(res backfill.SearchResult) int {
 	return n
 }
 
-// progress writes how far a search has come.
+// progress writes how far a search has come. In a dry run nothing is saved, as the record is not in
+// the store yet.
 func (w *work) progress(ctx context.Context, p backfill.Progress, dry bool) {
 	w.tested(ctx, p.Pushes)
 	w.change(func(b *Backfill) {
@@ -112,6 +126,7 @@ func (w *work) tested(ctx context.Context, pushes []backfill.Tested) {
 	w.change(func(b *Backfill) {
 		news := b.setRows(rows)
 		b.bounds()
+		// The log is newest first.
 		for _, e := range news {
 			e.Time = now
 			b.Log = append([]Entry{e}, b.Log...)
@@ -141,6 +156,7 @@ func (w *work) weighed(ctx context.Context, res backfill.SearchResult) {
 	})
 }
 
+// rate is nil when nothing ran: a rate of 0 would say that it always passed.
 func rate(r analysis.Rate) *float64 {
 	if r.Runs == 0 {
 		return nil
@@ -167,6 +183,10 @@ func (w *work) search(ctx context.Context) error {
 
 // answer writes how a search ended. When the culprit is a merge and Follow is set, the search goes
 // on in the repository that the merge came from.
+//
+//	culprit found                 → done
+//	as flaky as it was before     → done
+//	older than the range, or none → undecided
 func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 	state := Undecided
 	outcome := string(res.Outcome)
@@ -208,6 +228,7 @@ func (w *work) answer(ctx context.Context, res backfill.SearchResult) error {
 
 // followMerge goes on in the repositories that a merge came from.
 func (w *work) followMerge(ctx context.Context, res backfill.SearchResult) error {
+	// When the repository cannot tell, or the push is no merge, the answer stays as it is.
 	origins, err := job.Origins(ctx, w.place.Repo, *res.Culprit)
 	if errors.Is(err, errors.ErrUnsupported) || err == nil && len(origins) == 0 {
 		return nil
@@ -238,7 +259,7 @@ func (w *work) followMerge(ctx context.Context, res backfill.SearchResult) error
 }
 
 // within searches the pushes that a merge brought, with the runs that are left of the budget, at
-// least 1.
+// least 1. With a budget of 100 runs of which 97 are spent, 3 are left.
 func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer backfill.SearchResult) error {
 	opts := w.searchOptions(ctx, false)
 	opts.MaxRevisions, opts.Extend = len(o.Pushes), -1
@@ -248,6 +269,7 @@ func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer back
 	opts.MaxRuns = max(1, opts.MaxRuns-outer.Runs)
 	opts.Observe = func(backfill.Progress) { w.trySave(ctx) }
 	ci := w.s.o.Guard.Scheduler(inner.CI, w.r.Caller)
+	// They are ascending: the last is what was merged.
 	tip := o.Pushes[len(o.Pushes)-1]
 	w.note(ctx, Entry{Kind: "state", Text: fmt.Sprintf("The culprit is a merge: mozci goes on in the %s that it "+
 		"brought from %s.", pushes(len(o.Pushes)), o.Repo)})

@@ -10,6 +10,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// What a caller may send. check looks at the input alone and names the field that is wrong; then
+// locate finds the job, and ask fills in the defaults. A number that was not given is a nil
+// pointer, so that an explicit 0 is an error and not the default.
+
 // The defaults of an Input, and its maximums.
 const (
 	DefaultTimes    = 1   // runs on each push, of Linear
@@ -37,10 +41,17 @@ func (e *InputError) Error() string { return e.Field + ": " + e.Message }
 // Unwrap makes it a job.ErrInvalid.
 func (e *InputError) Unwrap() error { return job.ErrInvalid }
 
+// wrong returns an InputError. What a caller sent goes into it through clipped.
 func wrong(field, format string, args ...any) error {
 	return &InputError{field, fmt.Sprintf(format, args...)}
 }
 
+// What a revision, a project and an id of a task look like. "tip" is the newest push. Ids of other
+// CIs than Taskcluster may have dots and slashes.
+//
+//	revisions  0123456789ab, tip               not: abc, xyz1
+//	projects   autoland, integration/autoland  not: .hg, "a b"
+//	taskIDs    fN3bGUqhR1eBVfVfYmPDKg/1        not: -a
 var (
 	revisions = regexp.MustCompile(`^([0-9a-fA-F]{4,40}|tip)$`)
 	projects  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$`)
@@ -84,6 +95,11 @@ func (in Input) check() error {
 }
 
 // checkMode reports fields that exclude each other, and those that are missing.
+//
+//	task_id and label           → a job_id or task_id already says which label …
+//	link and job_id             → give one of link, job_id and task_id
+//	mode search and times       → times belongs to mode linear …
+//	neither mode, but max_runs  → batch and max_runs belong to mode search
 func (in Input) checkMode() error {
 	named := 0
 	for _, is := range []bool{in.Link != "", in.JobID != nil, in.TaskID != ""} {
@@ -124,7 +140,8 @@ func plainText(field, s string) error {
 	return nil
 }
 
-// clipped is the beginning of what a caller sent, for use in a message.
+// clipped is the beginning of what a caller sent, for use in a message. It is at most 80 characters
+// long, with control characters made visible.
 func clipped(s string) string {
 	const most = 80
 	s = job.Visible(s)

@@ -48,9 +48,12 @@ type limiter struct {
 
 	mu    sync.Mutex
 	of    map[string]*list.Element
-	order *list.List // of *bucket, the most recently used first
+	order *list.List // of *bucket, the most recently used first; the same buckets as in of
 }
 
+// bucket has the tokens of one key: left of them, 0 to Burst, at a moment. Between two requests
+// nothing is computed; the next one adds what has dripped in: 2 tokens after 4 seconds at 30 a
+// minute.
 type bucket struct {
 	key  string
 	left float64
@@ -77,7 +80,7 @@ func (l *limiter) take(key string) time.Duration {
 	return 0
 }
 
-// put gives a token back.
+// put gives a token back. A key that was forgotten meanwhile needs none.
 func (l *limiter) put(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,6 +142,8 @@ func remote(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	return at
 }
 
+// addr reads an address, with a port or without; the zero Addr when the text is none. The same host
+// always gives the same address: "::ffff:203.0.113.9" is 203.0.113.9, and a zone is dropped.
 func addr(text string) netip.Addr {
 	a, err := netip.ParseAddr(text)
 	if err != nil {
@@ -151,6 +156,7 @@ func addr(text string) netip.Addr {
 	return a.Unmap().WithZone("")
 }
 
+// within reports whether an address is in one of the networks. The zero Addr is in none.
 func within(a netip.Addr, of []netip.Prefix) bool {
 	for _, p := range of {
 		if p.Contains(a) {
@@ -161,7 +167,8 @@ func within(a netip.Addr, of []netip.Prefix) bool {
 }
 
 // addressKey is the rate limit's key for a caller without a name. An IPv6 customer has a whole /64
-// of addresses, so these share one key.
+// of addresses, so these share one key: that of 2001:db8:1:2:3::4 is "addr 2001:db8:1:2::/64". All
+// callers whose address is unknown share one key too.
 func addressKey(a netip.Addr) string {
 	if a.Is6() {
 		if p, err := a.Prefix(64); err == nil {

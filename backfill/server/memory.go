@@ -11,7 +11,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Memory is a Store that lives as long as the process. NewMemory makes one.
+// Memory is a Store that lives as long as the process. NewMemory makes one. mu guards everything
+// below it, also the rows' fields. rows is by id, and last is the order of the latest row.
 type Memory struct {
 	now func() time.Time
 
@@ -21,7 +22,10 @@ type Memory struct {
 	last int
 }
 
-// row is a backfill as it is stored.
+// row is a backfill as it is stored. order is 1 for the first row and grows by 1, so it is the
+// order of age. head has what changes without the body, as the columns of SQL do, and what a Query
+// asks about. key is empty for a refusal. holder is empty and leased zero while nobody has a lease;
+// a lease that has ended keeps both until the next Claim.
 type row struct {
 	order    int
 	body     []byte // the Record as JSON: a copy that callers cannot change
@@ -41,7 +45,7 @@ func NewMemory(now func() time.Time) *Memory {
 	return &Memory{now: now, rows: map[string]*row{}, keys: map[string]string{}}
 }
 
-// lock locks the store, unless the caller's context is done.
+// lock locks the store, unless the caller's context is done. op and key are those of the error.
 func (m *Memory) lock(ctx context.Context, op, key string) (unlock func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap(op, key, err)
@@ -73,7 +77,8 @@ func (w *row) record() (Record, error) {
 	return s.record(w.head.Version, w.head.Created, w.head.Updated, w.head.Ended, string(w.head.CancelledBy)), nil
 }
 
-// living returns the row that answers a request with this key; nil for none.
+// living returns the row that answers a request with this key; nil for none. It has the latest row
+// of the key only: an older one cannot live, or the latest would not have been added.
 func (m *Memory) living(key string) *row {
 	w := m.rows[m.keys[key]]
 	switch {
@@ -152,6 +157,7 @@ func (m *Memory) Get(ctx context.Context, id string) (Record, error) {
 	return out, job.Wrap(op, id, err)
 }
 
+// row returns the row of a backfill, or job.ErrNotFound.
 func (m *Memory) row(id string) (*row, error) {
 	if w, ok := m.rows[id]; ok {
 		return w, nil
@@ -179,6 +185,7 @@ func (m *Memory) List(ctx context.Context, q Query) ([]Backfill, error) {
 		return nil, err
 	}
 	defer unlock()
+	// Rows with an order below before are older. Without q.Before that is all of them.
 	before := m.last + 1
 	if q.Before != "" {
 		w, err := m.row(q.Before)
@@ -200,6 +207,7 @@ func (m *Memory) List(ctx context.Context, q Query) ([]Backfill, error) {
 	return out, nil
 }
 
+// fits reports whether a backfill matches the query, apart from Before and Limit.
 func (q Query) fits(b Backfill) bool {
 	return (q.Project == "" || q.Project == b.Ask.Project) && (q.Label == "" || q.Label == b.Ask.Label) &&
 		(q.By == "" || q.By == b.By) && (len(q.States) == 0 || slices.Contains(q.States, b.State))
@@ -230,6 +238,7 @@ func (m *Memory) Claim(ctx context.Context, holder string, lease time.Duration, 
 	}
 	defer unlock()
 	now := m.now()
+	// A lease until 12:00:30 is over at 12:00:30.
 	free := m.sorted(func(w *row) bool { return w.head.State.Open() && !w.leased.After(now) })
 	var out []Record
 	for _, w := range free[:max(0, min(len(free), n))] {
@@ -243,7 +252,8 @@ func (m *Memory) Claim(ctx context.Context, holder string, lease time.Duration, 
 	return out, nil
 }
 
-// held returns the row of a backfill, if the holder has its lease.
+// held returns the row of a backfill, if the holder has its lease. Until another holder claims it,
+// a holder whose lease has ended still has it.
 func (m *Memory) held(id, holder string) (*row, error) {
 	w, err := m.row(id)
 	if err == nil && (holder == "" || w.holder != holder) {
@@ -282,6 +292,7 @@ func (m *Memory) Save(ctx context.Context, r Record, holder string) (Record, err
 	}
 	now := m.now().UTC()
 	r.Version, r.Created, r.Updated, r.Ended = w.head.Version+1, w.head.Created, now, nil
+	// The holder may not know of a cancellation yet: its save must not undo it.
 	r.CancelledBy = w.head.CancelledBy
 	if !r.State.Open() {
 		r.Ended = &now
@@ -321,6 +332,7 @@ func (m *Memory) Cancel(ctx context.Context, id, by string) (Record, error) {
 	if err != nil {
 		return Record{}, job.Wrap(op, id, err)
 	}
+	// The new version makes the followers look again.
 	if w.head.State.Open() && w.head.CancelledBy == "" {
 		w.head.CancelledBy, w.head.Updated = Text(by), m.now().UTC()
 		w.head.Version++
@@ -349,6 +361,7 @@ func (m *Memory) Prune(ctx context.Context, keep time.Duration) (int, error) {
 	old := m.sorted(func(w *row) bool { return w.head.Ended != nil && m.now().Sub(*w.head.Ended) > keep })
 	for _, w := range old {
 		delete(m.rows, w.head.ID)
+		// A later backfill may have the key by now.
 		if m.keys[w.key] == w.head.ID {
 			delete(m.keys, w.key)
 		}

@@ -11,7 +11,9 @@ import (
 )
 
 // meter counts what a Server does. It has a registry of its own, so that several Servers in one
-// process do not collide.
+// process do not collide. begun, over and refusals count backfills, begun with dry runs. asked and
+// red count runs that backfills triggered, failed counts requests. lasted and requests are in
+// seconds.
 type meter struct {
 	registry *prometheus.Registry
 	begun    *prometheus.CounterVec
@@ -42,6 +44,7 @@ func newMeter() *meter {
 		failed:   plain("trigger_errors_total", "Requests to a CI that failed."),
 		lasted: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "mozci_backfill_seconds", Help: "Time from the start of a backfill to its answer, in seconds.",
+			// Bounds in seconds, from a minute to two days.
 			Buckets: []float64{60, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 16 * 3600, 24 * 3600, 48 * 3600},
 		}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -57,6 +60,7 @@ func newMeter() *meter {
 	return m
 }
 
+// started counts a backfill that was accepted, also a dry run.
 func (m *meter) started(b Backfill) {
 	dry := "false"
 	if b.DryRun {
@@ -67,12 +71,14 @@ func (m *meter) started(b Backfill) {
 
 func (m *meter) refused(r Reason) { m.refusals.WithLabelValues(string(r)).Inc() }
 
+// ended counts a backfill that has ended, whatever its state, with its failed runs.
 func (m *meter) ended(b Backfill) {
 	m.over.WithLabelValues(string(b.State)).Inc()
 	m.red.Add(float64(b.Cost.Red))
 	m.lasted.Observe(b.Updated.Sub(b.Created).Seconds())
 }
 
+// step counts a request to a CI: its runs or, when it failed, the request.
 func (m *meter) step(st trigger.Step) {
 	if st.Err != nil {
 		m.failed.Inc()

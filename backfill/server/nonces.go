@@ -31,9 +31,9 @@ const mostNonces = 200_000
 // job.ErrUnavailable.
 var ErrFull = fmt.Errorf("%w: too many signed requests within a short time", job.ErrUnavailable)
 
-// NewMemoryNonces returns Nonces of one process. Parameter most is the maximum number of keys; 200,000 when it
-// is below 1. When they are full, Use returns ErrFull: forgetting a key before its time would let a
-// request be replayed.
+// NewMemoryNonces returns Nonces of one process. They hold most keys, or 200,000 when most is below
+// 1. When they are full, Use returns ErrFull: forgetting a key before its time would let a request
+// be replayed.
 func NewMemoryNonces(most int) Nonces {
 	if most < 1 {
 		most = mostNonces
@@ -41,6 +41,8 @@ func NewMemoryNonces(most int) Nonces {
 	return &memoryNonces{most: most, until: map[string]time.Time{}}
 }
 
+// memoryNonces are Nonces in a map. mu guards until and order, which have the same keys: until
+// answers whether a key is in use, and order which one ends next.
 type memoryNonces struct {
 	mu    sync.Mutex
 	most  int
@@ -66,6 +68,8 @@ func (e *ends) Pop() any {
 	return last
 }
 
+// drop removes the keys that have ended. A key that ends at 12:00:30 is free at 12:00:30. Each key
+// is pushed once and popped once, so a call that finds nothing to do costs one comparison.
 func (m *memoryNonces) drop(now time.Time) {
 	for len(m.order) > 0 && !now.Before(m.order[0].at) {
 		delete(m.until, heap.Pop(&m.order).(end).key)
@@ -121,6 +125,7 @@ var nonceSteps = []string{
 	CREATE INDEX mozci_nonces_ends ON mozci_nonces (ends)`,
 }
 
+// swept is when this process last deleted old keys; zero for never.
 type sqlNonces struct {
 	tables database.Tables
 
@@ -134,7 +139,8 @@ const sweepEvery = time.Minute
 func (s *sqlNonces) bind(query string) string { return s.tables.Dialect.Bind(query) }
 
 // Use implements Nonces with one statement. Of several at the same time the database lets one
-// change the row.
+// change the row. A new key is inserted. For a key that has ended the update gives it a new end.
+// For one that is in use the WHERE holds for no row, nothing changes, and first is false.
 func (s *sqlNonces) Use(ctx context.Context, key string, d time.Duration) (first bool, err error) {
 	err = s.in(ctx, func() error {
 		now := s.tables.Dialect.Now()
@@ -180,6 +186,8 @@ func (s *sqlNonces) Used(ctx context.Context, key string) (used bool, err error)
 	return used, err
 }
 
+// in opens the tables and runs f. Apart from the end of ctx, an error of the database becomes
+// job.ErrUnavailable.
 func (s *sqlNonces) in(ctx context.Context, f func() error) error {
 	err := s.tables.Open(ctx)
 	if err == nil {

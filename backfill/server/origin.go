@@ -13,7 +13,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// What a browser may do here in the name of another site. Three rules, each in its own function:
+// calledRight refuses host names that are not the service's, answer says which sites may read
+// (CORS), and mayAct which may act. A program that is no browser passes all three, and needs
+// credentials like everybody.
+
 // origins says which sites' pages may call the service, and under which host names it answers.
+// listed and hosts are in lower case. hosts has names with and without a port; empty, every name is
+// accepted. cross finds out whether a page of another site sent a request.
 type origins struct {
 	listed []string
 	any    bool // every site may read what is open
@@ -21,6 +28,8 @@ type origins struct {
 	cross  *http.CrossOriginProtection
 }
 
+// newOrigins checks the lists. An origin is a scheme and a host, without a path:
+// "https://a.example" but not "https://a.example/". public is nil when it is not known.
 func newOrigins(listed, hosts []string, public *url.URL) (*origins, error) {
 	o := &origins{cross: http.NewCrossOriginProtection()}
 	for _, l := range listed {
@@ -54,6 +63,9 @@ func newOrigins(listed, hosts []string, public *url.URL) (*origins, error) {
 
 // hostname is a host name in lower case, without its port and without the final dot that a fully
 // qualified name may have.
+//
+//	Mozci.Example.org.:8787 → mozci.example.org
+//	[::1]:80                → ::1
 func hostname(host string) string {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -65,6 +77,10 @@ func hostname(host string) string {
 // calledRight reports whether the request's Host is one of the service's names. This stops DNS
 // rebinding: a foreign site can point its own name at this machine, but its pages then call the
 // service by that name.
+//
+//	listed                     accepted                not accepted
+//	mozci.example              mozci.example:8787      evil.example
+//	127.0.0.1:8787             127.0.0.1:8787          127.0.0.1:80
 func (o *origins) calledRight(host string) bool {
 	if len(o.hosts) == 0 {
 		return true
@@ -80,8 +96,13 @@ func (o *origins) calledRight(host string) bool {
 // preflight (OPTIONS), in which a browser asks what the page may send; may says whether the page
 // may. Cookies are never shared with another site, as nothing here sets
 // Access-Control-Allow-Credentials.
+//
+// A listed site is named in the answer and may send POST with credentials of its own. With "*" any
+// site may read, and what it may read is what everybody may. For the others the headers are
+// missing, and the browser keeps the answer from the page.
 func (o *origins) answer(h http.Header, r *http.Request) (asks, may bool) {
 	if o.any || len(o.listed) > 0 {
+		// A cache must not give one site the answer for another.
 		h.Add("Vary", "Origin")
 	}
 	wants := r.Header.Get("Access-Control-Request-Method")
@@ -114,6 +135,12 @@ func (o *origins) answer(h http.Header, r *http.Request) (asks, may bool) {
 // mayAct reports whether a request may act, judging by the page that sent it. Allowed are pages of
 // this service, requests that no page sent, and pages of a listed site that send an Authorization
 // header, which no browser adds by itself. Only pages of this service may sign in or out.
+//
+//	page of this service                           → may
+//	curl, without Origin and Sec-Fetch-Site        → may
+//	listed site, Authorization header              → may, but not sign in
+//	listed site, only a cookie                     → may not
+//	any other site                                 → may not
 func (o *origins) mayAct(r *http.Request, signing bool) bool {
 	if o.cross.Check(r) == nil {
 		return true
@@ -126,6 +153,9 @@ func (o *origins) mayAct(r *http.Request, signing bool) bool {
 // is host:port. For a loopback address these are the names of this machine, so that no site can
 // reach the service through a name of its own that points here. For any other address it returns
 // none, and every name is accepted.
+//
+//	127.0.0.1:8787 → localhost:8787, 127.0.0.1:8787, [::1]:8787
+//	0.0.0.0:8787   → none
 func LoopbackHosts(listen string) []string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || !loopbackName(host) {
@@ -143,7 +173,8 @@ func LoopbackHosts(listen string) []string {
 	return out
 }
 
-// loopbackName reports whether a name or address always means this machine.
+// loopbackName reports whether a name or address always means this machine. 127.0.0.2, ::1 and
+// app.localhost do; localhost.example does not.
 func loopbackName(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.Unmap().IsLoopback()
@@ -160,6 +191,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func headers(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
+	// Addresses of pages may contain a job's link and a test: other sites do not see them.
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 }

@@ -12,6 +12,16 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The pages for people. This file has the routes, the frame of every screen, and the screens for
+// errors. Each of the others has its own file: pageform.go (the start), pageone.go (a backfill,
+// whose parts are in pageview.go, pagegrid.go, pageplan.go and pageacts.go), pagestream.go (its
+// changes), pagehistory.go, pageday.go (the autopilot), pagechooser.go and pagechosen.go.
+//
+// A handler turns what it has read into a view, a struct of texts that are ready to be shown, and a
+// template writes it. html/template escapes every text. Before that, what comes from a CI or a
+// person goes through plain, brief or outside, against control characters, great lengths and
+// dangerous links.
+
 // pageOptions configure the page. All of them are optional.
 type pageOptions struct {
 	// Root is the service's public address, such as https://backfill.example.org, for links in
@@ -30,7 +40,8 @@ type pageOptions struct {
 	Log  *slog.Logger // default: discards
 }
 
-// page serves what people read: the HTML, and the files that belong to it.
+// page serves what people read: the HTML, and the files that belong to it. parts keeps rendered
+// screens for the streams, see render; nothing else changes after newPage.
 type page struct {
 	backend backend
 	who     func(*http.Request) (Caller, bool)
@@ -56,6 +67,7 @@ func newPage(b backend, who func(*http.Request) (Caller, bool), o *pageOptions) 
 // register adds the page's routes to mux. They act only on POST. The page relies on the Door in
 // front of it to refuse forms of other sites and to set the Content-Security-Policy.
 func (p *page) register(mux *http.ServeMux) {
+	// {$} matches only "/"; a pattern without it would take every address.
 	mux.HandleFunc("GET /{$}", p.start)
 	mux.HandleFunc("GET /backfill", p.preview)
 	mux.HandleFunc("GET /backfills", p.history)
@@ -94,6 +106,8 @@ type frame struct {
 	Body               any
 }
 
+// frame fills in what does not depend on the screen. After signing in a form is not sent again: the
+// person returns to the start.
 func (p *page) frame(r *http.Request, title, nav string, body any) frame {
 	f := frame{Title: title, Nav: nav, Body: body, SignIn: p.o.SignIn, Here: "/"}
 	f.Autopilot, f.Chooser = p.o.Robot != nil, p.o.Chooser != nil
@@ -155,7 +169,8 @@ func troubleOf(err error) (int, trouble) {
 	return code, troubleWith(code, reason, full(errorText(err)))
 }
 
-// troubleWith makes the screen for a status, a reason in one word and a message.
+// troubleWith makes the screen for a status, a reason in one word and a message. Statuses that it
+// does not know, such as 400, are for the person to correct.
 func troubleWith(code int, reason, message string) trouble {
 	t := trouble{Heading: "mozci cannot do this yet", Text: message, Todo: "Go back and correct it."}
 	switch code {
@@ -178,6 +193,7 @@ func troubleWith(code int, reason, message string) trouble {
 	case http.StatusMethodNotAllowed:
 		t.Heading, t.Todo = "This page works differently", "Start from the link of the failing job."
 	}
+	// A status above 503 is as much a fault of this service as 500.
 	if code == http.StatusInternalServerError || code > http.StatusServiceUnavailable {
 		t.Heading, t.Text = "mozci failed", "An error of this service stopped the request."
 		t.Todo = "Try again. If it happens again, tell the administrator the time: the log has the reason."
@@ -208,6 +224,8 @@ func (p *page) caller(w http.ResponseWriter, r *http.Request) (Caller, bool) {
 	return c, ok
 }
 
+// hostName matches a Host header that may go into a link: mozci.example:8787 and [::1]:8787 do, and
+// one with a quotation mark does not.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9._\[\]:-]{1,255}$`)
 
 // root is the service's address without a slash at its end; empty when it is not known.
@@ -219,6 +237,7 @@ func (p *page) root(r *http.Request) string {
 		return ""
 	}
 	scheme := "http"
+	// Anybody can send this header, so it decides only how a link in a text begins.
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		scheme = "https"
 	}
@@ -227,6 +246,12 @@ func (p *page) root(r *http.Request) string {
 
 // outside makes a link safe to follow: only http, https, and paths of this service are kept. A CI's
 // answer may contain any text, such as javascript:…; then there is no link.
+//
+//	/backfills/b7         stays
+//	https://h.example/x   stays
+//	//evil.example        → ""   (a browser takes it for another host)
+//	/\evil.example        → ""   (so does it with this)
+//	https://u:p@h.example → ""
 func outside(t Text) string {
 	s := string(t)
 	u, err := url.Parse(s)
@@ -244,9 +269,10 @@ func outside(t Text) string {
 // plain is a CI's text with its control characters made visible.
 func plain[T ~string](s T) string { return job.Visible(string(s)) }
 
-// brief is plain, cut to a maximum number of bytes.
+// brief is plain, cut to a maximum number of bytes. What was cut off is marked with "…".
 func brief[T ~string](s T, most int) string { return job.Visible(clip.Marked(string(s), most)) }
 
+// first is the first of a list; the zero value when it is empty.
 func first[T any](list []T) (zero T) {
 	if len(list) == 0 {
 		return zero

@@ -6,6 +6,10 @@ import (
 	"strings"
 )
 
+// What a person can do with a backfill, by its state: the button with its dialog (actsOf), what
+// else may help when there is no answer (insteadOf), and the same as a command. Nothing here does
+// anything; each is a form, a link or a text.
+
 // actsView is what the page offers to do in a state.
 type actsView struct {
 	Main   *actView // triggers something; nil for nothing
@@ -14,7 +18,8 @@ type actsView struct {
 	Change string // to the form that changes the request
 }
 
-// actView is a form with one button, whose words say what it does.
+// actView is a form with one button, whose words say what it does. Fields are its hidden fields.
+// Action is the path it is sent to.
 type actView struct {
 	Action string
 	Button string
@@ -28,6 +33,7 @@ type fieldView struct{ Name, Value string }
 // more is how many runs the page offers to add to a budget that is spent.
 const more = 20
 
+// actsOf are the buttons of a state. Buttons that start something send the whole request again.
 func actsOf(b Backfill) actsView {
 	v := actsView{Copy: b.Culprit != nil || len(b.Credible) > 0 || b.State == Done || b.State == Undecided}
 	in := inputOf(b.Ask)
@@ -55,6 +61,7 @@ func actsOf(b Backfill) actsView {
 		if b.Ask.Mode != Search {
 			break
 		}
+		// A budget of 100 runs becomes 120.
 		most := more + max(b.Ask.MaxRuns, b.Cost.Runs)
 		in.MaxRuns = &most
 		v.Main = actOf(fmt.Sprintf("Add %d runs", more), in)
@@ -72,11 +79,14 @@ func actsOf(b Backfill) actsView {
 	return v
 }
 
+// actOf is a button that starts a backfill. A dry run's request becomes one that acts.
 func actOf(button string, in Input) *actView {
 	in.DryRun = false
 	return &actView{Action: "/backfills", Button: button, Fields: fieldsOf(in)}
 }
 
+// cancelOf is the button that cancels, with the number of runs that this stops and of results that
+// stay.
 func cancelOf(b Backfill) *actView {
 	open, kept := 0, 0
 	for _, r := range b.Rows {
@@ -176,7 +186,7 @@ func insteadOf(b Backfill) []insteadView {
 	return nil
 }
 
-// where are the program's arguments that name the job.
+// where are the program's arguments that name the job, with 12 digits of the revision.
 func where(a Ask) []string {
 	out := []string{"--repo", quote(a.Project), "--label", quote(a.Label), "--rev", quote(short(a.Revision))}
 	if a.Test != "" {
@@ -186,6 +196,8 @@ func where(a Ask) []string {
 }
 
 // commandOf is the command that does the same in a terminal.
+//
+//	mozci backfill --repo autoland --label linux64/opt/xpcshell-1 --rev 0123456789ab --times 1 --max-revisions 20
 func commandOf(b Backfill) string {
 	a := b.Ask
 	words := []string{"mozci", "backfill"}
@@ -216,6 +228,10 @@ func commandOf(b Backfill) string {
 }
 
 // quote quotes a word for a shell, where it needs quotes.
+//
+//	linux64/opt → linux64/opt
+//	a b         → 'a b'
+//	it's        → 'it'\''s'
 func quote(s string) string {
 	s = brief(s, 300)
 	safe := s != ""

@@ -9,7 +9,13 @@ import (
 	"strings"
 )
 
-// chooserAsk is what a person has set in the chooser.
+// The chooser's screen: the form, the matrix, and the plan's outline. It works without a script: a
+// button sends the filter, and the server answers with the new matrix. With the script
+// (page/chooser.js) the browser loads the whole catalogue once and computes the same by itself, so
+// a change of what is chosen, counted or said here is a change there too.
+
+// chooserAsk is what a person has set in the chooser. A zero Times does not occur: readChooser sets
+// 1.
 type chooserAsk struct {
 	Project, Revision, Query string
 	Times                    int
@@ -45,12 +51,16 @@ type sideView struct {
 	Name  string
 }
 
+// matrixRow is a row of the matrix. Chosen and All count jobs: those that the filter matches, and
+// all that the push can have in the columns shown.
 type matrixRow struct {
 	sideView
 	Chosen, All int
 	Cells       []matrixCell
 }
 
+// matrixCell is a cell: the jobs of one row on one platform. Column is an index into
+// catalogue.cols.
 type matrixCell struct {
 	Column, Chosen, All int
 	ColumnName          string
@@ -64,6 +74,7 @@ type jobGroup struct {
 	Jobs        []jobView
 }
 
+// jobView is a check box: the exact label for the form, and the label and duration that people see.
 type jobView struct{ Label, Shown, Takes string }
 
 // emptyView says that no job matches the filter, and which filter would.
@@ -76,7 +87,8 @@ type outlineView struct {
 	LeftOut    []omitView
 }
 
-// omitView are jobs that are left out for the same reason.
+// omitView are jobs that are left out for the same reason. Labels are at most mostListed, and More
+// is how many there are besides.
 type omitView struct {
 	What, Why string
 	Labels    []string
@@ -90,7 +102,9 @@ const (
 	mostListed    = 60 // labels of one line of a plan that are named
 )
 
-// readChooser reads the chooser's fields from an address or a form.
+// readChooser reads the chooser's fields from an address or a form. Links on other pages use the
+// names repo and rev, as Treeherder does. With an error it still returns what can be shown in the
+// form again.
 func readChooser(q url.Values) (a chooserAsk, err error) {
 	get := func(names ...string) string {
 		for _, n := range names {
@@ -125,7 +139,7 @@ func readChooser(q url.Values) (a chooserAsk, err error) {
 	return a, nil
 }
 
-// listed splits a field into its lines.
+// listed splits a field into its lines. Empty lines are left out: "a\r\n\nb" is a, b.
 func listed(text string) (out []string) {
 	for l := range strings.Lines(text) {
 		if l = strings.TrimRight(l, "\r\n"); l != "" {
@@ -137,6 +151,10 @@ func listed(text string) (out []string) {
 
 // chosen returns the indices of what a person has chosen, and of the labels that the filter matches
 // but that cannot run on the push.
+//
+//	filter                     → all that it matches, without Out
+//	filter, Ticked, In a and b → a and b, if it matches them and they are not in Out
+//	In a and b, not Ticked     → a and b, whatever the filter
 func (a chooserAsk) chosen(cat *catalogue) (can, barred []int, err error) {
 	if !a.Ticked && len(a.In) > 0 {
 		can, err = cat.indices(a.In)
@@ -160,7 +178,8 @@ func (a chooserAsk) chosen(cat *catalogue) (can, barred []int, err error) {
 	return can, barred, nil
 }
 
-// address is the chooser's address with these fields.
+// address is the chooser's address with these fields. The revision is the whole one, so that "tip"
+// does not mean another push tomorrow.
 func (a chooserAsk) address(path, query string, cat *catalogue) string {
 	q := url.Values{"repo": {cat.place.Project}, "rev": {cat.push.Revision}}
 	if query != "" {
@@ -253,7 +272,8 @@ func (p *page) viewChooser(a chooserAsk, cat *catalogue, wrongWith error) choose
 	return v
 }
 
-// matrix counts in each cell the jobs that the filter matches.
+// matrix counts in each cell the jobs that the filter matches. Rows and columns without a match are
+// left out. When more than mostShownRows rows match, MoreRows says how many are not shown.
 func (v *chooserView) matrix(cat *catalogue, can []int) {
 	type place struct{ row, col int }
 	chosen, all := map[place]int{}, map[place]int{}
@@ -299,6 +319,7 @@ func (v *chooserView) matrix(cat *catalogue, can []int) {
 // groups lists the jobs of each cell with check boxes, for browsers without the script.
 func (v *chooserView) groups(cat *catalogue, can []int) {
 	can = slices.Clone(can)
+	// Jobs of one cell become neighbours, and within it stay sorted by label.
 	slices.SortStableFunc(can, func(a, b int) int {
 		x, y := cat.jobs[a], cat.jobs[b]
 		if x.row != y.row {
@@ -321,7 +342,8 @@ func (v *chooserView) groups(cat *catalogue, can []int) {
 	}
 }
 
-// takes says how long a job usually runs.
+// takes says how long a job usually runs. It is empty when nothing is known: "36 min" from runs of
+// the label itself, "about 35 min" from those of its suite or kind.
 func takes(j choice) string {
 	switch j.by {
 	case byLabel:
@@ -354,7 +376,8 @@ func (cat *catalogue) reasons(barred []int) map[string][]string {
 	return why
 }
 
-// omitted turns such groups into lines, the largest group first.
+// omitted turns such groups into lines, the largest group first. Groups of the same size are sorted
+// by their reason.
 func omitted(why map[string][]string) (out []omitView) {
 	for reason, labels := range why {
 		l := omitView{What: count(len(labels), "job"), Why: sentence(reason), More: max(0, len(labels)-mostListed)}

@@ -11,7 +11,13 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// chosenView is the screen of a plan, and of what carrying it out did.
+// The second and third screen of the chooser. A form without the field plan shows the plan, with a
+// button whose form has the plan in a hidden field; a form with that field carries the plan out,
+// and shows what was done and what is still missing. A reload sends the same form again, which
+// triggers nothing twice.
+
+// chosenView is the screen of a plan, and of what carrying it out did. Error is empty when there is
+// none. Act is nil when there is nothing to trigger.
 type chosenView struct {
 	Project, Push, PushLink, Rev string
 	Heading, Error               string
@@ -26,7 +32,8 @@ type chosenView struct {
 }
 
 // chosenStep is a line of a plan: all steps, or all jobs that are left out, for which it says the
-// same.
+// same. Labels are at most mostListed, and More is how many there are besides. Open says that the
+// labels are unfolded.
 type chosenStep struct {
 	Class, Symbol, Word, What, Why string
 	Labels                         []string
@@ -35,6 +42,7 @@ type chosenStep struct {
 	Links                          []leadView
 }
 
+// copyView is the choice in the format of another tool. Rows is the height of its text field.
 type copyView struct {
 	Name, Text, Note string
 	Rows             int
@@ -167,7 +175,8 @@ func wait(n int) string {
 	return "wait"
 }
 
-// chosenAct is the form with that button.
+// chosenAct is the form with that button. The labels are those that were chosen, not the filter: it
+// may match more by the time the form is sent. It is nil when the plan cannot be written.
 func (p *page) chosenAct(a chooserAsk, cat *catalogue, of []int, plan trigger.Plan, button string) *actView {
 	text, err := planText(plan)
 	if err != nil {
@@ -194,7 +203,8 @@ func waitingRuns(plan trigger.Plan) (n int) {
 	return n
 }
 
-// costOf is the cost of the runs that the plan triggers now.
+// costOf is the cost of the runs that the plan triggers now. A build that the catalogue does not
+// have counts as a run of unknown duration.
 func (cat *catalogue) costOf(plan trigger.Plan) (b bill) {
 	for _, s := range plan.AtOnce().Steps {
 		if i, ok := cat.of[s.Label]; ok {
@@ -206,7 +216,8 @@ func (cat *catalogue) costOf(plan trigger.Plan) (b bill) {
 	return b
 }
 
-// gatherer joins the steps for which a line would say the same.
+// gatherer joins the steps for which a line would say the same. order has each key of the maps
+// once, in the order in which it came.
 type gatherer struct {
 	order []stepKey
 	runs  map[stepKey]int
@@ -220,6 +231,7 @@ func newGatherer() *gatherer {
 	}
 }
 
+// add adds a label with its runs to the line of k.
 func (g *gatherer) add(k stepKey, label string, runs int) {
 	if _, ok := g.of[k]; !ok {
 		g.order = append(g.order, k)
@@ -228,7 +240,8 @@ func (g *gatherer) add(k stepKey, label string, runs int) {
 	g.runs[k] += runs
 }
 
-// steps returns the lines. The number of each counts its unit: runs, builds or jobs.
+// steps returns the lines. The number of each counts its unit: runs, builds or jobs. A line of 12
+// labels with 2 runs each says "24 runs of 12 jobs".
 func (g *gatherer) steps() (out []chosenStep) {
 	for _, k := range g.order {
 		labels := g.of[k]
@@ -246,7 +259,7 @@ func (g *gatherer) steps() (out []chosenStep) {
 	return out
 }
 
-// stepsOf are the lines of a plan.
+// stepsOf are the lines of a plan. Steps with the same action and reason share a line.
 func stepsOf(plan trigger.Plan) []chosenStep {
 	g := newGatherer()
 	for _, s := range plan.Steps {
@@ -288,6 +301,8 @@ func (p *page) showActed(
 	switch {
 	case failed > 0:
 		v.Lead = append(v.Lead, "Runs that were triggered count, so nothing is triggered twice when you try again.")
+		// The shown plan again, and not a new one: its keys tell the ledger which steps were
+		// triggered.
 		v.Act = p.chosenAct(a, cat, of, shown, "Try the "+count(failed, "run")+" again")
 	case more > 0:
 		v.Act = p.chosenAct(a, cat, of, did.Now, "Trigger "+count(more, "more run"))
@@ -310,7 +325,8 @@ func (p *page) showActed(
 	p.show(w, r, http.StatusOK, "chosen", p.frame(r, v.Heading+" · "+v.Project+" · mozci", "chooser", v))
 }
 
-// remains says what is still missing.
+// remains says what is still missing. "Still missing: 3 runs can be triggered now; 1 job is left
+// out."
 func remains(more, later int, left []trigger.LeftOut) string {
 	var parts []string
 	if more > 0 {
@@ -337,6 +353,11 @@ func restOf(plan trigger.Plan) []chosenStep {
 const mostLinks = 5
 
 // receiptsOf are the lines of what was done.
+//
+//	an error, no receipt      → Failed, or Not tried after a denial
+//	no receipt, no error      → Not tried: the time was over
+//	receipt "already asked"   → Before
+//	any other receipt         → Triggered
 func receiptsOf(plan trigger.Plan) []chosenStep {
 	g := newGatherer()
 	for _, s := range plan.Steps {

@@ -13,6 +13,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The autopilot's screen, one UTC day: what it may do now, how often it was right, its cases, what
+// it left alone, and its budgets. Below it are the four acts of people: stop, start, "this was
+// wrong", and keeping it away from a push. All of them need ScopeAutopilot.
+
 // Robotics is the autopilot as the page shows it; *autopilot.Robot implements it. Callers with
 // ScopeAutopilot may act on it.
 type Robotics interface {
@@ -35,7 +39,8 @@ var _ Robotics = (*autopilot.Robot)(nil)
 // keep it away from a push, and to say that it was wrong.
 const ScopeAutopilot = "mozci:autopilot"
 
-// dayScreen is the screen that shows a day of the autopilot.
+// dayScreen is the screen that shows a day of the autopilot. Left are the first 10 failures that
+// were left alone. Days are today and the 6 days before it.
 type dayScreen struct {
 	Heading string
 	Today   bool
@@ -53,6 +58,8 @@ type dayScreen struct {
 	Scope   string
 }
 
+// caseView is a case. Time is the clock, Stamp the whole moment for the browser. Bar is the width
+// of Chance in pixels, 2 to barWidth; 0 when Chance is empty.
 type caseView struct {
 	ID, Time, Stamp   string
 	Label, Repo, Test string
@@ -68,16 +75,20 @@ type caseView struct {
 	Action            string
 }
 
+// leftView is a failure that the autopilot left alone, and the rule by which it did.
 type leftView struct {
 	Time, Stamp, Label, Push, Rule, Why string
 }
 
+// budgetView is a budget as a bar. Width is 0 to 100. Bound says that there is a limit, Full that
+// it is reached.
 type budgetView struct {
 	Name, Text  string
 	Width       int
 	Full, Bound bool
 }
 
+// linkView is a link to a day. Here says that it is the day shown.
 type linkView struct {
 	Text, Link string
 	Here       bool
@@ -99,6 +110,7 @@ func (p *page) day(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	// Today is read in any case: a day in the past needs to know which day today is for its links.
 	today, err := p.o.Robot.Day(r.Context(), time.Time{})
 	d := today
 	if err == nil && !of.IsZero() && !of.Equal(today.Date) {
@@ -112,6 +124,10 @@ func (p *page) day(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "day", p.frame(r, strings.TrimSuffix(v.Heading, ".")+" · mozci", "autopilot", v))
 }
 
+// dayOf makes the screen of a day. Its heading is one of these:
+//
+//	Today: 3 new failures, 1 culprit named, 24 of 100 runs.
+//	No new failure today. 2 known ones were left alone.
 func dayOf(d autopilot.Day, today time.Time) dayScreen {
 	v := dayScreen{Today: d.Date.Equal(today), Scope: ScopeAutopilot}
 	when := day(d.Date)
@@ -162,7 +178,8 @@ func dayOf(d autopilot.Day, today time.Time) dayScreen {
 	return v
 }
 
-// runsToday is the number of runs that were triggered, with the budget where there is one.
+// runsToday is the number of runs that were triggered, with the budget where there is one. A budget
+// is of the current day, so another day has none.
 func runsToday(d autopilot.Day, today bool) string {
 	for _, b := range d.Budgets {
 		if b.Name == "runs" && b.Limit >= 0 && today {
@@ -172,7 +189,10 @@ func runsToday(d autopilot.Day, today bool) string {
 	return count(d.Cost.Runs, "run")
 }
 
-// mode says what the autopilot may do now, and adds the buttons that change it.
+// mode says what the autopilot may do now, and adds the buttons that change it. v.Mode follows
+// d.Mode, what the autopilot does; the switch, which people set, is only one of the reasons for it.
+// The switch can only take away: with a configuration that allows a dry run, "Let it act again"
+// still gives a dry run.
 func (v *dayScreen) mode(d autopilot.Day) {
 	stop := actView{Action: "/autopilot/stop", Button: "Stop the autopilot"}
 	look := actView{
@@ -241,6 +261,8 @@ func dayFacts(d autopilot.Day) []factView {
 	}
 }
 
+// outcomePills are the words for how a case ended. An outcome that is missing here is shown in its
+// own word.
 var outcomePills = map[autopilot.Outcome]pillView{
 	autopilot.Culprit:      {"pass", "pass", "Culprit"},
 	autopilot.Undecided:    {"calm", "clock", "Undecided"},
@@ -255,6 +277,7 @@ var outcomePills = map[autopilot.Outcome]pillView{
 	autopilot.Proposed:     {"warn", "plan", "Dry run"},
 }
 
+// caseOf makes the view of a case. A case without a report is being searched, or waits.
 func caseOf(c autopilot.Case) caseView {
 	v := caseView{
 		ID: "case-" + wordsOnly(c.Key), Time: clock(c.Opened), Stamp: iso(c.Opened), Label: brief(c.Label, 200),
@@ -278,6 +301,7 @@ func caseOf(c autopilot.Case) caseView {
 		v.report(*r)
 		v.Report = "not reported"
 		switch {
+		// A flaky failure is not reported to anybody.
 		case r.Outcome == autopilot.Intermittent:
 		case c.Told:
 			v.Report = "reported"
@@ -289,6 +313,7 @@ func caseOf(c autopilot.Case) caseView {
 	return v
 }
 
+// report shows how a case ended. Credible is sorted, the most probable push first.
 func (v *caseView) report(r autopilot.Report) {
 	if p, ok := outcomePills[r.Outcome]; ok {
 		v.Pill = p
@@ -303,6 +328,7 @@ func (v *caseView) report(r autopilot.Report) {
 		return
 	}
 	top := r.Credible[0]
+	// A probability of 0.5 is 36 of 72 pixels wide; the smallest bar has 2.
 	v.Chance, v.Bar = percent(top.Probability), max(2, int(min(max(top.Probability, 0), 1)*barWidth+0.5))
 	v.Answer = "Most likely " + name(top.Push)
 	if r.Culprit != nil {
@@ -310,7 +336,8 @@ func (v *caseView) report(r autopilot.Report) {
 	}
 }
 
-// people says how people answered a case.
+// people says how people answered a case. While nobody has answered, the page offers to say that a
+// report was wrong; a dry run reports nothing.
 func (v *caseView) people(c autopilot.Case) {
 	p := c.People
 	switch p.Answer {
@@ -337,6 +364,11 @@ func ruleWords(r autopilot.Rule) string {
 	return upper(strings.ReplaceAll(brief(r, 40), "_", " "))
 }
 
+// budgetOf makes the view of a budget. A negative limit is none.
+//
+//	30 used, limit 40 → "30 of 40", 75 wide
+//	3 used, limit -1  → "3, no limit", no bar
+//	0 used, limit 0   → "0 of 0", 100 wide: nothing is allowed
 func budgetOf(b autopilot.Bar) budgetView {
 	v := budgetView{Name: upper(brief(b.Name, 120)), Text: number(b.Used)}
 	if b.Limit < 0 {
@@ -386,6 +418,7 @@ func said(r *http.Request, field string) string {
 	return brief(s, 300)
 }
 
+// robotStop switches the autopilot off, or to a dry run with the field mode.
 func (p *page) robotStop(w http.ResponseWriter, r *http.Request) {
 	c, ok := p.robotics(w, r)
 	if !ok {
@@ -411,6 +444,7 @@ func (p *page) robotWrong(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// robotOptOut keeps the autopilot away from a push; with out=false it may act there again.
 func (p *page) robotOptOut(w http.ResponseWriter, r *http.Request) {
 	c, ok := p.robotics(w, r)
 	if !ok {

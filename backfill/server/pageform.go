@@ -11,7 +11,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// formView is the form that starts a backfill, with its values.
+// The form that starts a backfill, in both directions: readInput reads it, from an address or a
+// POST, and formOf, fieldsOf and queryOf write it again, so that every button and link that repeats
+// a request sends the same fields.
+
+// formView is the form that starts a backfill, with its values. All values are texts as they stand
+// in the fields; an empty one leaves the default.
 type formView struct {
 	Link, Project, Label, Revision, Test string
 	JobID, TaskID                        string
@@ -21,7 +26,8 @@ type formView struct {
 	Open                                 bool   // whether the options are unfolded
 }
 
-// startView is the first screen.
+// startView is the first screen. Bookmarklet is empty while the service does not know its own
+// address.
 type startView struct {
 	Form        formView
 	Recent      []historyRow
@@ -33,6 +39,8 @@ type startView struct {
 // mostField is the maximum length of a field in bytes; a longer one gives an error.
 const mostField = 4096
 
+// start shows the first screen. Its address may fill in the form; the options are unfolded when it
+// fills in one of them.
 func (p *page) start(w http.ResponseWriter, r *http.Request) {
 	in, err := readInput(r.URL.Query())
 	f := formOf(in)
@@ -48,6 +56,7 @@ func (p *page) start(w http.ResponseWriter, r *http.Request) {
 // appears without it.
 func (p *page) showStart(w http.ResponseWriter, r *http.Request, code int, f formView) {
 	v := startView{Form: f, Example: p.example(), Root: p.root(r)}
+	// 30 backfills for 6 rows, since those of the same job share a row.
 	list, err := p.backend.List(r.Context(), Query{Limit: 30})
 	if err != nil {
 		p.o.Log.WarnContext(r.Context(), "the history cannot be read", "error", err)
@@ -88,6 +97,7 @@ func (p *page) preview(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in.DryRun = true
+	// A dry run needs no caller.
 	c, _ := p.who(r)
 	b, err := p.backend.Start(r.Context(), c, in)
 	switch {
@@ -150,6 +160,9 @@ func formError(err error) string {
 
 // readInput reads the fields of a form, or of a link on another page. Such links use Treeherder's
 // names: repo, revision, selectedTaskRun.
+//
+//	?repo=autoland&revision=…&selectedTaskRun=fN3bGUqhR1eBVfVfYmPDKg.0
+//	→ Project autoland, TaskID fN3bGUqhR1eBVfVfYmPDKg/0, no Revision
 func readInput(q url.Values) (Input, error) {
 	var in Input
 	for name, list := range q {
@@ -181,7 +194,8 @@ func readInput(q url.Values) (Input, error) {
 	return in, in.numbers(get)
 }
 
-// numbers reads the fields that hold numbers. An empty field leaves the default.
+// numbers reads the fields that hold numbers. An empty field leaves the default. A task id wins
+// over a job id. Whether a number is in range is for Input.check.
 func (in *Input) numbers(get func(...string) string) error {
 	if s := get("job_id", "selectedJob"); s != "" && in.TaskID == "" {
 		id, err := strconv.ParseInt(s, 10, 64)
@@ -212,10 +226,13 @@ func (in *Input) numbers(get func(...string) string) error {
 	return nil
 }
 
+// set reports whether a check box or flag is on. "0", "false" and "off" are not, like an empty
+// field.
 func set(s string) bool { return s != "" && s != "false" && s != "0" && s != "off" }
 
-// taskRun turns Treeherder's name for a run of a task, ID.RUN, into Taskcluster's, ID/RUN: "abc.1"
-// becomes "abc/1".
+// taskRun turns Treeherder's name for a run of a task, ID.RUN, into Taskcluster's, ID/RUN:
+// "fN3bGUqhR1eBVfVfYmPDKg.1" becomes "fN3bGUqhR1eBVfVfYmPDKg/1". An id has 22 characters, the only
+// thing that tells a dash in the id from one before the run.
 func taskRun(s string) string {
 	const id = 22
 	if len(s) > id && (s[id] == '.' || s[id] == '-') {
@@ -224,7 +241,8 @@ func taskRun(s string) string {
 	return s
 }
 
-// inputOf is the input that makes the same request again, without the values that are defaults.
+// inputOf is the input that makes the same request again. A number that is 0 belongs to the other
+// mode and is left out.
 func inputOf(a Ask) Input {
 	in := Input{
 		Project: a.Project, Label: a.Label, Revision: a.Revision, Test: string(a.Test), Mode: a.Mode, Follow: a.Follow,
@@ -240,6 +258,7 @@ func inputOf(a Ask) Input {
 	return in
 }
 
+// most is Most, or 0 when it was not given.
 func (in Input) most() int {
 	if in.Most == nil {
 		return 0
@@ -261,6 +280,7 @@ func formOf(in Input) formView {
 	return f
 }
 
+// text is a number as the form has it; empty for none.
 func text(n *int) string {
 	if n == nil {
 		return ""
@@ -268,7 +288,8 @@ func text(n *int) string {
 	return strconv.Itoa(*n)
 }
 
-// fieldsOf are the hidden fields that send exactly the same input.
+// fieldsOf are the hidden fields that send exactly the same input. Unlike in formOf, texts are sent
+// as they are, with their control characters. Empty fields are left out.
 func fieldsOf(in Input) []fieldView {
 	f := formOf(in)
 	var out []fieldView
@@ -295,6 +316,7 @@ func fieldsOf(in Input) []fieldView {
 	return out
 }
 
+// queryOf is the same as the query of an address.
 func queryOf(in Input) string {
 	q := url.Values{}
 	for _, f := range fieldsOf(in) {

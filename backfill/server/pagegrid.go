@@ -10,6 +10,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The table of pushes and runs. Rows are newest first, so "after" the break is above it. gridOf
+// decides which rows are folded, rowOf writes one row, cells one run after the other.
+
 // The bounds of the grid. With more than mostCells runs on a push, the page shows counts instead of
 // cells. With more than mostRows pushes, it folds neighbouring pushes that show nothing of interest
 // into one row.
@@ -30,7 +33,8 @@ type gridView struct {
 	Chances bool // the table has a column of probabilities
 }
 
-// rowView is one push, or several that are folded.
+// rowView is one push, or several that are folded. Bar is the width of Chance in pixels, 2 to
+// barWidth; 0 when Chance is empty. A row with Fold has only ID and Class besides.
 type rowView struct {
 	ID     string // the id of its HTML element
 	Number string
@@ -64,12 +68,14 @@ type cellView struct {
 	Ours          bool
 }
 
+// countView is how many cells of a kind a row has.
 type countView struct {
 	Class, Symbol, Word string
 	N                   int
 }
 
-// looks are the class, the symbol and the words for a result.
+// looks are the class, the symbol and the words for a result. Word is for the legend, Name for a
+// single run.
 type looks struct{ Class, Symbol, Word, Name string }
 
 var resultLooks = map[Result]looks{
@@ -106,6 +112,7 @@ func looksOf(r Result) looks {
 // marks are the indices of the rows that matter, counted from the newest; -1 when there is none.
 type marks struct{ culprit, bad, good, start int }
 
+// marksOf finds the rows. The culprit is usually the first bad push too; it is never the last good.
 func marksOf(b Backfill) marks {
 	m := marks{-1, -1, -1, -1}
 	for i, r := range b.Rows {
@@ -136,6 +143,8 @@ func (m marks) line(i int) bool {
 	return i > 0 && i == m.good
 }
 
+// With 60 pushes, of which rows 5 to 9 are quiet, these become one row, and i goes on at 10. A run
+// of 2 quiet rows is shown as it is. Up to mostRows pushes nothing is folded.
 func gridOf(b Backfill, all bool) gridView {
 	m := marksOf(b)
 	g := gridView{All: all, Caption: count(len(b.Rows), "push") + ", newest first", Sum: runsOf(b)}
@@ -162,7 +171,8 @@ func gridOf(b Backfill, all bool) gridView {
 }
 
 // quietRows says which rows may be folded: no failure, nothing under way or planned, a probability
-// below 1%, no run of mozci's, and no row that matters next to it.
+// below 1%, no run of mozci's, and no row that matters next to it. With the culprit in row 20, rows
+// 19 to 21 stay.
 func quietRows(rows []Row, m marks) []bool {
 	out := make([]bool, len(rows))
 	for i, r := range rows {
@@ -183,6 +193,10 @@ func quietRows(rows []Row, m marks) []bool {
 
 // side is on which side of the break a row is: after it, before it, or in the gap in which it must
 // be; "open" while neither end is known.
+//
+//	bad 1, good 4             rows 0-1 after, 2-3 gap, 4 and older before
+//	bad 1, good 4, culprit 2  rows 0-2 after, 3 and older before
+//	bad 1, good not found     rows 0-1 after, 2 and older gap
 func side(i int, m marks) string {
 	switch {
 	case m.culprit >= 0 && i <= m.culprit, m.culprit < 0 && m.bad >= 0 && i <= m.bad:
@@ -195,6 +209,8 @@ func side(i int, m marks) string {
 	return "gap"
 }
 
+// foldOf is the row for neighbouring quiet pushes, which are on the same side. Its id stays the
+// same while the same pushes are folded.
 func foldOf(rows []Row, side string) rowView {
 	ran := false
 	for _, r := range rows {
@@ -212,6 +228,7 @@ func foldOf(rows []Row, side string) rowView {
 	return v
 }
 
+// rowOf is the row of push i. When one push is both, the tag "culprit" comes before "first bad".
 func rowOf(b Backfill, i int, m marks) rowView {
 	r := b.Rows[i]
 	v := rowView{
@@ -259,6 +276,7 @@ func wordsOnly(s string) string {
 	}, brief(s, 60))
 }
 
+// cells makes a cell for each run and then one for each planned run, numbered together from 1.
 func (v *rowView) cells(r Row) {
 	for i, run := range r.Runs {
 		l := looksOf(run.Result)

@@ -23,6 +23,7 @@ type historyView struct {
 	Example string
 }
 
+// filterView is the filter as it was set. Set says that there is any.
 type filterView struct {
 	Project, Label, By string
 	States             []stateChoice
@@ -34,7 +35,9 @@ type stateChoice struct {
 	Chosen      bool
 }
 
-// historyRow is a backfill in the list, with the earlier ones of the same job.
+// historyRow is a backfill in the list, with the earlier ones of the same job. Earlier are the
+// older backfills of the same job, newest first; they have no Earlier of their own. key is what
+// rows of the same job have in common.
 type historyRow struct {
 	Link, Answer  string
 	Pill          pillView
@@ -51,6 +54,8 @@ type historyRow struct {
 // perScreen is how many backfills a page of the history shows.
 const perScreen = 50
 
+// history shows a screen of backfills. A full one has a link to the next, which begins after its
+// last backfill; when that link leads to an empty screen, there were exactly as many.
 func (p *page) history(w http.ResponseWriter, r *http.Request) {
 	q, f := queryFrom(r.URL.Query())
 	q.Limit = perScreen
@@ -71,7 +76,8 @@ func (p *page) history(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "history", p.frame(r, "Backfills · mozci", "history", v))
 }
 
-// closest looks for the job that a person may have meant.
+// closest looks for the job that a person may have meant. It looks at the latest 500. Without a
+// filter for a label it only finds out whether there are any backfills.
 func (p *page) closest(r *http.Request, v *historyView) {
 	all, err := p.backend.List(r.Context(), Query{Limit: 500})
 	if err != nil {
@@ -94,6 +100,9 @@ func (p *page) closest(r *http.Request, v *historyView) {
 
 // distance is the edit distance between a filter and a label, or between the filter and the nearest
 // part of the label between slashes and dashes. A label that contains the filter is at distance 0.
+//
+//	xpcshel,  linux64/opt/xpcshell-1 → 0, as it contains it
+//	xpcshall, linux64/opt/xpcshell-1 → 1, from the part xpcshell
 func distance(a, b string) int {
 	a, b = strings.ToLower(a), strings.ToLower(b)
 	best := job.Distance(a, b)
@@ -144,7 +153,8 @@ func historyRows(list []Backfill) []historyRow {
 			Project: brief(b.Ask.Project, 100), Label: brief(b.Ask.Label, 300),
 			Test: brief(lastPart(string(b.Ask.Test)), 100), By: person(b.By), Created: b.Created, DryRun: b.DryRun,
 			Cost: costOf(b),
-			key:  b.Ask.Project + "\x00" + b.Ask.Label + "\x00" + string(b.Ask.Test),
+			// No name contains a zero byte, so different jobs have different keys.
+			key: b.Ask.Project + "\x00" + b.Ask.Label + "\x00" + string(b.Ask.Test),
 		}
 		if r.Answer == "" {
 			r.Answer = r.Pill.Word
@@ -159,6 +169,7 @@ func historyRows(list []Backfill) []historyRow {
 	return out
 }
 
+// costOf is the cost in the list: "12 runs, 6 h", or "none" for a dry run.
 func costOf(b Backfill) string {
 	switch {
 	case b.DryRun:

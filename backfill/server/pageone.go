@@ -19,6 +19,7 @@ func (p *page) one(w http.ResponseWriter, r *http.Request) {
 	p.showOne(w, r, b)
 }
 
+// showOne shows a backfill that the caller has, such as the plan of a dry run.
 func (p *page) showOne(w http.ResponseWriter, r *http.Request, b Backfill) {
 	v := p.view(b, allRows(r))
 	p.show(w, r, http.StatusOK, "backfill", p.frame(r, title(b), "history", v))
@@ -84,7 +85,8 @@ func (p *page) bug(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprint(w, bugText(b, p.root(r)))
 }
 
-// bugText says in sentences and a table what is known. Its table leaves out the folded pushes.
+// bugText says in sentences and a table what is known. Its table leaves out the folded pushes. The
+// first line is the answer, so that the bug's comment begins with it.
 func bugText(b Backfill, root string) string {
 	v := viewOf(b, false)
 	var out strings.Builder
@@ -104,6 +106,7 @@ func bugText(b Backfill, root string) string {
 	line("")
 	out.WriteString(bugTable(v.Grid))
 	line("")
+	// The last of the facts, see factsOf.
 	cost := v.Facts[len(v.Facts)-1]
 	line("%s: %s. %s", cost.Word, cost.Big, cost.Text)
 	if v.JobLink != "" && !strings.HasPrefix(v.JobLink, "/") {
@@ -116,6 +119,11 @@ func bugText(b Backfill, root string) string {
 }
 
 // bugTable is the grid as aligned text.
+//
+//	push  revision  failed  chance
+//	20    d4f3aaaa  1 of 1  97%     culprit
+//	(12 pushes, none bad)
+//	19    c3e2aaaa  0 of 2          last good
 func bugTable(g gridView) string {
 	rows := [][]string{{"push", "revision", "failed", "chance", ""}}
 	for _, r := range g.Rows {
@@ -129,6 +137,7 @@ func bugTable(g gridView) string {
 	var wide [5]int
 	for _, r := range rows {
 		for i, c := range r {
+			// A folded line has one cell, which may run across the columns.
 			if len(r) > 1 {
 				wide[i] = max(wide[i], utf8.RuneCountInString(c))
 			}

@@ -9,6 +9,10 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
+// The plan's part of a backfill's screen: what is under way, what comes next, what was left out and
+// what is done, in this order. A planner collects the pushes for which a line would say the same
+// under one stepKey, and writes a line for each key.
+
 // planView is what is under way, what will be triggered, and what was.
 type planView struct {
 	Sum   string
@@ -34,7 +38,8 @@ type stepKey struct {
 	class, symbol, word, what, why string
 }
 
-// planner collects the lines of a plan.
+// planner collects the lines of a plan. order has each key of on once, in the order in which it
+// came. A key without pushes is a line about the whole backfill.
 type planner struct {
 	b     Backfill
 	order []stepKey
@@ -48,6 +53,8 @@ func (p *planner) add(k stepKey, on ...job.PushRef) {
 	p.on[k] = append(p.on[k], on...)
 }
 
+// planOf makes the plan's view. Its sum is what was triggered or, before anything was, what would
+// be.
 func planOf(b Backfill) planView {
 	p := &planner{b: b, on: map[stepKey][]job.PushRef{}}
 	p.underWay()
@@ -105,6 +112,7 @@ func (p *planner) underWay() {
 	}
 }
 
+// why is the reason of the newest request on a push; empty when there is none.
 func (p *planner) why(on job.PushRef) string {
 	for _, s := range p.b.Steps { // newest first
 		if s.Push.Repo == on.Repo && s.Push.ID == on.ID {
@@ -146,6 +154,7 @@ func refOf(p job.Push) job.PushRef {
 	return job.PushRef{Repo: p.Repo, ID: p.ID, Revision: p.Revision}
 }
 
+// leftOut adds what the plan does not do, and why.
 func (p *planner) leftOut() {
 	for _, l := range p.b.Plan.LeftOut {
 		k := stepKey{class: "calm", symbol: "skip", word: "Left out", what: count(l.Count, "run") + " on"}
@@ -157,6 +166,8 @@ func (p *planner) leftOut() {
 	}
 }
 
+// step writes a line: "2 runs each on 17, 18, 19". It names 7 pushes when there are 7, but 6 of 8
+// and "2 more": a fold of one is not worth it.
 func (p *planner) step(k stepKey) stepView {
 	v := stepView{Class: k.class, Symbol: k.symbol, Word: k.word, What: k.what, Why: k.why}
 	on := p.on[k]

@@ -16,18 +16,22 @@ var pageFiles embed.FS
 
 // assets are the files that a browser loads with a screen: style, scripts, icon. Their addresses
 // contain a hash of the content (/page/page.js?v=…), so a browser may keep them for a year and
-// still loads the new file after an update.
+// still loads the new file after an update. content and hash are by the file's name, page.js. A
+// hash is 16 hexadecimal digits.
 type assets struct {
 	content map[string][]byte
 	hash    map[string]string
 }
 
+// assetTypes are the types of files that a browser may load; the templates beside them are not
+// among them.
 var assetTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
 }
 
+// loadAssets reads the files that were built into the program.
 func loadAssets() *assets {
 	a := &assets{content: map[string][]byte{}, hash: map[string]string{}}
 	list, err := fs.ReadDir(pageFiles, "page")
@@ -51,6 +55,8 @@ func loadAssets() *assets {
 // link is the address of a file, with its hash.
 func (a *assets) link(name string) string { return "/page/" + name + "?v=" + a.hash[name] }
 
+// serve answers with a file. An address with the right hash may be kept for a year; any other must
+// be checked each time, or an old script would meet a new page.
 func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	text, ok := a.content[name]
@@ -76,10 +82,13 @@ func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
 // the parts that several screens share.
 type screens map[string]*template.Template
 
+// loadScreens parses the templates. A mistake in one stops the program when it starts, not when
+// somebody opens the screen.
 func loadScreens(a *assets) screens {
 	shared := template.New("").Funcs(template.FuncMap{
 		"asset": a.link, "count": count, "plural": plural, "upper": upper, "clock": clock, "day": day,
 		"stamp": stamp, "iso": iso, "percent": percent, "list": func(s ...any) []any { return s },
+		// The only address with a scheme other than http that the pages have.
 		"safe": func(bookmark string) template.URL { return template.URL(bookmark) }, //nolint:gosec // ours: bookmarklet
 	})
 	template.Must(shared.ParseFS(pageFiles, "page/layout.html", "page/parts.html", "page/form.html"))

@@ -10,8 +10,13 @@ import (
 	"time"
 )
 
+// Live updates of a backfill's screen. The server renders the screen in parts, and sends the parts
+// that differ from what this browser got last, as HTML with the id of the element to replace: the
+// script needs no knowledge of what they mean. A browser that connects again gets all parts.
+
 // update is the data of an event: the parts of the screen that changed, by the id of their HTML
-// element, in the order in which the script replaces them.
+// element, in the order in which the script replaces them. Announce is for screen readers. Parts
+// are never nil.
 type update struct {
 	Version  int64      `json:"version"`
 	State    State      `json:"state"`
@@ -21,6 +26,7 @@ type update struct {
 	Parts    []partHTML `json:"parts"`
 }
 
+// partHTML is an element and its new HTML, which html/template has made safe.
 type partHTML struct {
 	ID   string `json:"id"`
 	HTML string `json:"html"`
@@ -30,7 +36,8 @@ type partHTML struct {
 // of an element. While the grid has the same rows, its rows are replaced one by one.
 var partNames = []string{"answer", "facts", "grid", "plan", "log", "foot", "asks"}
 
-// rendered is a screen in parts.
+// rendered is a screen in parts. rows are the sum above the grid, then its rows. Browsers share it,
+// so it does not change.
 type rendered struct {
 	update // with all parts
 	rows   []partHTML
@@ -40,6 +47,12 @@ type rendered struct {
 // stream sends the changes of a backfill as server-sent events. "update" is a change, and its id
 // the version. "still" is a heartbeat, with a comment before it. "end" says that nothing will
 // change any more.
+//
+//	id: 8
+//	event: update
+//	data: {"version":8,"state":"running",…,"parts":[{"id":"answer","html":"…"}]}
+//
+// When the service ends, the stream ends without "end", and the browser connects again.
 func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 	id, all := r.PathValue("id"), allRows(r)
 	if _, err := p.backend.Get(r.Context(), id); err != nil {
@@ -55,6 +68,7 @@ func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 	changes := p.follow(ctx, id, after(r))
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	// last is what this browser has; nil until the first update, which therefore has all parts.
 	var last *rendered
 	for {
 		var err error
@@ -89,7 +103,8 @@ func (p *page) stream(w http.ResponseWriter, r *http.Request) {
 }
 
 // after is the version that a browser has already: the id of its last event when it connects again,
-// or the parameter of its first request.
+// or the parameter of its first request. What cannot be read is 0: the browser then gets the screen
+// once more.
 func after(r *http.Request) int64 {
 	for _, s := range []string{r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")} {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
@@ -99,6 +114,7 @@ func after(r *http.Request) int64 {
 	return 0
 }
 
+// change is one of b, err and over.
 type change struct {
 	b    Backfill
 	err  error
@@ -106,7 +122,8 @@ type change struct {
 }
 
 // follow turns the backend's Follow into a channel, which is closed when there is no more, or when
-// ctx ends.
+// ctx ends. The channel has no buffer, so while a browser reads slowly Follow waits, and skips the
+// versions in between. After an error, or over, nothing comes.
 func (p *page) follow(ctx context.Context, id string, after int64) <-chan change {
 	out := make(chan change)
 	go func() {
@@ -142,7 +159,8 @@ func (e *events) update(now, last *rendered) error {
 	return e.send("update", u.Version, text)
 }
 
-// since returns the parts that differ from last.
+// since returns the parts that differ from last. While the grid has the same rows in the same
+// order, only the rows that changed are sent. Both have their parts in the order of partNames.
 func (now *rendered) since(last *rendered) []partHTML {
 	if last == nil {
 		return now.Parts
@@ -164,6 +182,7 @@ func (now *rendered) since(last *rendered) []partHTML {
 	return out
 }
 
+// sameRows reports whether two grids have the same elements, whatever their content.
 func sameRows(a, b []partHTML) bool {
 	if len(a) != len(b) {
 		return false
@@ -176,7 +195,8 @@ func sameRows(a, b []partHTML) bool {
 	return true
 }
 
-// render makes the parts of a screen, once for all browsers that watch it.
+// render makes the parts of a screen, once for all browsers that watch it. The key has the version,
+// so a kept screen is never outdated.
 func (p *page) render(b Backfill, all bool) (*rendered, error) {
 	key := partKey{b.ID, b.Version, all}
 	if r, ok := p.parts.Get(key); ok {
@@ -216,6 +236,7 @@ func (p *page) render(b Backfill, all bool) (*rendered, error) {
 	return r, nil
 }
 
+// partKey is a version of a screen. all says that every push is shown.
 type partKey struct {
 	id      string
 	version int64

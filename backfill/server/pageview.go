@@ -8,6 +8,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// A backfill's screen as texts: viewOf calls one function for each part, and each computes its
+// texts from the Backfill alone. The heading and the lead are written by describe (words.go) when
+// the backfill is saved; here they are only made safe.
+
 // backfillView is the screen of one backfill.
 type backfillView struct {
 	ID      string
@@ -42,11 +46,14 @@ type backfillView struct {
 	Legend   []looks
 }
 
+// pillView is the coloured word for a state. Class is the colour and Symbol the icon.
 type pillView struct{ Class, Symbol, Word string }
 
 // leadView is a part of the sentence under the heading; Link is empty when it is only text.
 type leadView struct{ Text, Link string }
 
+// factView is one of the four boxes under the heading. Big is a text or, where Push is set, what
+// stands before that push. Bar is nil for none.
 type factView struct {
 	Kind, Symbol, Word string
 	Big                string // large text before the push
@@ -74,6 +81,7 @@ var statePills = map[State]pillView{
 	Failed:    {"fail", "fail", "Error"},
 }
 
+// pillOf is the pill of a state; one that this version does not know is shown by its own word.
 func pillOf(s State) pillView {
 	if p, ok := statePills[s]; ok {
 		return p
@@ -127,7 +135,8 @@ func startedBy(b Backfill) string {
 	return "Started by " + person(b.By) + when
 }
 
-// title is the title of the window, the answer first.
+// title is the title of the window, the answer first. "97% 1234 · xpcshell-1 · mozci": the
+// beginning stays visible in a narrow tab.
 func title(b Backfill) string {
 	start := brief(b.Answer, 80)
 	if s := first(suspects(b)); b.Culprit != nil || s.Probability >= 0.01 {
@@ -162,6 +171,7 @@ func leadOf(b Backfill) []leadView {
 	return out
 }
 
+// rowWith returns the row of a push, by repository and id; nil when p is nil or has no row.
 func rowWith(b Backfill, p *job.PushRef) *Row {
 	if p == nil {
 		return nil
@@ -174,7 +184,8 @@ func rowWith(b Backfill, p *job.PushRef) *Row {
 	return nil
 }
 
-// bitsOf are the short facts beside the state.
+// bitsOf are the short facts beside the state. After 2 rounds, with 9 more runs expected in batches
+// of 4: "round 2 of about 5".
 func bitsOf(b Backfill) []string {
 	var out []string
 	c := b.Cost
@@ -202,6 +213,7 @@ func bitsOf(b Backfill) []string {
 	return out
 }
 
+// factsOf are the four boxes. The cost is always the last.
 func factsOf(b Backfill) []factView {
 	return []factView{goodFact(b), badFact(b), culpritFact(b), costFact(b)}
 }
@@ -244,10 +256,12 @@ func badFact(b Backfill) factView {
 }
 
 // lastPart is the end of a path, which usually is what tells two tests apart.
+// "dom/base/test/test_a.html" → "test_a.html", "dom/base/" → "base/".
 func lastPart(path string) string {
 	return path[strings.LastIndexByte(strings.TrimRight(path, "/"), '/')+1:]
 }
 
+// push shows a push, with a link to its row's page.
 func (f *factView) push(b Backfill, p *job.PushRef) {
 	f.Push, f.Rev = name(*p), short(p.Revision)
 	if r := rowWith(b, p); r != nil {
@@ -255,6 +269,9 @@ func (f *factView) push(b Backfill, p *job.PushRef) {
 	}
 }
 
+// culpritFact is the culprit or, before it is known, the most probable push, with up to 3 others.
+// Without any probability it says how many pushes are left: with the first bad push in row 2 and
+// the last good one in row 5 these are rows 2, 3 and 4.
 func culpritFact(b Backfill) factView {
 	f := factView{Kind: "plain", Symbol: "target", Word: "Culprit"}
 	list := suspects(b)
@@ -303,6 +320,7 @@ func culpritFact(b Backfill) factView {
 	return f
 }
 
+// costFact is what the backfill has cost or, for a dry run, what it would.
 func costFact(b Backfill) factView {
 	c := b.Cost
 	f := factView{Kind: "plain", Symbol: "clock", Word: "Cost"}
@@ -348,7 +366,8 @@ func costFact(b Backfill) factView {
 	return f
 }
 
-// planned is the number of runs that a backfill will trigger, or would.
+// planned is the number of runs that a backfill will trigger, or would. A plan of a search has its
+// first round; without a plan the forecast stands for it.
 func planned(b Backfill) int {
 	if n := b.Plan.Total(); n > 0 {
 		return n
@@ -378,6 +397,7 @@ type dayView struct {
 	Entries []entryView
 }
 
+// entryView is a line of the log. ID is the id of its HTML element.
 type entryView struct {
 	Time                time.Time
 	Class, Symbol       string
@@ -385,6 +405,7 @@ type entryView struct {
 	Times               int // how often the line repeats; 0 for once
 }
 
+// kindLooks are the looks of an Entry's Kind.
 var kindLooks = map[string]looks{
 	"triggered":  {Class: "run", Symbol: "plan"},
 	"passed":     {Class: "pass", Symbol: "pass"},
@@ -402,6 +423,7 @@ const (
 	mostLog   = 200
 )
 
+// logOf makes the view of the log: 14 lines are all shown, of 15 the latest 12, and 3 are folded.
 func logOf(log []Entry) logView {
 	n := min(len(log), latestLog+2) // a fold of one or two lines is not worth it
 	if len(log) > n {
@@ -419,7 +441,8 @@ func logOf(log []Entry) logView {
 }
 
 // daysOf turns the lines from index from up to, not including, to into days. A line that repeats
-// the one before it only raises its count.
+// the one before it only raises its count. The log is newest first, and so is each day. A line that
+// repeats is only joined within one part and one day.
 func daysOf(log []Entry, from, to int) []dayView {
 	var out []dayView
 	for i := from; i < to; i++ {
@@ -439,7 +462,9 @@ func daysOf(log []Entry, from, to int) []dayView {
 		at.Entries = append(at.Entries, entryView{
 			Time: e.Time, Class: l.Class, Symbol: l.Symbol, Text: sentence(brief(e.Text, 600)), Link: outside(e.Link),
 			Why: sentence(brief(e.Why, 600)),
-			ID:  fmt.Sprintf("log-%d", len(log)-i),
+			// The number counts from the oldest line, so that it stays the same when lines are
+			// added: of 3 lines the newest is log-3.
+			ID: fmt.Sprintf("log-%d", len(log)-i),
 		})
 	}
 	return out

@@ -27,6 +27,8 @@ func count(n int, unit string) string {
 	return number(n) + " " + plural(n, unit)
 }
 
+// plural is the unit's plural, where n is not 1: "pushes", "batches", "runs". A unit that ends in y
+// would come out wrong.
 func plural(n int, unit string) string {
 	switch {
 	case n == 1:
@@ -37,7 +39,9 @@ func plural(n int, unit string) string {
 	return unit + "s"
 }
 
-// number is a number with a comma before every three digits: 20143 is "20,143".
+// number is a number with a comma before every three digits: 20143 is "20,143". The comma goes
+// before the last 3 digits, then before the 3 before these, but not between a minus sign and the
+// first digit: -143, -1,234.
 func number(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -64,6 +68,7 @@ func span(seconds float64) string {
 	return joined(int(d/(24*time.Hour)), " days", int(d%(24*time.Hour)/time.Hour), " h")
 }
 
+// joined writes two units, without the second one when it is 0: "14 h 50 min", "14 h".
 func joined(a int, unitA string, b int, unitB string) string {
 	if b == 0 {
 		return strconv.Itoa(a) + unitA
@@ -73,6 +78,8 @@ func joined(a int, unitA string, b int, unitB string) string {
 
 // roughly is an expected duration, rounded as far as it can be known: to 1 min, from 10 min on to 5
 // min, from 1 h on to 10 min, from 3 h on to 30 min.
+//
+//	100 s → 2 min    700 s → 10 min    3,700 s → 1 h    11,000 s → 3 h
 func roughly(seconds float64) string {
 	step := 60.0
 	switch {
@@ -96,6 +103,9 @@ func machine(seconds float64) string {
 }
 
 // clock, day, stamp and iso are times as people and browsers read them, all in UTC.
+//
+//	clock  15:04                 day  2 January 2006
+//	stamp  2 Jan 15:04           iso  2006-01-02T15:04:05Z
 func clock(t time.Time) string { return t.UTC().Format("15:04") }
 func day(t time.Time) string   { return t.UTC().Format("2 January 2006") }
 func stamp(t time.Time) string { return t.UTC().Format("2 Jan 15:04") }
@@ -110,7 +120,8 @@ func upper(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
-// sentence adds a full stop where there is none.
+// sentence adds a full stop where there is none. An exclamation or question mark is as good as a
+// full stop.
 func sentence(s string) string {
 	if s == "" || strings.ContainsRune(".!?", rune(s[len(s)-1])) {
 		return s
@@ -122,7 +133,8 @@ func sentence(s string) string {
 func short(rev string) string { return brief(rev[:min(len(rev), 12)], 12) }
 func eight(rev string) string { return brief(rev[:min(len(rev), 8)], 8) }
 
-// person names a caller: with an @, unless the name is an address or path.
+// person names a caller: with an @, unless the name is an address or path. "hazel" → "@hazel";
+// "ann@example.org" and "mozilla-auth0/x" stay as they are.
 func person(name string) string {
 	name = brief(name, 80)
 	if name == "" || strings.ContainsAny(name, "@ /") {

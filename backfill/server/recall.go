@@ -12,7 +12,8 @@ import (
 // recall completes the steps from the ledger. An instance may have died after the CI accepted a
 // request and before it wrote that into the backfill, and a CI that creates runs in the background
 // names them only later. It returns the number of runs that this backfill has triggered, or -1 when
-// that cannot be read now.
+// that cannot be read now. A request whose runs are all known is not asked about again: see
+// work.named.
 func (w *work) recall(ctx context.Context) (asked int) {
 	entries, err := w.s.o.Ledger.Entries(ctx, ledger.Query{Who: who(w.r.ID)})
 	if err != nil {
@@ -52,6 +53,7 @@ func (w *work) settle(ctx context.Context) {
 	if w.place.CI == nil {
 		return
 	}
+	// -1 leaves the cost as the grid has it.
 	if asked := w.recall(ctx); asked >= 0 {
 		w.change(func(b *Backfill) { b.Cost.Runs = asked })
 	}
@@ -59,6 +61,13 @@ func (w *work) settle(ctx context.Context) {
 
 // madeBy returns the runs of a request, as far as the CI names them, and whether the CI accepted
 // it.
+//
+//	made, all ids are known   → these, without asking the CI
+//	Receipt.By is known       → the ids of the runs that this job of the CI made
+//	Receipt.By is empty       → the ids of the runs that carry the request's key
+//
+// A request of which it was unclear whether the CI took it counts as accepted once all of its runs
+// are found.
 func (w *work) madeBy(ctx context.Context, e ledger.Entry) (ids []string, made bool) {
 	if ids = e.Receipt.IDs; e.State.Made() && len(ids) >= e.Count {
 		return ids, true
@@ -77,7 +86,8 @@ func (w *work) madeBy(ctx context.Context, e ledger.Entry) (ids []string, made b
 	return ids, e.State.Made() || e.State.Open() && len(ids) >= e.Count
 }
 
-// recall writes a request that the CI accepted into the steps.
+// recall writes a request that the CI accepted into the steps. A step that is missing is inserted
+// by its time. Ids are only ever added.
 func (b *Backfill) recall(e ledger.Entry, ids []string) {
 	at := slices.IndexFunc(b.Steps, func(s Step) bool { return s.Key == e.Key })
 	if at < 0 {

@@ -53,7 +53,8 @@ func (d *Door) Fail(w http.ResponseWriter, r *http.Request, status int, reason, 
 	_, _ = w.Write(append(text, '\n'))
 }
 
-// wantsJSON reports whether a program sent the request, rather than a person's browser.
+// wantsJSON reports whether a program sent the request, rather than a person's browser. "text/html"
+// is what a browser sends for a page; scripts and curl send "*/*" or what they expect.
 func wantsJSON(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/v1/") || !strings.Contains(r.Header.Get("Accept"), "text/html")
 }
@@ -74,6 +75,8 @@ func (d *Door) FailWith(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // failures are the statuses and reasons of errors. An error may match several; the first counts.
+// For example, Guard's error about an expired token is ErrExpired and job.ErrDenied: 401, as
+// signing in again helps, and not 403.
 var failures = []struct {
 	err    error
 	status int
@@ -98,6 +101,8 @@ var failures = []struct {
 	{errors.ErrUnsupported, http.StatusNotImplemented, "unsupported"},
 }
 
+// statusOf returns the status and reason of an error. Missing scopes come first, since a ScopeError
+// is also a job.ErrDenied.
 func statusOf(err error) (status int, reason string) {
 	var scopes *ScopeError
 	if errors.As(err, &scopes) {

@@ -12,6 +12,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The working half of a Server. Run claims open backfills from the store, up to Options.Width at a
+// time, and carryOut works on each in a goroutine of its own. It holds a lease that renew extends;
+// the lease is what keeps two instances from working on the same backfill.
+//
+// A backfill's context ends with a cause, by which carryOut knows what to write: cancelledError (a
+// person), ErrLost (another instance has it: write nothing), or the end of Run (give it back).
+
 // claimEvery is how often Run looks for open backfills at the latest. It finds those of an instance
 // that died once their lease has ended.
 const claimEvery = 5 * time.Second
@@ -21,6 +28,7 @@ const claimEvery = 5 * time.Second
 // instances may share one store.
 func (s *Server) Run(ctx context.Context) error {
 	var work sync.WaitGroup
+	// Deferred calls run last first: the streams end at once, and then Run waits for the work.
 	defer work.Wait()
 	defer func() { s.ending.Do(func() { close(s.done) }) }()
 	var pruned time.Time
@@ -41,6 +49,7 @@ func (s *Server) Run(ctx context.Context) error {
 				pruned = time.Now()
 			}
 		}
+		// There may be more than one Claim returns.
 		if n > 0 && err == nil {
 			continue
 		}
@@ -54,7 +63,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// claim leases as many backfills as there is room for, and starts to work on them.
+// claim leases as many backfills as there is room for, and starts to work on them. It returns how
+// many it got. Several may come with an error, about a row that cannot be read.
 func (s *Server) claim(ctx context.Context, work *sync.WaitGroup) (int, error) {
 	s.mu.Lock()
 	room := s.o.Width - len(s.working)
@@ -88,6 +98,7 @@ func (s *Server) carryOut(ctx context.Context, r Record) {
 	var renewing sync.WaitGroup
 	done := make(chan struct{})
 	renewing.Go(func() { s.renew(ctx, r.ID, done, stop) })
+	// First done is closed, then renew is waited for, and last its context ends.
 	defer renewing.Wait()
 	defer close(done)
 
@@ -95,6 +106,7 @@ func (s *Server) carryOut(ctx context.Context, r Record) {
 	err := w.attempts(ctx)
 	var cancelled cancelledError
 	switch cause := context.Cause(ctx); {
+	// The work is over by now, and the end has to be written although the context has ended.
 	case errors.As(cause, &cancelled):
 		err = w.cancel(context.WithoutCancel(ctx), cancelled.by)
 	case errors.Is(cause, ErrLost):
@@ -115,7 +127,8 @@ func (s *Server) carryOut(ctx context.Context, r Record) {
 
 // renew keeps the lease alive, and learns from the store when another instance has cancelled the
 // backfill or taken it over. When the store does not answer for a whole lease, renew gives up the
-// work: another instance may have it by then.
+// work: another instance may have it by then. With the default Lease of 30 seconds it renews every
+// 5 seconds, so several calls may fail before the lease is lost.
 func (s *Server) renew(ctx context.Context, id string, done <-chan struct{}, stop context.CancelCauseFunc) {
 	tick := time.NewTicker(min(s.o.Lease/3, 5*time.Second))
 	defer tick.Stop()
@@ -151,7 +164,9 @@ func (s *Server) renew(ctx context.Context, id string, done <-chan struct{}, sto
 const mostAttempts = 6
 
 // attempts does the work, again when a service cannot be reached, with a pause that doubles each
-// time. Requests are in the ledger, so a new attempt goes on where the last one stopped.
+// time. Requests are in the ledger, so a new attempt goes on where the last one stopped. With the
+// default Retry the pauses are 30 s and 1, 2, 4 and 8 minutes, after which the backfill fails. Only
+// job.ErrUnavailable is worth another attempt.
 func (w *work) attempts(ctx context.Context) error {
 	wait := w.s.o.Retry
 	for n := 1; ; n++ {
@@ -174,7 +189,7 @@ func (w *work) attempts(ctx context.Context) error {
 }
 
 // attempt does the work once. A panic becomes an error of this backfill and does not end the
-// service.
+// service. A backfill that was cancelled while nobody worked on it is ended first of all.
 func (w *work) attempt(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -76,6 +76,8 @@ func (o *Options) defaults() {
 }
 
 // Server accepts backfills and carries them out. It is safe for concurrent use. New makes one.
+// holder is this instance's name in the store's leases, random for each process. looks shares the
+// question about versions, see version.
 type Server struct {
 	places  Places
 	store   Store
@@ -92,11 +94,13 @@ type Server struct {
 	bodies  *flight.Cache[bodyKey, body] // encoded backfills, by id and version
 	looks   *flight.Cache[struct{}, looked]
 
+	// ending closes done once. mu guards what is below it.
 	ending   sync.Once
 	mu       sync.Mutex
 	versions map[string]seen // the latest answers of the store, by id
-	working  map[string]context.CancelCauseFunc
-	running  bool // Run has reached the store at least once
+	// The backfills that this instance works on, by id, with what ends their contexts.
+	working map[string]context.CancelCauseFunc
+	running bool // Run has reached the store at least once
 }
 
 // New returns a Server. It does no I/O. Options that cannot be used give job.ErrInvalid.
@@ -135,7 +139,7 @@ func New(places Places, store Store, opts *Options) (*Server, error) {
 }
 
 // newID returns the id of a new backfill: 15 random letters and digits (75 bits), which cannot be
-// guessed, in lower case so that they can be read out.
+// guessed, in lower case so that they can be read out. For example: "bwytk76mnrlkchzk".
 func newID() string { return "b" + strings.ToLower(rand.Text()[:15]) }
 
 // Get implements backend.
@@ -147,7 +151,8 @@ func (s *Server) Get(ctx context.Context, id string) (Backfill, error) {
 // List implements backend.
 func (s *Server) List(ctx context.Context, q Query) ([]Backfill, error) { return s.store.List(ctx, q) }
 
-// Cancel implements backend.
+// Cancel implements backend. The instance that works on the backfill may be another one: it learns
+// of this when it renews its lease.
 func (s *Server) Cancel(ctx context.Context, by Caller, id string) (Backfill, error) {
 	r, err := s.store.Get(ctx, id)
 	if err != nil || !r.State.Open() {
@@ -208,7 +213,8 @@ func (s *Server) wake() {
 	}
 }
 
-// who is the name under which the ledger keeps a backfill's requests.
+// who is the name under which the ledger keeps a backfill's requests. For example: "backfill
+// bwytk76mnrlkchzk".
 func who(id string) string { return "backfill " + id }
 
 // ready reports whether the store and the ledger answer, and Run is at work.

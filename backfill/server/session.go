@@ -18,7 +18,7 @@ import (
 // sessions are the page's sign-in. The cookie says which token it stands for and when it ends, and
 // is signed. So it is valid in every instance that has the same key, also after a restart, and the
 // service stores only the sessions that were signed out. A session also ends when its token's line
-// leaves the file.
+// leaves the file. ended has the ids of those. life is how long a new session lasts.
 type sessions struct {
 	tokens *Tokens
 	key    [sha256.Size]byte
@@ -37,12 +37,16 @@ const (
 // A session has 16 bytes of random id, 8 bytes of its end in seconds since 1970 (big endian), 32
 // bytes that name the token, and 32 bytes of signature (HMAC-SHA-256) over all before it: 88 bytes,
 // in base64url 118 characters.
+//
+//	offset  0  16        24        56         88
+//	        id | end    | token   | signature |
 const (
 	sessionID     = 16
 	sessionTime   = 8
 	sessionLength = sessionID + sessionTime + 2*sha256.Size
 )
 
+// newSessions makes the sessions. An empty key is replaced by a random one.
 func newSessions(
 	t *Tokens, key []byte, life time.Duration, ended Nonces, secure func(*http.Request) bool,
 ) (*sessions, error) {
@@ -64,7 +68,8 @@ func sign(key, text []byte) []byte {
 	return h.Sum(nil)
 }
 
-// which identifies a token in a cookie without revealing its hash.
+// which identifies a token in a cookie without revealing its hash. The hash is part of it, so that
+// a name with a new token in the file does not keep the old session alive.
 func (s *sessions) which(t Token) []byte {
 	return sign(s.key[:], append([]byte("token "+t.Name+"\x00"), t.Hash[:]...))
 }
@@ -72,6 +77,7 @@ func (s *sessions) which(t Token) []byte {
 // begin returns the cookie value of a new session.
 func (s *sessions) begin(t Token, now time.Time) string {
 	b := make([]byte, 0, sessionLength)
+	// b has exactly the 16 bytes of the id now, which Read fills.
 	b = append(b, make([]byte, sessionID)...)
 	_, _ = rand.Read(b)
 	b = binary.BigEndian.AppendUint64(b, uint64(now.Add(s.life).Unix())) //nolint:gosec // it is after 1970
@@ -80,7 +86,7 @@ func (s *sessions) begin(t Token, now time.Time) string {
 }
 
 // read takes a cookie value apart. ok is false when the signature is wrong, or the session has
-// ended.
+// ended. id is the key under which ended knows it; left is how long it still lasts.
 func (s *sessions) read(value string, now time.Time) (id string, which []byte, left time.Duration, ok bool) {
 	if len(value) != base64.RawURLEncoding.EncodedLen(sessionLength) {
 		return "", nil, 0, false
@@ -90,6 +96,7 @@ func (s *sessions) read(value string, now time.Time) (id string, which []byte, l
 		return "", nil, 0, false
 	}
 	text, signature := b[:sessionLength-sha256.Size], b[sessionLength-sha256.Size:]
+	// Nothing of the text is looked at before its signature is known to be right.
 	if !hmac.Equal(sign(s.key[:], text), signature) {
 		return "", nil, 0, false
 	}
@@ -100,7 +107,8 @@ func (s *sessions) read(value string, now time.Time) (id string, which []byte, l
 }
 
 // caller returns whose session a request has. Without a session, or with one that has ended, it
-// returns ErrNoCredentials.
+// returns ErrNoCredentials. A request can have several cookies of this name; the first valid one
+// counts.
 func (s *sessions) caller(ctx context.Context, r *http.Request) (Caller, error) {
 	for _, value := range s.cookies(r) {
 		id, which, _, ok := s.read(value, time.Now())
@@ -156,7 +164,9 @@ func cookieName(secure bool) string {
 	return plainCookie
 }
 
-// cookie makes the cookie with a value; an empty value deletes it.
+// cookie makes the cookie with a value; an empty value deletes it. MaxAge is in seconds; -1 makes
+// the browser delete it at once. SameSite Lax keeps it out of forms on other sites, and lets it
+// come with a link from there.
 func cookie(value string, secure bool, life time.Duration) *http.Cookie {
 	c := &http.Cookie{ //nolint:gosec // it is not Secure only where the service stays on this machine
 		Name: cookieName(secure), Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
@@ -170,6 +180,10 @@ func cookie(value string, secure bool, life time.Duration) *http.Cookie {
 
 // localPath returns where to go after signing in: path if it belongs to this service, else "/". A
 // browser would take "//evil.example" or "/\evil.example" as another site.
+//
+//	/backfills?x=1 → /backfills?x=1
+//	//evil.example → /
+//	/a b           → /
 func localPath(path string) string {
 	ok := strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && len(path) < 2000
 	for _, r := range path {

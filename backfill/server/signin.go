@@ -17,7 +17,8 @@ const (
 )
 
 // signIn exchanges a token for a session. The form has the fields token and next, the path to go to
-// afterwards.
+// afterwards. It shares its limit of wrong tokens with the Authorization header, or one of the two
+// would be the way to guess.
 func (v *visit) signIn() {
 	kind, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
@@ -50,7 +51,8 @@ func (v *visit) signIn() {
 	v.leave(localPath(form.Get("next")))
 }
 
-// signOut ends the session in every instance and deletes the cookie.
+// signOut ends the session in every instance and deletes the cookie. When the end cannot be stored
+// the cookie stays, so that the person can try again.
 func (v *visit) signOut() {
 	Audit(v.r.Context(), slog.String("what", "signed out"))
 	if err := v.d.sessions.end(v.r.Context(), v.r); err != nil {

@@ -15,6 +15,13 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// Store in a database. Whatever must not happen twice is one statement or one transaction: the
+// database's own locks decide, never a lock in this process. Times are whole microseconds since
+// 1970 by the database's clock; 0 means never.
+//
+// Queries are written with ? for an argument; bind turns these into the dialect's form. PostgreSQL
+// has to be told the type of an argument that it cannot infer, hence the CASTs.
+
 // Dialect is a kind of SQL database.
 type Dialect = database.Dialect
 
@@ -42,6 +49,13 @@ func NewSQL(db *sql.DB, d Dialect) *SQL {
 	}}
 }
 
+// Column num is the order of age, 1 and up: two that were added at the same moment may have the
+// same, so rows are ordered by num and then id. active is 1 while the state is Open. holder is
+// empty and leased 0 while nobody has a lease. body is the JSON of stored.
+//
+// A row of mozci_backfill_key is a key and its latest backfill. until is when that one stops
+// living, if it is not active; again is 1 if it must not be reused, because it was cancelled,
+// refused or failed.
 const tables = `
 CREATE TABLE mozci_backfill (
 	id TEXT PRIMARY KEY, num BIGINT NOT NULL, project TEXT NOT NULL, label TEXT NOT NULL, person TEXT NOT NULL,
@@ -69,11 +83,13 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 		ErrLost, ErrNewer, job.ErrNotFound, job.ErrMalformed, job.ErrInvalid))
 }
 
+// The columns that scan and scanFacts read, in this order.
 const (
 	columns     = `body, ` + factColumns
 	factColumns = `version, created, updated, ended, cancelled_by`
 )
 
+// scanner is a *sql.Row, or *sql.Rows at a row.
 type scanner interface{ Scan(into ...any) error }
 
 // scan reads a row of columns.
@@ -106,6 +122,7 @@ func scanFacts(row scanner, first ...any) (f facts, err error) {
 	return f, err
 }
 
+// of makes the record from a body and its columns.
 func (f facts) of(b stored) Record {
 	at := func(micro int64) time.Time { return time.UnixMicro(micro).UTC() }
 	var end *time.Time
@@ -123,6 +140,7 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// get reads one backfill; job.ErrNotFound when there is none.
 func (s *SQL) get(ctx context.Context, q queryer, id string) (Record, error) {
 	return scan(q.QueryRowContext(ctx, s.bind(`SELECT `+columns+` FROM mozci_backfill WHERE id = ?`), id))
 }
@@ -174,8 +192,13 @@ func (s *SQL) Add(ctx context.Context, r Record, lifetime time.Duration) (out Re
 }
 
 // take gives a key to a new backfill, unless a living one has it. It is one statement, so that two
-// callers cannot both succeed. Column again says that the key's backfill must not be reused: it was
-// cancelled, refused or failed.
+// callers cannot both succeed:
+//
+//	no row of the key                      → inserted, true
+//	again = 1                              → replaced, true
+//	until is over, its backfill is closed  → replaced, true
+//	until is over, its backfill is active  → stays, false
+//	until is not over                      → stays, false
 func (s *SQL) take(ctx context.Context, tx *sql.Tx, r Record, lifetime time.Duration) (bool, error) {
 	again := 0
 	if !r.State.Open() && !r.State.reusable() {
@@ -194,6 +217,8 @@ func (s *SQL) take(ctx context.Context, tx *sql.Tx, r Record, lifetime time.Dura
 	return n > 0, err
 }
 
+// insert writes the row of a new backfill. Created, updated and perhaps ended are the same moment,
+// because the clock is read once, in t.
 func (s *SQL) insert(ctx context.Context, tx *sql.Tx, r Record) error {
 	body, _, err := encoded(r)
 	if err != nil {
@@ -212,6 +237,7 @@ func (s *SQL) insert(ctx context.Context, tx *sql.Tx, r Record) error {
 	return err
 }
 
+// active is the column for a state: an index on a number finds the few open ones among all.
 func active(s State) int {
 	if s.Open() {
 		return 1
@@ -219,7 +245,7 @@ func active(s State) int {
 	return 0
 }
 
-// ofKey returns the living backfill with a key.
+// ofKey returns the living backfill with a key. The condition is the opposite of that in take.
 func (s *SQL) ofKey(ctx context.Context, q queryer, key string) (Record, error) {
 	return scan(q.QueryRowContext(ctx, s.bind(`SELECT `+columns+` FROM mozci_backfill WHERE id = (
 		SELECT k.id FROM mozci_backfill_key k JOIN mozci_backfill b ON b.id = k.id
@@ -252,6 +278,7 @@ func (s *SQL) List(ctx context.Context, q Query) (out []Backfill, err error) {
 		var where []string
 		var args []any
 		add := func(cond string, arg ...any) { where, args = append(where, cond), append(args, arg...) }
+		// Something for WHERE when there is no filter.
 		add(`1 = 1`)
 		if q.Project != "" {
 			add(`project = ?`, q.Project)
@@ -269,6 +296,7 @@ func (s *SQL) List(ctx context.Context, q Query) (out []Backfill, err error) {
 			}
 			add(`state IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)`, states...)
 		}
+		// Rows are compared as pairs: (7, 'b') comes before (7, 'c') and (8, 'a').
 		if q.Before != "" {
 			if _, err := s.get(ctx, s.db(), q.Before); err != nil {
 				return err
@@ -296,6 +324,8 @@ func (s *SQL) Versions(ctx context.Context, ids ...string) (out map[string]int64
 		if err != nil {
 			return err
 		}
+		// The ids go as one argument, a JSON list, because the number of arguments of a statement
+		// is limited.
 		elements := `SELECT value FROM json_each(?)`
 		if s.tables.Dialect == PostgreSQL {
 			elements = `SELECT jsonb_array_elements_text(CAST(? AS jsonb))`
@@ -331,6 +361,8 @@ func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n i
 	if n < 1 {
 		return nil, job.Wrap("backfills.claim", holder, ctx.Err())
 	}
+	// PostgreSQL would make the second of two instances wait for the first and then find its rows
+	// taken; with SKIP LOCKED it takes the next rows at once. SQLite has one writer at a time.
 	lock := ""
 	if s.tables.Dialect == PostgreSQL {
 		lock = ` FOR UPDATE SKIP LOCKED`
@@ -414,6 +446,7 @@ func (s *SQL) Save(ctx context.Context, r Record, holder string) (out Record, er
 			return err
 		}
 		return s.tables.Within(ctx, func(tx *sql.Tx) error {
+			// A backfill that ends gives up its lease in the same statement.
 			set := `ended = 0`
 			if !r.State.Open() {
 				set = `ended = t.now, holder = '', leased = 0`
@@ -427,6 +460,8 @@ func (s *SQL) Save(ctx context.Context, r Record, holder string) (out Record, er
 				return s.lost(ctx, tx, r.ID)
 			}
 			out = f.of(again)
+			// Only a backfill that was cancelled, refused or failed frees its key, and only if the
+			// key is still its own.
 			if err != nil || r.State.Open() || r.State.reusable() {
 				return err
 			}
@@ -453,6 +488,8 @@ func (s *SQL) Release(ctx context.Context, id, holder string) error {
 // Cancel implements Store.
 func (s *SQL) Cancel(ctx context.Context, id, by string) (out Record, err error) {
 	err = s.in(ctx, "backfills.cancel", id, func() error {
+		// An UPDATE of no row is no error: the first caller stays, and one that has ended stays as
+		// it is.
 		_, err := s.db().ExecContext(ctx, s.bind(`UPDATE mozci_backfill SET cancelled_by = ?, version = version + 1,
 			updated = `+s.now()+` WHERE id = ? AND active = 1 AND cancelled_by = ''`), by, id)
 		if err == nil {
@@ -485,6 +522,7 @@ func (s *SQL) Prune(ctx context.Context, keep time.Duration) (n int, err error) 
 			}
 			gone, err := res.RowsAffected()
 			n = int(gone)
+			// A key whose backfill is gone would never match again.
 			if err == nil && n > 0 {
 				_, err = tx.ExecContext(ctx, `DELETE FROM mozci_backfill_key
 					WHERE id NOT IN (SELECT id FROM mozci_backfill)`)

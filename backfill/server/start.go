@@ -14,6 +14,12 @@ import (
 	"github.com/mozci/mozci/job/link"
 )
 
+// From a request to a stored backfill. Start goes from cheap to expensive: the input alone, the job
+// that it names, the push, whether the same backfill lives already, and only then the plan, which
+// reads the runs of many pushes. Scopes are checked last, because only the plan says what would be
+// triggered. What cannot be done is either an error (nothing is stored) or a Refusal (stored, and
+// shown as a page).
+
 // Start implements backend. It finds out which job is meant, whether a backfill makes sense, and
 // what there is to do. It triggers nothing; Run does that.
 func (s *Server) Start(ctx context.Context, by Caller, in Input) (Backfill, error) {
@@ -42,6 +48,7 @@ func (s *Server) Start(ctx context.Context, by Caller, in Input) (Backfill, erro
 	if err != nil {
 		return Backfill{}, err
 	}
+	// The push's own revision: two changes of one push are the same request.
 	a.Revision = push.Revision
 	key := keyOf(a, in.DryRun)
 	if r, err := s.store.Living(ctx, key); err == nil {
@@ -80,7 +87,8 @@ func (s *Server) add(ctx context.Context, r Record, dry bool) (Backfill, error) 
 	return r.Backfill, nil
 }
 
-// blank is a new backfill of which only the request is known.
+// blank is a new backfill of which only the request is known. Lists are empty and not nil, or they
+// would be null in JSON.
 func (s *Server) blank(by Caller, in Input, a Ask) Backfill {
 	id := newID()
 	b := Backfill{
@@ -112,7 +120,9 @@ func keyOf(a Ask, dry bool) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// locate finds the job that is meant.
+// locate finds the job that is meant. A link or an id says which job it is. Label and revision may
+// complete it, such as a link to a push without a job, but must not contradict it; of a revision
+// the first digits are enough.
 func (s *Server) locate(ctx context.Context, in Input) (Located, error) {
 	n := Named{Project: in.Project, JobID: in.JobID, TaskID: in.TaskID}
 	if in.Link != "" {
@@ -154,6 +164,7 @@ func (s *Server) locate(ctx context.Context, in Input) (Located, error) {
 }
 
 // reasonText is an error without its operation and key, which only repeat what the caller sent.
+// "invalid: 12 is no label" is "12 is no label".
 func reasonText(err error) string {
 	var e *job.Error
 	if errors.As(err, &e) && e.Err != nil {
@@ -188,7 +199,8 @@ func (s *Server) refuseOr(ctx context.Context, by Caller, in Input, a Ask, err e
 	return Backfill{}, err
 }
 
-// refuse stores a backfill that says why nothing is done.
+// refuse stores a backfill that says why nothing is done. It has no key, so the same request is
+// looked at again the next time.
 func (s *Server) refuse(ctx context.Context, by Caller, in Input, a Ask, no *Refusal) (Backfill, error) {
 	b := s.blank(by, in, a)
 	b.State, b.Reason = Refused, no.Reason

@@ -81,6 +81,7 @@ const (
 	mostLimit    = 500
 )
 
+// limit is Limit within its bounds.
 func (q Query) limit() int {
 	if q.Limit <= 0 {
 		return defaultLimit

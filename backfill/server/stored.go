@@ -10,7 +10,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// stored is the JSON body of a record: all that has no column of its own.
+// stored is the JSON body of a record: all that has no column of its own. A field that is added
+// here or to Backfill must be readable from rows without it.
 type stored struct {
 	Backfill Backfill `json:"backfill"`
 	Key      string   `json:"key"`

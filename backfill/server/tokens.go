@@ -53,7 +53,8 @@ func (t Token) caller() Caller {
 	return Caller{Name: t.Name, Via: ViaToken, Scopes: append([]string(nil), t.Scopes...)}
 }
 
-// The maximum sizes of a token file and of a line in it, in bytes.
+// The maximum sizes of a token file and of a line in it, in bytes. mostTokenName is the maximum
+// length of a name.
 const (
 	mostTokenFile = 1 << 20
 	mostTokenLine = 16 << 10
@@ -74,6 +75,7 @@ func ParseTokens(text []byte) ([]Token, error) {
 		return fmt.Errorf("%w: line %d of the tokens: %s", job.ErrInvalid, n, fmt.Sprintf(format, args...))
 	}
 	var out []Token
+	// The numbers of the lines, from 1, by name and by hash; 0 for one that is new.
 	names, hashes := map[string]int{}, map[[sha256.Size]byte]int{}
 	n := 0
 	for len(text) > 0 {
@@ -146,7 +148,8 @@ func printable(s string) bool {
 }
 
 // Tokens is an Authenticator with the tokens of a file. It reads the file again when it has
-// changed, so a line that is removed stops working within a second. OpenTokens makes one.
+// changed, so a line that is removed stops working within a second. OpenTokens makes one. mu guards
+// everything below it. seen is nil while the file could not be opened.
 type Tokens struct {
 	name string
 
@@ -172,12 +175,14 @@ const lookEvery = time.Second
 func (t *Tokens) Check() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	// A zero time makes current look now.
 	t.looked = time.Time{}
 	_, err := t.current()
 	return err
 }
 
-// current returns the tokens of the file. The caller holds mu.
+// current returns the tokens of the file. The caller holds mu. A call within lookEvery of the last
+// look returns what that one found, also an error.
 func (t *Tokens) current() ([]Token, error) {
 	now := time.Now()
 	if since := now.Sub(t.looked); !t.looked.IsZero() && since >= 0 && since < lookEvery {
@@ -185,6 +190,7 @@ func (t *Tokens) current() ([]Token, error) {
 	}
 	t.looked = now
 	info, err := os.Stat(t.name)
+	// A file that could not be used is read again even if it looks the same.
 	same := err == nil && t.err == nil && t.seen != nil && os.SameFile(info, t.seen) &&
 		info.ModTime().Equal(t.seen.ModTime()) && info.Size() == t.seen.Size() && info.Mode() == t.seen.Mode()
 	// The file system's clock may be coarse, so that a file written twice within one tick has the
@@ -211,10 +217,12 @@ func readTokens(name string) ([]Token, fs.FileInfo, error) {
 	if !info.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("%w: not a regular file", job.ErrInvalid)
 	}
+	// The bits that let the group and others write.
 	const others = 0o022
 	if mode := info.Mode().Perm(); mode&others != 0 && runtime.GOOS != "windows" { // Windows has no such bits
 		return nil, nil, fmt.Errorf("%w: others may write it (mode %#o); run chmod go-w on it", job.ErrInvalid, mode)
 	}
+	// One byte more than allowed tells a file of exactly the maximum from a longer one.
 	text, err := io.ReadAll(io.LimitReader(f, mostTokenFile+1))
 	if err != nil {
 		return nil, nil, err
@@ -237,6 +245,7 @@ func (t *Tokens) find(sum [sha256.Size]byte) (Token, error) {
 	}
 	at := -1
 	for i := range list {
+		// No break: the loop takes as long for the first token as for the last.
 		if subtle.ConstantTimeCompare(list[i].Hash[:], sum[:]) == 1 {
 			at = i
 		}
@@ -266,7 +275,8 @@ func (t *Tokens) Authenticate(_ context.Context, r *http.Request, _ []byte) (Cal
 }
 
 // Still checks that a caller who came by a token still has it, with all the scopes of then. It is
-// for Guard.Still. It accepts callers who came in another way.
+// for Guard.Still. It accepts callers who came in another way. A backfill may run for hours after
+// its request, and stops acting when the line is removed or loses a scope.
 func (t *Tokens) Still(c Caller) error {
 	if c.Via != ViaToken {
 		return nil

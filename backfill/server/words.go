@@ -12,6 +12,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// A backfill in sentences: Answer and Why, which the page, the API and a bug show, and lines of the
+// log. They are stored with the backfill and say the same everywhere. pagewords.go has the words
+// that only the page needs.
+
 // name is how people call a push: by its id or, without one, by the start of its revision.
 func name(p job.PushRef) string {
 	if p.ID > 0 {
@@ -65,6 +69,10 @@ func lasting(d time.Duration) string {
 }
 
 // full makes a sentence of a text: a capital at its beginning and a full stop at its end.
+//
+//	it broke           → It broke.
+//	linux64/opt failed → linux64/opt failed.
+//	why?               → Why?
 func full(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -80,7 +88,8 @@ func full(s string) string {
 }
 
 // forPeople is the reason of a step without the search's measure, such as "3.10 bits": the page
-// says what it means.
+// says what it means. "3.1 bits of uncertainty left; 2 queued" → "most informative next run; 2
+// queued".
 func forPeople(why string) string {
 	measure, rest, _ := strings.Cut(why, "; ")
 	if !strings.Contains(measure, " bits ") {
@@ -122,7 +131,7 @@ func outcomeWord(r Result, st job.Status) string {
 	return "ended: " + strings.ReplaceAll(st.String(), "_", " ")
 }
 
-// merged says what a merge brought.
+// merged says what a merge brought. Gone says that mozci cannot look into the repository.
 func merged(m backfill.Followed) string {
 	switch {
 	case m.Gone:
@@ -141,7 +150,7 @@ func merged(m backfill.Followed) string {
 const sure = 0.95
 
 // describe writes the answer in words. It runs before each save, so that the texts always match the
-// facts.
+// facts. The answer of a Refused backfill is set once, by refuse.
 func (b *Backfill) describe() {
 	if b.State == Waiting && b.begun() {
 		b.State = Running
@@ -166,7 +175,8 @@ func (b *Backfill) describe() {
 	}
 }
 
-// answer says in one sentence where the backfill stands.
+// answer says in one sentence where the backfill stands. Running and Undecided, which have no
+// sentence of their own, get the one of remaining.
 func (b *Backfill) answer() string {
 	switch b.State {
 	case Planned:
@@ -194,7 +204,8 @@ func (b *Backfill) answer() string {
 	return b.remaining()
 }
 
-// proposal is the answer of a dry run.
+// proposal is the answer of a dry run. on counts the pushes with runs of the label. A plan that
+// only makes builds has none and says 1 push.
 func (b *Backfill) proposal() string {
 	total, on := b.Plan.Total(), 0
 	for _, r := range b.Rows {
@@ -231,6 +242,10 @@ func (b *Backfill) failure() string {
 }
 
 // remaining says which pushes can have broken the job.
+//
+//	one push above 50%, still searching → Push 1234 probably broke it: 62%
+//	two pushes above 90% together, over → Two pushes remain: 1234 (55%) and 1236 (41%)
+//	last good and first bad known       → Between 1230 and 1235: 5 pushes left
 func (b *Backfill) remaining() string {
 	top := b.top(3)
 	switch {
@@ -261,7 +276,8 @@ func (b *Backfill) top(n int) []Suspect {
 }
 
 // gap is the number of pushes between the last good and the first bad push, without these two: 0
-// when they are neighbours.
+// when they are neighbours. Without a last good push in the rows it counts to the oldest row, and
+// without a first bad one it is 0.
 func (b *Backfill) gap() int {
 	n, inside := 0, false
 	for _, r := range b.Rows { // newest first
@@ -277,6 +293,7 @@ func (b *Backfill) gap() int {
 	return n
 }
 
+// underWay counts the runs that are queued or running, whoever triggered them.
 func (b *Backfill) underWay() int {
 	n := 0
 	for _, r := range b.Rows {
@@ -295,6 +312,7 @@ func (b *Backfill) begun() bool {
 	return false
 }
 
+// rateWords are the failure rates before and since, in brackets; empty while one is unknown.
 func (b *Backfill) rateWords() string {
 	if b.FailRate.Before == nil || b.FailRate.After == nil {
 		return ""

@@ -15,7 +15,15 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// work is one backfill while this instance carries it out.
+// What carries out one backfill: the record in memory, how it changes, and how it is stored. Every
+// change goes through change and is stored by save, which also writes the texts and tells the
+// followers. fill.go and hunt.go have the two modes.
+//
+// Locks: mu guards the record and the maps, and is never held during I/O. saving is held during a
+// save and is taken before mu, never while mu is held.
+
+// work is one backfill while this instance carries it out. place, ci and judge are set by at,
+// before the work begins; until then ci and judge are nil.
 type work struct {
 	s     *Server
 	place Place
@@ -57,6 +65,7 @@ func (w *work) at(place Place) {
 	case test != "":
 		inner = joblog.TestJudge(place.CI, test, nil)
 	}
+	// The verdicts are kept for result, which has to know them without waiting.
 	w.judge = func(ctx context.Context, j job.Job) (analysis.Verdict, error) {
 		v, err := inner(ctx, j)
 		w.mu.Lock()
@@ -69,7 +78,8 @@ func (w *work) at(place Place) {
 	}
 }
 
-// own remembers the runs that a step created.
+// own remembers the runs that a step created. What had been triggered already, by whomever, is not
+// ours.
 func (w *work) own(st Step) {
 	if st.Receipt != nil && st.Receipt.State != string(job.ReceiptAlreadyAsked) {
 		for _, id := range st.Receipt.IDs {
@@ -103,7 +113,8 @@ func (w *work) note(ctx context.Context, e Entry) {
 	})
 }
 
-// save stores the record and tells its followers.
+// save stores the record and tells its followers. The lock is not held while the store writes, so
+// changes go on meanwhile; the next save has them.
 func (w *work) save(ctx context.Context) error {
 	w.saving.Lock()
 	defer w.saving.Unlock()
@@ -115,6 +126,7 @@ func (w *work) save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// These are the store's: the rest of the record may have changed since.
 	w.change(func(b *Backfill) {
 		b.Version, b.Updated, b.Ended, b.CancelledBy = saved.Version, saved.Updated, saved.Ended, saved.CancelledBy
 	})
@@ -126,7 +138,8 @@ func (w *work) save(ctx context.Context) error {
 	return nil
 }
 
-// step records the CI's answer to a request.
+// step records the CI's answer to a request. A step of the same key replaces the earlier one,
+// unless that has a receipt: an earlier process had the CI's answer.
 func (w *work) step(ctx context.Context, st trigger.Step) {
 	if st.Action == trigger.ActionNothing {
 		return
@@ -205,7 +218,8 @@ func (w *work) fail(ctx context.Context, err error) error {
 	return w.finish(ctx, Failed)
 }
 
-// reasonOf is the reason of a failure.
+// reasonOf is the reason of a failure. The first that matches counts; what matches none is this
+// service's own error.
 func reasonOf(err error) Reason {
 	for _, r := range []struct {
 		err    error
@@ -228,8 +242,10 @@ func reasonOf(err error) Reason {
 	return Internal
 }
 
-// cancel stops the runs that are no longer needed, and records what is kept.
+// cancel stops the runs that are no longer needed, and records what is kept. When the runs cannot
+// be stopped, the backfill is cancelled all the same, and its log says so.
 func (w *work) cancel(ctx context.Context, by string) error {
+	// Long enough to stop hundreds of runs one by one.
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
 	if w.place.CI == nil {
@@ -263,7 +279,7 @@ func (w *work) cancel(ctx context.Context, by string) error {
 }
 
 // withdraw stops the runs that this backfill triggered, unless another open backfill of the same
-// label may be waiting for them.
+// label may be waiting for them. why is a sentence to add when nothing is stopped.
 func (w *work) withdraw(ctx context.Context) (stopped int, why string, err error) {
 	open := Query{Project: w.r.Ask.Project, Label: w.r.Ask.Label, States: []State{Waiting, Running}, Limit: mostLimit}
 	others, err := w.s.store.List(ctx, open)
@@ -279,6 +295,7 @@ func (w *work) withdraw(ctx context.Context) (stopped int, why string, err error
 	}
 	var errs []error
 	for _, e := range entries {
+		// Stop what the CI took, or may have taken, and what is not over.
 		if !e.State.Made() && !e.State.Open() || e.State == ledger.Ended {
 			continue
 		}

@@ -3,6 +3,9 @@ package jsone
 import "math"
 
 // memberOf is a.b. Unlike a["b"] it does not allow a member that is missing.
+//
+//	a.x    with a = {}       → error: object has no property "x"
+//	a["x"] with a = {}       → null
 func memberOf(of any, name string) (any, error) {
 	m, ok := of.(map[string]any)
 	if !ok {
@@ -17,6 +20,10 @@ func memberOf(of any, name string) (any, error) {
 
 // elementOf is a[b]: an element of an array, a character of a string (by code point, not
 // by byte), or a member of an object.
+//
+//	[10, 20][-1]   → 20
+//	"añb"[1]       → "ñ"
+//	{"k": 1}["k"]  → 1
 func (r *renderer) elementOf(of, key any) (any, error) {
 	switch of := of.(type) {
 	case []any:
@@ -26,6 +33,7 @@ func (r *renderer) elementOf(of, key any) (any, error) {
 		}
 		return of[i], nil
 	case string:
+		// Finding a character walks through the string, and a loop could do that again and again.
 		if err := r.made(len(of)); err != nil {
 			return nil, err
 		}
@@ -84,6 +92,7 @@ func (r *renderer) sliceOf(of any, n *node, args []any) (any, error) {
 		if lo, err = bound(1, whole, 0); err == nil {
 			hi, err = bound(2, whole, whole)
 		}
+		// max makes an empty part of a c before b.
 		return lo, max(lo, hi), err
 	}
 	switch of := of.(type) {

@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// function is a builtin. apply returns false for arguments of the wrong number or type,
-// and run then fails with the specification's words for that. An error of apply is
-// anything else, such as a limit.
+// function is a builtin. apply returns false for arguments of the wrong number or type, and run
+// then fails with the specification's words for that. An error of apply is anything else, such as a
+// limit. It is a value like others, so a template can put it into a variable and compare it, but it
+// is not JSON: plain refuses it in a result.
 type function struct {
 	name  string
 	apply func(r *renderer, s *scope, args []any) (any, bool, error)
@@ -28,7 +29,9 @@ func (f *function) run(r *renderer, s *scope, args []any) (any, error) {
 	return v, nil
 }
 
-// builtins are the names that every template knows: the functions, and "now".
+// builtins are the names that every template knows: the functions, and "now". There are two sorts
+// of functions: pure ones, which compute from their arguments alone, and those that need the
+// renderer for its limits or the scope for its names.
 func builtins(now time.Time) map[string]any {
 	vars := map[string]any{"now": now.UTC().Format("2006-01-02T15:04:05.000Z")}
 	add := func(name string, apply func(r *renderer, s *scope, args []any) (any, bool, error)) {
@@ -112,12 +115,15 @@ func fold(args []any, f func(a, b float64) float64) (any, bool) {
 	return out, len(args) > 0
 }
 
+// ofNumber applies f to the one number. sqrt(-1) is invalid, as it is not a number.
 func ofNumber(args []any, f func(float64) float64) (any, bool) {
 	n, ok := only[float64](args)
 	v := f(n)
 	return v, ok && !math.IsNaN(v)
 }
 
+// str writes a value as text. null is "null" here and not empty, unlike in ${…}; arrays and objects
+// are invalid.
 func str(args []any) (any, bool) {
 	if len(args) != 1 {
 		return nil, false
@@ -131,6 +137,7 @@ func str(args []any) (any, bool) {
 	return nil, false
 }
 
+// toNumber reads a number: number(" 1e3 ") is 1000, and number("") is invalid.
 func toNumber(args []any) (any, bool) {
 	s, ok := only[string](args)
 	if !ok {
@@ -158,6 +165,7 @@ func ranged(r *renderer, _ *scope, args []any) (any, bool, error) {
 	if step == 0 {
 		return nil, false, nil
 	}
+	// The number of steps from start to before stop: from 1 to 7 by 2 these are ceil(6/2) = 3.
 	size := max(0, math.Ceil((stop-start)/step))
 	if size > maxSteps {
 		return nil, true, limit("a range of more than a million numbers")
@@ -180,6 +188,8 @@ func word(v any) (string, bool) {
 	return "", false
 }
 
+// split splits a string. split("a-b", "-") is ["a", "b"], split("ab", "") has each character, and
+// split("", "-") is [""]. The separator may be a number: split("a1b", 1).
 func split(r *renderer, _ *scope, args []any) (any, bool, error) {
 	if len(args) != 2 {
 		return nil, false, nil
@@ -197,6 +207,8 @@ func split(r *renderer, _ *scope, args []any) (any, bool, error) {
 	return out, true, r.made(len(s) + 16*len(out))
 }
 
+// join joins strings and numbers: join(["a", 1, 2.5], "-") is "a-1-2.5". The size is counted before
+// anything is made.
 func join(r *renderer, _ *scope, args []any) (any, bool, error) {
 	if len(args) != 2 {
 		return nil, false, nil
@@ -241,6 +253,10 @@ func fromNow(_ *renderer, s *scope, args []any) (any, bool, error) {
 
 // number writes a number as JavaScript does: 3 and not 3.0, 1e+21 from 21 digits on, and 0
 // for -0. encoding/json has these rules too (ES6).
+//
+//	10 ** 20 → 100000000000000000000
+//	10 ** 21 → 1e+21
+//	1 / 3    → 0.3333333333333333
 func number(f float64) string {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return strconv.FormatFloat(f, 'g', -1, 64)
@@ -271,4 +287,5 @@ func encode(v any) string {
 	return strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029").Replace(text)
 }
 
+// quote is a string as JSON has it.
 func quote(s string) string { return encode(s) }

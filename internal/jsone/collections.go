@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// The operators on arrays and objects: $flatten, $map, $find, $reduce, $reverse. An operator first
+// renders its own value, which gives the array, and then evaluates or renders the member beside it
+// once for each element, in a scope with that element's names.
+
 // elements renders the operator's value, which must be an array; what is the error's text
 // when it is not.
 func (r *renderer) elements(o call, what string) ([]any, error) {
@@ -21,6 +25,7 @@ func (r *renderer) elements(o call, what string) ([]any, error) {
 	return a, nil
 }
 
+// flatten is {"$flatten": [1, [2, [3]]]}, which gives [1, 2, [3]].
 func flatten(r *renderer, o call) (any, error) {
 	a, err := r.elements(o, "$flatten value must evaluate to an array")
 	if err != nil {
@@ -29,6 +34,8 @@ func flatten(r *renderer, o call) (any, error) {
 	return r.flat(a, 1)
 }
 
+// flattenDeep gives [1, 2, 3] of it. A value cannot nest deeper than maxDepth, so that is all
+// levels.
 func flattenDeep(r *renderer, o call) (any, error) {
 	a, err := r.elements(o, "$flattenDeep value must evaluate to an array")
 	if err != nil {
@@ -57,8 +64,9 @@ func (r *renderer) flat(a []any, levels int) (any, error) {
 }
 
 // each finds the member with the template for each element, and the names in its key: in
-// {"$map": …, "each(x, i)": body} the names are x and i. The object must have exactly the
-// given number of members. A name that the key leaves out is empty.
+// {"$map": …, "each(x, i)": body} the names are x and i. The object must have exactly the given
+// number of members. A name that the key leaves out is empty: there are always two names for the
+// form one, and three for folding. body is not rendered yet.
 func (o call) each(form *regexp.Regexp, members int, count string) (names []string, body any, err error) {
 	if len(o.t) != members {
 		return nil, nil, fail(TemplateError, "%s must have exactly %s properties", o.name, count)
@@ -91,6 +99,10 @@ func mapOp(r *renderer, o call) (any, error) {
 	return nil, fail(TemplateError, "$map value must evaluate to an array or object")
 }
 
+// mapArray renders the body for each element. Results that are deleted are left out, so the array
+// may become shorter. The second name is the index, from 0:
+//
+//	{"$map": ["p", "q"], "each(x, i)": "${x}${i}"} → ["p0", "q1"]
 func (r *renderer) mapArray(a []any, names []string, body any, s *scope) (any, error) {
 	out := make([]any, 0, len(a))
 	for i, e := range a {
@@ -107,6 +119,9 @@ func (r *renderer) mapArray(a []any, names []string, body any, s *scope) (any, e
 
 // mapObject renders the body for each member, in the order of the keys. With two names they
 // are the value and the key; with one, it is an object {"key": …, "val": …}.
+//
+//	{"$map": {"a": 1}, "each(v, k)": {"${k}x": {"$eval": "v + 1"}}}          → {"ax": 2}
+//	{"$map": {"a": 1}, "each(y)":    {"${y.key}x": {"$eval": "y.val + 1"}}}  → {"ax": 2}
 func (r *renderer) mapObject(m map[string]any, names []string, body any, s *scope) (any, error) {
 	out := map[string]any{}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -174,6 +189,8 @@ func find(r *renderer, o call) (any, error) {
 
 // reduce is {"$reduce": [1, 2, 3], "initial": 0, "each(sum, x)": {"$eval": "sum + x"}},
 // which gives 6. An element whose result is nothing leaves the sum as it was.
+//
+//	{"$reduce": [1, 2, 3], "initial": 0, "each(sum, x)": {"$if": "x != 2", "then": {"$eval": "sum + x"}}} → 4
 func reduce(r *renderer, o call) (any, error) {
 	names, body, err := o.each(folding, 3, "three")
 	if err != nil {
@@ -199,6 +216,8 @@ func reduce(r *renderer, o call) (any, error) {
 	return acc, nil
 }
 
+// reverse is {"$reverse": [1, 2, 3]}, which gives [3, 2, 1]. The elements may be anything, whatever
+// the error of the specification says.
 func reverse(r *renderer, o call) (any, error) {
 	a, err := r.elements(o, "$reverse value must evaluate to an array of objects")
 	a = slices.Clone(a) // the array may be a variable's value

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// compare compares two sortable values. Strings are ordered by code point, which in UTF-8 is
-// the order of their bytes.
+// compare compares two sortable values. Strings are ordered by code point, which in UTF-8 is the
+// order of their bytes. Both must be of the same type, see sortable.
 func compare(a, b any) int {
 	if x, ok := a.(float64); ok {
 		return cmp.Compare(x, b.(float64))
@@ -27,8 +27,8 @@ func sortable(a, b any) bool {
 	return false
 }
 
-// truthy reports whether a value counts as true. null, false, 0, "", [] and {} do not; a
-// function does.
+// truthy reports whether a value counts as true. null, false, 0, "", [] and {} do not; a function
+// does. What is deleted counts as false.
 func truthy(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -49,6 +49,9 @@ func truthy(v any) bool {
 
 // equal compares two values with all that is in them. A function equals only itself. Each
 // step is counted, since shared arrays can make a comparison grow without limit.
+//
+//	[1] == [1]  → true
+//	1 == true   → false: nothing is converted
 func (r *renderer) equal(a, b any) (bool, error) {
 	if err := r.made(16); err != nil {
 		return false, err
@@ -81,6 +84,7 @@ func (r *renderer) equal(a, b any) (bool, error) {
 		}
 		return true, nil
 	}
+	// a is neither an array nor an object by now. Go panics when it compares two of these with ==.
 	switch b.(type) {
 	case []any, map[string]any:
 		return false, nil
@@ -90,6 +94,11 @@ func (r *renderer) equal(a, b any) (bool, error) {
 
 // contains is the operator in: an element of an array, a part of a string, or a key of an
 // object.
+//
+//	1 in [1, 2]      → true
+//	"at" in "cat"    → true
+//	"k" in {k: null} → true
+//	1 in "cat1"      → error: a number is no part of a string
 func (r *renderer) contains(v, in any) (any, error) {
 	switch in := in.(type) {
 	case []any:
@@ -116,6 +125,7 @@ func (r *renderer) contains(v, in any) (any, error) {
 	return nil, fail(InterpreterError, "Infix: in expects Array, string, or object on right side")
 }
 
+// order is < > <= and >=, of two numbers or two strings.
 func order(op string, a, b any) (any, error) {
 	if !sortable(a, b) {
 		return nil, fail(InterpreterError, "infix: %s expects numbers/strings %s numbers/strings", op, op)

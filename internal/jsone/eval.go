@@ -8,7 +8,12 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// evaluate parses an expression and computes its value.
+// The evaluation of a parsed expression. Every node costs a step and a level (enter), and every
+// value its estimated bytes (made), so that no expression takes long or much memory: "a + a" in a
+// loop doubles a string with each step.
+
+// evaluate parses an expression and computes its value. The source counts as bytes too, since
+// parsing takes time for each of them.
 func (r *renderer) evaluate(src string, s *scope) (any, error) {
 	if err := r.made(len(src)); err != nil {
 		return nil, err
@@ -20,6 +25,8 @@ func (r *renderer) evaluate(src string, s *scope) (any, error) {
 	return r.eval(n, s)
 }
 
+// eval computes a node's value. Operators with operands that may not be evaluated (&& and ||) and
+// those with names come first; the others get the values of all their operands.
 func (r *renderer) eval(n *node, s *scope) (any, error) {
 	if err := r.enter(); err != nil {
 		return nil, err
@@ -119,11 +126,16 @@ func (r *renderer) call(n *node, s *scope) (any, error) {
 
 // logic is a && b and a || b. It evaluates the right side only when the left side does not
 // decide. The result is always true or false, never one of the values.
+//
+//	1 && 0           → false
+//	"" || "x"        → true, and not "x"
+//	true || unknown  → true, although there is no such name
 func (r *renderer) logic(n *node, s *scope) (any, error) {
 	left, err := r.eval(n.args[0], s)
 	if err != nil {
 		return nil, err
 	}
+	// A true left side decides ||, a false one decides &&.
 	if truthy(left) == (n.op == "||") {
 		return n.op == "||", nil
 	}
@@ -131,6 +143,7 @@ func (r *renderer) logic(n *node, s *scope) (any, error) {
 	return truthy(right), err
 }
 
+// sign is -a and +a; +a only checks that a is a number.
 func sign(op string, v any) (any, error) {
 	f, ok := v.(float64)
 	if !ok {
@@ -144,6 +157,10 @@ func sign(op string, v any) (any, error) {
 
 // arithmetic is + - * / and **, of numbers, and + of two strings. A result that is not a
 // finite number is an error, as JSON cannot express it.
+//
+//	"ab" + "c"  → "abc"
+//	"ab" + 1    → error: nothing is converted
+//	0 ** -1     → error: it is infinite
 func (r *renderer) arithmetic(op string, a, b any) (any, error) {
 	x, xok := a.(float64)
 	y, yok := b.(float64)

@@ -5,6 +5,10 @@ import (
 	"slices"
 )
 
+// The operators that decide what is rendered ($eval, $if, $let, $match, $switch) and $json. What is
+// not chosen is not rendered, so it may have names that do not exist.
+
+// evalOp is {"$eval": "x + 1"}: the expression is the text as it stands, without ${…} in it.
 func evalOp(r *renderer, o call) (any, error) {
 	text, ok := o.value().(string)
 	if !ok {
@@ -15,6 +19,9 @@ func evalOp(r *renderer, o call) (any, error) {
 
 // ifOp renders "then" or "else". When the one that is needed is missing, the result is
 // deleted: the place where the $if stands is left out of its array or object.
+//
+//	[1, {"$if": "false", "then": 2}, 3]  → [1, 3]
+//	{"a": {"$if": "false", "then": 2}}   → {}
 func ifOp(r *renderer, o call) (any, error) {
 	text, ok := o.value().(string)
 	if !ok {
@@ -34,8 +41,9 @@ func ifOp(r *renderer, o call) (any, error) {
 	return deleted, nil
 }
 
-// let is {"$let": {"x": 1}, "in": template}. The values are rendered in the outer scope, so
-// one of them cannot use another.
+// let is {"$let": {"x": 1}, "in": template}. The values are rendered in the outer scope, so one of
+// them cannot use another. Not even {"x": 1, "y": {"$eval": "x"}} works: x is unknown there. An $if
+// at the top of the values that chooses nothing is an error.
 func let(r *renderer, o call) (any, error) {
 	if _, ok := o.value().(map[string]any); !ok {
 		return nil, fail(TemplateError, "$let value must be an object")
@@ -70,7 +78,9 @@ func (o call) conditions() (map[string]any, []string, error) {
 	return m, slices.Sorted(maps.Keys(m)), nil
 }
 
-// match gives an array with the values of all conditions that are true.
+// match gives an array with the values of all conditions that are true. With x = 3:
+//
+//	{"$match": {"x > 1": "a", "x > 2": "b", "x > 9": "c"}} → ["a", "b"]
 func match(r *renderer, o call) (any, error) {
 	m, keys, err := o.conditions()
 	if err != nil {
@@ -96,8 +106,9 @@ func match(r *renderer, o call) (any, error) {
 	return out, nil
 }
 
-// switchOp gives the value of the one condition that is true; two are an error. When none is
-// true it gives "$default", or nothing.
+// switchOp gives the value of the one condition that is true; two are an error. When none is true
+// it gives "$default", or nothing. Other conditions than the chosen one are evaluated, but their
+// values are not rendered.
 func switchOp(r *renderer, o call) (any, error) {
 	m, keys, err := o.conditions()
 	if err != nil {
@@ -128,6 +139,8 @@ func switchOp(r *renderer, o call) (any, error) {
 	return deleted, nil
 }
 
+// jsonOp is {"$json": {"b": 1, "a": null}}, which gives the text {"a":null,"b":1}. What is deleted
+// is null.
 func jsonOp(r *renderer, o call) (any, error) {
 	v, err := r.render(o.value(), o.s)
 	if err != nil {
@@ -136,6 +149,8 @@ func jsonOp(r *renderer, o call) (any, error) {
 	if v == deleted {
 		v = nil
 	}
+	// A function must not get into the text, and a value that contains itself many times over would
+	// be too long.
 	if v, err = r.plain(v, 0); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 )
 
+// fromNowOp is {"$fromNow": "1 day", "from": time}; from may be left out, and is then "now".
 func fromNowOp(r *renderer, o call) (any, error) {
 	v, err := r.render(o.value(), o.s)
 	if err != nil {
@@ -34,8 +35,9 @@ var spans = []time.Duration{365 * day, 30 * day, 7 * day, day, time.Hour, time.M
 
 const day = 24 * time.Hour
 
-// timeExpression matches "2 days 3 hours", "- 1 year", "1d4h" and the empty text. Group 1 is
-// the sign, and the groups 2 to 8 are the numbers of the spans.
+// timeExpression matches "2 days 3 hours", "- 1 year", "1d4h" and the empty text. Group 1 is the
+// sign, and the groups 2 to 8 are the numbers of the spans. "4h1d" does not match, as hours come
+// after days.
 var timeExpression = regexp.MustCompile(`(?i)^\s*([-+])?` +
 	`(?:\s*(\d+)\s*(?:years|year|yr|y))?(?:\s*(\d+)\s*(?:months|month|mo))?(?:\s*(\d+)\s*(?:weeks|week|wk|w))?` +
 	`(?:\s*(\d+)\s*(?:days|day|d))?(?:\s*(\d+)\s*(?:hours|hour|hr|h))?(?:\s*(\d+)\s*(?:minutes|minute|min|m))?` +
@@ -43,6 +45,9 @@ var timeExpression = regexp.MustCompile(`(?i)^\s*([-+])?` +
 
 // after adds a time expression to a reference time. It adds days and the rest of a day
 // separately: 9,000 years as one time.Duration would overflow after 292 years.
+//
+//	"1 day"   after 2026-01-01T00:00:00Z  → 2026-01-02T00:00:00.000Z
+//	"- 1 mo"  after 2026-01-31T12:00:00Z  → 2026-01-01T12:00:00.000Z (30 days before)
 func after(text, reference string, kind Kind) (string, error) {
 	from, err := time.Parse(time.RFC3339Nano, reference)
 	if err != nil {
@@ -64,6 +69,7 @@ func after(text, reference string, kind Kind) (string, error) {
 	if m[1] == "-" {
 		seconds = -seconds
 	}
+	// Both have the sign of seconds: "- 1 day 6 hours" is -1 day and -6 hours.
 	days := int(seconds / day.Seconds())
 	rest := time.Duration(seconds-float64(days)*day.Seconds()) * time.Second
 	return from.UTC().Add(rest).AddDate(0, 0, days).Format("2006-01-02T15:04:05.000Z"), nil

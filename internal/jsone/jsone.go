@@ -66,6 +66,7 @@ func (e *Error) Error() string {
 // Unwrap returns ErrLimit where a bound was passed.
 func (e *Error) Unwrap() error { return e.Err }
 
+// fail makes an error without a place; render adds that on the way out.
 func fail(kind Kind, format string, args ...any) error {
 	return &Error{Kind: kind, Msg: fmt.Sprintf(format, args...)}
 }
@@ -110,14 +111,17 @@ func Render(template any, context map[string]any, now time.Time) (any, error) {
 	return r.plain(out, 0)
 }
 
-// scope has the values of names; an inner scope hides the names of the outer ones.
+// scope has the values of names; an inner scope hides the names of the outer ones. outer is nil in
+// the scope of the builtins. Each scope is made once and not changed.
 type scope struct {
 	vars  map[string]any
 	outer *scope
 }
 
+// with returns a scope inside s that has these names too.
 func (s *scope) with(vars map[string]any) *scope { return &scope{vars, s} }
 
+// lookup returns a name's innermost value, and whether it has one: a name may have the value null.
 func (s *scope) lookup(name string) (any, bool) {
 	for ; s != nil; s = s.outer {
 		if v, ok := s.vars[name]; ok {
@@ -133,9 +137,11 @@ type marker struct{}
 
 var deleted = &marker{}
 
-// renderer counts the depth, steps and bytes of one rendering.
+// renderer counts the depth, steps and bytes of one rendering. depth is the current one, of
+// templates and expressions together; steps and bytes only grow.
 type renderer struct{ depth, steps, bytes int }
 
+// limit makes the error for a limit that was passed.
 func limit(what string) error {
 	return &Error{Kind: TemplateError, Msg: ErrLimit.Error() + ": " + what, Err: ErrLimit}
 }
@@ -155,8 +161,9 @@ func (r *renderer) enter() error {
 
 func (r *renderer) leave() { r.depth-- }
 
-// made counts the estimated bytes of a new value: 16 for an element of an array, 32 for a
-// member of an object, and the length of a string.
+// made counts the estimated bytes of a new value: 16 for an element of an array, 32 for a member of
+// an object, and the length of a string. A string that is made costs its length even when the value
+// before it is no longer needed: what counts is the work.
 func (r *renderer) made(n int) error {
 	if r.bytes += n; r.bytes > maxBytes {
 		return limit(fmt.Sprintf("it makes more than %d bytes", maxBytes))
@@ -211,6 +218,7 @@ func (r *renderer) plain(v any, depth int) (any, error) {
 	return nil, fail(TemplateError, "a value of type %T is not JSON", v)
 }
 
+// identifier reports whether a text can be a name in an expression: "a_1" but not "1a" or "".
 func identifier(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !letter(c) && (i == 0 || !digit(c)) {

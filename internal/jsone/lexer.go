@@ -8,8 +8,9 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
-// token is a word of an expression. Its kind is the symbol or keyword itself, or one of the
-// kinds below. a.b[1] has the tokens a . b [ 1 ].
+// token is a word of an expression. Its kind is the symbol or keyword itself, or one of the kinds
+// below. a.b[1] has the tokens a . b [ 1 ]. The text is the token as the source has it, a string
+// with its quotation marks; it is empty for end.
 type token struct {
 	kind string
 	text string
@@ -23,6 +24,11 @@ const (
 	nameKind   = "identifier"
 )
 
+// What the source begins with, at the place that was reached:
+//
+//	digits  1.5+2 → 1.5    neither ".5" nor the e of "1e3" is part of a number
+//	words   in2 x → in2    a keyword only if the whole word is one
+//	strs    'a"b' → 'a"b'  without escapes: a string cannot contain its own quotation mark
 var (
 	space   = regexp.MustCompile(`^[\s\v]+`)
 	words   = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z_0-9]*`)
@@ -35,8 +41,9 @@ var (
 	keywords = []string{"true", "false", "null", "in"}
 )
 
-// next reads the token at or after an offset of the source, a number of bytes; it skips
-// blanks.
+// next reads the token at or after an offset of the source, a number of bytes; it skips blanks.
+// next("a + 1", 1) is the token + at byte 2, and next("a + 1", 5) is end. The order of the kinds
+// does not matter, as no text begins as two of them.
 func next(src string, at int) (token, error) {
 	at += len(space.FindString(src[at:]))
 	rest := src[at:]

@@ -23,7 +23,9 @@ func (r *renderer) objects(o call) ([]map[string]any, error) {
 	return out, nil
 }
 
-// merge joins objects; of a member that several have, the last value wins.
+// merge joins objects; of a member that several have, the last value wins:
+//
+//	{"$merge": [{"a": 1, "b": 1}, {"b": 2}]} → {"a": 1, "b": 2}
 func merge(r *renderer, o call) (any, error) {
 	all, err := r.objects(o)
 	if err != nil {
@@ -39,6 +41,7 @@ func merge(r *renderer, o call) (any, error) {
 	return out, nil
 }
 
+// mergeDeep is merge for all levels, see deep.
 func mergeDeep(r *renderer, o call) (any, error) {
 	all, err := r.objects(o)
 	if err != nil {
@@ -53,9 +56,11 @@ func mergeDeep(r *renderer, o call) (any, error) {
 	return out, nil
 }
 
-// deep merges b into a copy of a. Objects are merged member by member, arrays are joined end
-// to end, and otherwise b's value wins: {"a": [1], "b": 1} and {"a": [2], "b": 2} are
-// {"a": [1, 2], "b": 2}.
+// deep merges b into a copy of a. Objects are merged member by member, arrays are joined end to
+// end, and otherwise b's value wins, also when only one of the two is an array:
+//
+//	{"a": [1], "b": 1} and {"a": [2], "b": 2} → {"a": [1, 2], "b": 2}
+//	{"a": [1]}         and {"a": 2}           → {"a": 2}
 func (r *renderer) deep(a, b any) (any, error) {
 	if err := r.enter(); err != nil {
 		return nil, err
@@ -71,6 +76,7 @@ func (r *renderer) deep(a, b any) (any, error) {
 	if !isObject || !both {
 		return b, nil
 	}
+	// The copy is needed: x may be the value of a variable.
 	out := maps.Clone(x)
 	for k, v := range y {
 		if had, ok := x[k]; ok {

@@ -27,6 +27,10 @@ const ident = `[a-zA-Z_][a-zA-Z0-9_]*`
 
 // The keys of members beside an operator: each(x) and each(x, i) for one element at a time,
 // each(acc, x) and each(acc, x, i) for $reduce, by(x) for $sort, and fixed names.
+//
+//	one      each(x)       → x, ""       each(x, i)       → x, i
+//	folding  each(acc, x)  → acc, x, ""  each(acc, x, i)  → acc, x, i
+//	sorting  by(x)         → x
 var (
 	one     = regexp.MustCompile(`^each\((` + ident + `)(?:,\s*(` + ident + `))?\)$`)
 	folding = regexp.MustCompile(`^each\((` + ident + `),\s*(` + ident + `)(?:,\s*(` + ident + `))?\)$`)
@@ -78,6 +82,8 @@ func operatorOf(name string) (operator, bool) {
 	return operator{}, false
 }
 
+// run checks the members beside the operator and applies it: {"$eval": "1", "x": 2, "b": 3} fails
+// with "$eval has undefined properties: b x".
 func (op operator) run(r *renderer, t map[string]any, s *scope) (any, error) {
 	var others []string
 	for k := range t {

@@ -9,7 +9,18 @@ import (
 	"github.com/mozci/mozci/internal/clip"
 )
 
+// The grammar of an expression, each rule a method. The current token is in tok; a method is called
+// when tok is the first token of its part, and leaves the first token after that part in it.
+//
+//	expression = level(0)
+//	level(l)   = level(l+1) { operator of levels[l] level(l+1) }
+//	access     = unit { "." name | "[" … "]" | "(" … ")" }
+//	unit       = number | string | word | name | sign unit | "(" … ")" | "[" … "]" | "{" … "}"
+
 // node is a part of an expression.
+//
+//	a.b[1:]  → slice(member b(variable a), 1, nil)
+//	f(x)     → call(variable f, variable x)
 type node struct {
 	op    string   // an operator's symbol, or one of the words below
 	value any      // of a literal
@@ -43,7 +54,8 @@ var (
 	beforeValue = []string{"!", "(", "+", "-", "[", "false", nameKind, "null", numberKind, stringKind, "true", "{"}
 )
 
-// parser reads an expression by recursive descent.
+// parser reads an expression by recursive descent. tok is the token at hand. depth is the current
+// nesting, from 0.
 type parser struct {
 	src      string
 	tok      token
@@ -56,6 +68,7 @@ func newParser(src string) (*parser, error) {
 	return p, p.advance(0)
 }
 
+// advance reads the token at or after a byte of the source.
 func (p *parser) advance(to int) (err error) {
 	p.tok, err = next(p.src, to)
 	return err
@@ -72,6 +85,7 @@ func (p *parser) expect(kinds ...string) error {
 	return p.skip()
 }
 
+// unexpected is the error for the current token, in the words of the specification.
 func (p *parser) unexpected(wanted ...string) error {
 	if p.tok.kind == end {
 		return fail(SyntaxError, "Unexpected end of input")
@@ -111,6 +125,9 @@ func (p *parser) deeper() error {
 // an operator is one level stronger, so a - b - c is (a - b) - c; for ** it is the same level.
 // A chain to the left makes a deep tree too, which eval walks, so each operator counts as a
 // level of nesting; to the right it is given back on the way out.
+//
+//	10 - 3 - 2   → (10 - 3) - 2 = 5
+//	2 ** 3 ** 2  → 2 ** (3 ** 2) = 512
 func (p *parser) level(l int) (*node, error) {
 	if l == len(levels) {
 		return p.access()
@@ -138,7 +155,8 @@ func (p *parser) level(l int) (*node, error) {
 	return left, err
 }
 
-// access reads a value and the members, elements and calls after it: a.b[1](x).
+// access reads a value and the members, elements and calls after it: a.b[1](x). Each of these is a
+// level of nesting, because a.a.a… makes a deep tree too.
 func (p *parser) access() (*node, error) {
 	n, err := p.unit()
 	for err == nil {
@@ -160,6 +178,7 @@ func (p *parser) access() (*node, error) {
 	return nil, err
 }
 
+// member reads .name. A keyword is no name: a.in is an error, a["in"] is not.
 func (p *parser) member(of *node) (*node, error) {
 	if err := p.skip(); err != nil {
 		return nil, err
@@ -173,6 +192,7 @@ func (p *parser) brackets(of *node) (*node, error) {
 	if err := p.skip(); err != nil {
 		return nil, err
 	}
+	// An index uses the first two operands, a slice all three; one that is left out is nil.
 	n := &node{op: index, args: []*node{of, nil, nil}}
 	var err error
 	if p.tok.kind != ":" {
@@ -194,6 +214,7 @@ func (p *parser) brackets(of *node) (*node, error) {
 	return n, p.expect("]")
 }
 
+// call reads (x, y). The function is the first of args.
 func (p *parser) call(of *node) (*node, error) {
 	args, err := p.series("(", ")")
 	return &node{op: called, args: append([]*node{of}, args...)}, err
@@ -224,7 +245,7 @@ func (p *parser) series(open, closing string) ([]*node, error) {
 	}
 }
 
-// unit reads a value, with the signs before it.
+// unit reads a value, with the signs before it. So -2 ** 2 is (-2) ** 2, which is 4.
 func (p *parser) unit() (*node, error) {
 	if err := p.deeper(); err != nil {
 		return nil, err
@@ -238,6 +259,7 @@ func (p *parser) unit() (*node, error) {
 			return nil, fail(SyntaxError, "%s is not a number", clip.Marked(t.text, shown))
 		}
 		return p.leaf(f)
+	// The text without its quotation marks.
 	case stringKind:
 		return p.leaf(t.text[1 : len(t.text)-1])
 	case "null":
@@ -270,8 +292,11 @@ func (p *parser) unit() (*node, error) {
 	return nil, p.unexpected(beforeValue...)
 }
 
+// leaf is a literal that is one token.
 func (p *parser) leaf(v any) (*node, error) { return &node{op: literal, value: v}, p.skip() }
 
+// object reads {a: 1, "b c": 2}. A key is a name or a string, never an expression. Of a key that
+// comes twice the last value counts.
 func (p *parser) object() (*node, error) {
 	n := &node{op: object}
 	if err := p.skip(); err != nil {

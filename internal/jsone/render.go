@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// The way through a template: render takes any part of it, object finds out whether an object is an
+// operator or only data, and interpolate looks for expressions in strings. An error gets its place
+// on the way out, one part from each level.
+
 // render renders any template: strings are interpolated, arrays and objects are rendered with
 // all that is in them, and other values stay as they are.
 func (r *renderer) render(t any, s *scope) (any, error) {
@@ -25,6 +29,7 @@ func (r *renderer) render(t any, s *scope) (any, error) {
 	return t, nil
 }
 
+// array renders the elements. What is deleted is left out, so the result may be shorter.
 func (r *renderer) array(t []any, s *scope) (any, error) {
 	out := make([]any, 0, len(t))
 	for i, e := range t {
@@ -39,8 +44,9 @@ func (r *renderer) array(t []any, s *scope) (any, error) {
 	return out, r.made(16 * len(out))
 }
 
-// object renders the operator that the object has, or else its members one by one. An object
-// with two operators is an error.
+// object renders the operator that the object has, or else its members one by one. An object with
+// two operators is an error. The keys are sorted, so that the same template always fails in the
+// same place.
 func (r *renderer) object(t map[string]any, s *scope) (any, error) {
 	keys := slices.Sorted(maps.Keys(t))
 	var op operator
@@ -68,6 +74,11 @@ func (r *renderer) object(t map[string]any, s *scope) (any, error) {
 
 // member renders a member of an object and adds it to out. Its key is rendered too: "$$x" is
 // the key "$x", "$x" alone is reserved for operators, and "${…}" is interpolated.
+//
+//	"$$x"    → "$x"
+//	"a${b}"  → "ac" with b = "c"
+//	"$foo"   → error: $<identifier> is reserved
+//	"$"      → "$"
 func (r *renderer) member(out map[string]any, k string, t any, s *scope) error {
 	v, err := r.render(t, s)
 	if err != nil {
@@ -121,9 +132,10 @@ func (r *renderer) interpolate(t string, s *scope) (string, error) {
 	return out.String(), r.made(out.Len())
 }
 
-// insert evaluates the expression at the beginning of t, up to its closing brace, and returns
-// its value as text, and the rest of t after the brace. The parser finds the brace, since the
-// expression can contain braces of its own: ${ {a: 1}.a }.
+// insert evaluates the expression at the beginning of t, up to its closing brace, and returns its
+// value as text, and the rest of t after the brace. The parser finds the brace, since the
+// expression can contain braces of its own: ${ {a: 1}.a }. Of "n}!" it returns the value of n, and
+// "!".
 func (r *renderer) insert(t string, s *scope) (text, rest string, err error) {
 	p, err := newParser(t)
 	if err != nil {
@@ -149,10 +161,12 @@ func (r *renderer) insert(t string, s *scope) (text, rest string, err error) {
 		return "", "", fail(TemplateError, "interpolation of '%s' produced an array or object",
 			strings.TrimSpace(t[:p.tok.at]))
 	}
+	// The token is the brace at byte at, so the rest begins one byte after it.
 	return textOf(v), t[p.tok.at+1:], nil
 }
 
-// textOf is the text of a value inside a string; null is the empty text.
+// textOf is the text of a value inside a string; null is the empty text. Arrays, objects and
+// functions are empty too, but insert refuses them.
 func textOf(v any) string {
 	switch v := v.(type) {
 	case string:

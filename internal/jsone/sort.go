@@ -6,11 +6,15 @@ const unsortable = "$sorted values to be sorted must have the same type"
 
 // sortOp is {"$sort": array} or {"$sort": array, "by(x)": expression}. What it sorts by must
 // be all numbers or all strings. Elements that are equal keep their order.
+//
+//	{"$sort": [3, 1, 2]}                              → [1, 2, 3]
+//	{"$sort": [{"a": 2}, {"a": 1}], "by(x)": "x.a"}   → [{"a": 1}, {"a": 2}]
 func sortOp(r *renderer, o call) (any, error) {
 	a, err := r.elements(o, unsortable)
 	if err != nil {
 		return nil, err
 	}
+	// by is what v is sorted by: v itself, or the value of the expression.
 	type tagged struct{ by, v any }
 	all := make([]tagged, len(a))
 	for i, e := range a {
@@ -28,6 +32,8 @@ func sortOp(r *renderer, o call) (any, error) {
 				return nil, err
 			}
 		}
+		// Each against the first is enough: all have the type of the first then. A single element
+		// must be a number or string as well.
 		if !sortable(all[0].by, all[i].by) {
 			return nil, fail(TemplateError, "%s", unsortable)
 		}

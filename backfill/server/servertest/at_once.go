@@ -25,7 +25,9 @@ func (c *check) atOnce(ctx context.Context) {
 	c.cancelAtOnce(ctx)
 }
 
-// together runs f for each caller at the same time.
+// together runs f for each caller at the same time. Callers with an even number use the first
+// opened store, the others the second one. They start when begin is closed, so that the first one
+// is not done before the last one begins.
 func (c *check) together(f func(i int, s server.Store)) {
 	var all sync.WaitGroup
 	begin := make(chan struct{})
@@ -40,6 +42,9 @@ func (c *check) together(f func(i int, s server.Store)) {
 	all.Wait()
 }
 
+// addAtOnce lets all callers add a record with the same key. All must get the same id, and one of
+// them must be told that it was added. It does so in several rounds, because a race need not show
+// in the first.
 func (c *check) addAtOnce(ctx context.Context) {
 	for round := range rounds {
 		records := make([]server.Record, callers)
@@ -70,13 +75,15 @@ func (c *check) addAtOnce(ctx context.Context) {
 }
 
 // claimAtOnce lets all callers claim what there is, one or three records at a time, save each twice
-// and end it.
+// and end it. A correct store gives each record to one caller, so each has 4 versions in the end, 1
+// from Add and 3 from Save, and 3 warnings, all by one holder. A lost save would leave fewer.
 func (c *check) claimAtOnce(ctx context.Context) {
 	var ids []string
 	for range shared {
 		ids = append(ids, c.added(ctx, server.Waiting).ID)
 	}
 	var mu sync.Mutex
+	// The holder that got a record first, by id; whoever gets it later is one too many.
 	holders := map[string]string{}
 	c.together(func(i int, s server.Store) {
 		holder := "holder-" + strconv.Itoa(i)
@@ -113,7 +120,8 @@ func (c *check) claimAtOnce(ctx context.Context) {
 	}
 }
 
-// cancelAtOnce cancels while the holder saves.
+// cancelAtOnce cancels while the holder saves. Caller 0 saves 8 times, the 7 others cancel. The
+// version must be 1, plus 1 for the cancellation, plus the saves: neither may undo the other.
 func (c *check) cancelAtOnce(ctx context.Context) {
 	r := c.held(ctx, long)
 	var mu sync.Mutex

@@ -58,7 +58,9 @@ func idsOf(ids []string) string {
 	return fmt.Sprintf("the ids %q", ids)
 }
 
-// wrong reports that a call returned something that it should not have.
+// wrong reports that a call returned something that it should not have. want is a format for args.
+//
+//	freed: Living("key-31") returned no error, want an error that wraps "not found"
 func (c *check) wrong(called, returned, want string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,7 +69,7 @@ func (c *check) wrong(called, returned, want string, args ...any) {
 }
 
 // wants checks the error of a call: none, or one that wraps want. It returns true if there was none
-// and none was wanted.
+// and none was wanted. Errors must be *job.Error, so that callers see the operation and the key.
 func (c *check) wants(called string, err, want error) bool {
 	var typed *job.Error
 	switch {

@@ -2,6 +2,13 @@
 // with [CheckStore], which takes no *testing.T and returns what it finds:
 //
 //	err := servertest.CheckStore(ctx, func() (server.Store, error) { return NewMyStore(file) })
+//	if err != nil {
+//		t.Error(err)
+//	}
+//
+// A finding names the rule, the call, what it returned and what it should have returned:
+//
+//	prune: Prune(1h0m0s) returned 1, want 0, because all are younger
 //
 // The kit is itself tested on the broken stores of [Mutants], each of which it must catch.
 package servertest
@@ -33,6 +40,8 @@ func CheckStore(ctx context.Context, open func() (server.Store, error)) error {
 	if c.other, err = open(); err != nil {
 		return err
 	}
+	// Each rule leaves closed records behind, which later rules neither claim nor list: they ask
+	// for projects, labels and ids of their own.
 	for _, r := range []struct {
 		name string
 		run  func(*check, context.Context)
@@ -66,6 +75,9 @@ func CheckStore(ctx context.Context, open func() (server.Store, error)) error {
 	return errors.Join(c.errs...)
 }
 
+// check is one run of CheckStore. Calls that change something mostly go to s, and reads to other,
+// so that what only one process would know is found out. mu guards errs; the rest is used by one
+// goroutine at a time.
 type check struct {
 	s     server.Store
 	other server.Store // the same store, as another process sees it
@@ -79,11 +91,13 @@ type check struct {
 }
 
 const (
+	// Long enough that the calls between its begin and its end fit in, also on a slow machine.
 	short = 300 * time.Millisecond // a lease whose end is waited for
 	long  = time.Hour              // a lease that does not end during the check
 )
 
-// record returns a new record with an id, key, project and label of its own.
+// record returns a new record with an id, key, project and label of its own. The first is id-1,
+// with key-1, project-1 and label-1.
 func (c *check) record(state server.State) server.Record {
 	c.n++
 	id := fmt.Sprintf("id-%d", c.n)
@@ -101,7 +115,9 @@ func (c *check) record(state server.State) server.Record {
 	}
 }
 
-// rich returns a record with a value in every field.
+// rich returns a record with a value in every field. The texts have what a store may damage: HTML,
+// an escape character, and a character outside the basic plane. Times have microseconds, the finest
+// unit that a store must keep.
 func (c *check) rich() server.Record {
 	r := c.record(server.Waiting)
 	at := time.Date(2026, 1, 5, 7, 8, 9, 123456000, time.UTC)
@@ -151,7 +167,8 @@ func (c *check) adds(ctx context.Context, r server.Record, lifetime time.Duratio
 	return got
 }
 
-// meets calls Add with a record for which the living one with id want must be returned.
+// meets calls Add with a record for which the living one with id want must be returned. Living must
+// return the same one.
 func (c *check) meets(ctx context.Context, r server.Record, want string) {
 	got, added, err := c.other.Add(ctx, r, long)
 	if c.wants(adding(r, long), err, nil) && (added || got.ID != want) {
@@ -169,7 +186,8 @@ func (c *check) dead(ctx context.Context, key string) {
 	c.wants(living(key), err, job.ErrNotFound)
 }
 
-// claim claims records, and checks that it gets these ids in this order.
+// claim claims records, and checks that it gets these ids in this order. Without any id it must get
+// nothing. It returns what it got.
 func (c *check) claim(ctx context.Context, holder string, lease time.Duration, n int, want ...string) []server.Record {
 	got, err := c.s.Claim(ctx, holder, lease, n)
 	called := claiming(holder, lease, n)
@@ -184,7 +202,8 @@ func (c *check) claim(ctx context.Context, holder string, lease time.Duration, n
 	return got
 }
 
-// held adds a record and claims it.
+// held adds a record and claims it. If the claim fails, which is reported, it returns the record as
+// it was added.
 func (c *check) held(ctx context.Context, lease time.Duration) server.Record {
 	const holder = "holder"
 	r := c.added(ctx, server.Waiting)
@@ -194,6 +213,8 @@ func (c *check) held(ctx context.Context, lease time.Duration) server.Record {
 	return r
 }
 
+// saves calls Save for a record whose lease the holder has. It returns what the store returned, the
+// zero Record after an error.
 func (c *check) saves(ctx context.Context, r server.Record, holder string) server.Record {
 	got, err := c.s.Save(ctx, r, holder)
 	c.wants(saving(r, holder), err, nil)
@@ -207,20 +228,22 @@ func (c *check) read(ctx context.Context, id string) server.Record {
 	return r
 }
 
-// stays checks that the stored record equals want.
+// stays checks that the stored record equals want. after says what was done before, for the report.
 func (c *check) stays(ctx context.Context, after string, want server.Record) {
 	if got := c.read(ctx, want.ID); text(got) != text(want) {
 		c.wrong(getting(want.ID)+" after "+after, text(got), "%s", text(want))
 	}
 }
 
+// now is the store's clock; the zero time after an error.
 func (c *check) now(ctx context.Context) time.Time {
 	now, err := c.s.Now(ctx)
 	c.wants("Now()", err, nil)
 	return now
 }
 
-// pass waits until d has passed by the store's clock.
+// pass waits until d has passed by the store's clock, which need not run like this machine's. A
+// clock that stands still is reported after 20,000 looks, 20 seconds or more.
 func (c *check) pass(ctx context.Context, d time.Duration) {
 	start := c.now(ctx)
 	for range 20_000 {
@@ -241,7 +264,9 @@ func (c *check) pass(ctx context.Context, d time.Duration) {
 	c.wrong("Now()", "the same time again and again", "a clock that moves")
 }
 
-// clear ends what a rule has left open, so that the next rule claims only its own records.
+// clear ends what a rule has left open, so that the next rule claims only its own records. The
+// store does not say who holds a lease, so it tries all holders that the rules use; heldBy takes
+// what nobody holds. Errors are not reported: the rules have found them.
 func (c *check) clear(ctx context.Context) {
 	for _, id := range c.ids {
 		r, err := c.s.Get(ctx, id)
@@ -264,7 +289,8 @@ func (c *check) heldBy(ctx context.Context) string {
 	return "clear"
 }
 
-// text is a record with all its fields.
+// text is a record with all its fields. Two records are equal if their texts are: JSON has no time
+// zones of its own and no unexported fields.
 func text(r server.Record) string {
 	b, err := json.Marshal(struct {
 		Backfill server.Backfill

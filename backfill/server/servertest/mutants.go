@@ -11,6 +11,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// Each mutant is a correct store with one method changed, and makes a mistake that a real
+// implementation could make. When a rule is added to CheckStore, add the mutant that only this rule
+// catches.
+
 // Mutant is a store that breaks one rule. Rule is the name under which CheckStore must report it.
 type Mutant struct {
 	Name string
@@ -34,6 +38,7 @@ func Mutants() []Mutant {
 	renew := func(f renewFunc) func(server.Store) server.Store { return with(func(w *wrapped) { w.renew = f }) }
 	save := func(f saveFunc) func(server.Store) server.Store { return with(func(w *wrapped) { w.save = f }) }
 	cancel := func(f cancelFunc) func(server.Store) server.Store { return with(func(w *wrapped) { w.cancel = f }) }
+	// Other rules may find a mutant too; the one named here must.
 	return []Mutant{
 		{"a local clock", "clock", func(s server.Store) server.Store { return local{s} }},
 		{"the caller's version", "add", add(callersVersion)},
@@ -83,6 +88,7 @@ func Mutants() []Mutant {
 }
 
 type (
+	// Each has the arguments of the method, and before them the correct store.
 	addFunc = func(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool,
 		error)
 	listFunc  = func(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error)
@@ -93,7 +99,7 @@ type (
 	cancelFunc = func(ctx context.Context, s server.Store, id, by string) (server.Record, error)
 )
 
-// wrapped is a store with some of its methods replaced.
+// wrapped is a store with some of its methods replaced. A nil function leaves the method as it is.
 type wrapped struct {
 	server.Store
 	add    addFunc
@@ -103,6 +109,8 @@ type wrapped struct {
 	save   saveFunc
 	cancel cancelFunc
 }
+
+// Each method is the mutant's own where it has one, and otherwise the correct store's.
 
 func (w *wrapped) Add(ctx context.Context, r server.Record, d time.Duration) (server.Record, bool, error) {
 	if w.add != nil {
@@ -146,6 +154,7 @@ func (w *wrapped) Cancel(ctx context.Context, id, by string) (server.Record, err
 	return w.Store.Cancel(ctx, id, by)
 }
 
+// local has the right time in another time zone.
 type local struct{ server.Store }
 
 func (l local) Now(ctx context.Context) (time.Time, error) {
@@ -153,6 +162,7 @@ func (l local) Now(ctx context.Context) (time.Time, error) {
 	return now.In(time.FixedZone("here", 3600)), err
 }
 
+// callersVersion returns the version that the caller gave instead of 1.
 func callersVersion(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool,
 	error,
 ) {
@@ -163,18 +173,21 @@ func callersVersion(ctx context.Context, s server.Store, r server.Record, d time
 	return out, added, err
 }
 
+// bornCancelled believes the caller's CancelledBy.
 func bornCancelled(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool, error) {
 	out, added, err := s.Add(ctx, r, d)
 	out.CancelledBy = r.CancelledBy
 	return out, added, err
 }
 
+// endless leaves out the end of records that are added closed, such as dry runs.
 func endless(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool, error) {
 	out, added, err := s.Add(ctx, r, d)
 	out.Ended = nil
 	return out, added, err
 }
 
+// noWarnings has forgotten a field of the backfill, noScopes one of the caller.
 func noWarnings(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool, error) {
 	r.Warnings = nil
 	return s.Add(ctx, r, d)
@@ -203,6 +216,7 @@ func (s *sharing) Get(ctx context.Context, id string) (server.Record, error) {
 	return r, err
 }
 
+// alwaysNew ignores keys, emptyKey takes the empty one for a key like others.
 func alwaysNew(ctx context.Context, s server.Store, r server.Record, d time.Duration) (server.Record, bool, error) {
 	r.Key = ""
 	return s.Add(ctx, r, d)
@@ -230,27 +244,32 @@ func refusedLive(ctx context.Context, s server.Store, r server.Record, d time.Du
 	return s.Add(ctx, r, d)
 }
 
+// forEver ignores the lifetime.
 func forEver(ctx context.Context, s server.Store, r server.Record, _ time.Duration) (server.Record, bool, error) {
 	return s.Add(ctx, r, 1000*time.Hour)
 }
 
+// nothingLives never finds what Add would find.
 type nothingLives struct{ server.Store }
 
 func (n nothingLives) Living(ctx context.Context, _ string) (server.Record, error) {
 	return n.Store.Living(ctx, "")
 }
 
+// oldestFirst lists in the wrong order.
 func oldestFirst(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error) {
 	out, err := s.List(ctx, q)
 	slices.Reverse(out)
 	return out, err
 }
 
+// oneState looks only at the first of several states.
 func oneState(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error) {
 	q.States = q.States[:min(len(q.States), 1)]
 	return s.List(ctx, q)
 }
 
+// beforeToo takes Before as inclusive.
 func beforeToo(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error) {
 	out, err := s.List(ctx, q)
 	if r, getErr := s.Get(ctx, q.Before); getErr == nil {
@@ -259,11 +278,13 @@ func beforeToo(ctx context.Context, s server.Store, q server.Query) ([]server.Ba
 	return out, err
 }
 
+// anyProject ignores a filter.
 func anyProject(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error) {
 	q.Project = ""
 	return s.List(ctx, q)
 }
 
+// noBodies lists what is in the columns, without the rest.
 func noBodies(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error) {
 	out, err := s.List(ctx, q)
 	for i := range out {
@@ -272,6 +293,7 @@ func noBodies(ctx context.Context, s server.Store, q server.Query) ([]server.Bac
 	return out, err
 }
 
+// noEnd has no default limit.
 func noEnd(ctx context.Context, s server.Store, q server.Query) ([]server.Backfill, error) {
 	if q.Limit <= 0 {
 		q.Limit = 500
@@ -279,6 +301,7 @@ func noEnd(ctx context.Context, s server.Store, q server.Query) ([]server.Backfi
 	return s.List(ctx, q)
 }
 
+// allVersions gives version 0 for ids that do not exist, instead of leaving them out.
 type allVersions struct{ server.Store }
 
 func (a allVersions) Versions(ctx context.Context, ids ...string) (map[string]int64, error) {
@@ -291,20 +314,24 @@ func (a allVersions) Versions(ctx context.Context, ids ...string) (map[string]in
 	return out, err
 }
 
+// anyNumber claims more than it was asked for.
 func anyNumber(ctx context.Context, s server.Store, holder string, d time.Duration, n int) ([]server.Record, error) {
 	return s.Claim(ctx, holder, d, 10*n)
 }
 
+// lastFirst returns claimed records in the wrong order.
 func lastFirst(ctx context.Context, s server.Store, holder string, d time.Duration, n int) ([]server.Record, error) {
 	out, err := s.Claim(ctx, holder, d, n)
 	slices.Reverse(out)
 	return out, err
 }
 
+// noLeases gives leases that end at once.
 func noLeases(ctx context.Context, s server.Store, holder string, _ time.Duration, n int) ([]server.Record, error) {
 	return s.Claim(ctx, holder, 0, n)
 }
 
+// endlessLeases gives each lease an hour: what a dead instance had is never free.
 func endlessLeases(ctx context.Context, s server.Store, holder string, _ time.Duration, n int) ([]server.Record,
 	error,
 ) {
@@ -323,6 +350,7 @@ func (h *heldByTwo) Claim(ctx context.Context, holder string, d time.Duration, n
 	out, err := h.Store.Claim(ctx, holder, d, n)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// Only now and then, as a race does.
 	if h.n++; h.n%7 == 0 && len(out) > 0 && len(h.last) > 0 {
 		out = append(out, h.last[0])
 	}
@@ -330,15 +358,18 @@ func (h *heldByTwo) Claim(ctx context.Context, holder string, d time.Duration, n
 	return out, err
 }
 
+// notRenewed answers without an error, but the lease ends too early.
 func notRenewed(ctx context.Context, s server.Store, id, holder string, _ time.Duration) (string, error) {
 	return s.Renew(ctx, id, holder, short/2)
 }
 
+// deaf never tells the holder of a cancellation.
 func deaf(ctx context.Context, s server.Store, id, holder string, d time.Duration) (string, error) {
 	_, err := s.Renew(ctx, id, holder, d)
 	return "", err
 }
 
+// lostSaves writes nothing after a lease was lost, and says that it did.
 func lostSaves(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	out, err := s.Save(ctx, r, holder)
 	if errors.Is(err, server.ErrLost) {
@@ -347,6 +378,7 @@ func lostSaves(ctx context.Context, s server.Store, r server.Record, holder stri
 	return out, err
 }
 
+// sameVersion returns the old version, as if nothing had changed.
 func sameVersion(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	out, err := s.Save(ctx, r, holder)
 	out.Version = r.Version
@@ -367,11 +399,13 @@ func anyHolder(ctx context.Context, s server.Store, r server.Record, holder stri
 	return out, err
 }
 
+// noLog loses a field in Save, though not in Add.
 func noLog(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	r.Log = nil
 	return s.Save(ctx, r, holder)
 }
 
+// endsAll gives up the lease with every save, not only with the last.
 func endsAll(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	out, err := s.Save(ctx, r, holder)
 	if err == nil {
@@ -380,12 +414,14 @@ func endsAll(ctx context.Context, s server.Store, r server.Record, holder string
 	return out, err
 }
 
+// noEndTime ends a record without writing when.
 func noEndTime(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	out, err := s.Save(ctx, r, holder)
 	out.Ended = nil
 	return out, err
 }
 
+// failedAsDone stores a record that failed or was cancelled as Undecided, so that it keeps its key.
 func failedAsDone(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	if r.State == server.Failed || r.State == server.Cancelled {
 		r.State = server.Undecided
@@ -404,12 +440,14 @@ func (a *anyRelease) Release(ctx context.Context, id, _ string) error {
 	return errors.Join(errs...)
 }
 
+// noRelease says that it released, and keeps the lease.
 type noRelease struct{ server.Store }
 
 func (n noRelease) Release(ctx context.Context, id, _ string) error {
 	return n.Store.Release(ctx, id, "somebody else")
 }
 
+// lastCancels names whoever cancelled last.
 func lastCancels(ctx context.Context, s server.Store, id, by string) (server.Record, error) {
 	out, err := s.Cancel(ctx, id, by)
 	if err == nil && out.State.Open() {
@@ -418,6 +456,7 @@ func lastCancels(ctx context.Context, s server.Store, id, by string) (server.Rec
 	return out, err
 }
 
+// cancelEnds closes the record at once, while its holder still works on it.
 func cancelEnds(ctx context.Context, s server.Store, id, by string) (server.Record, error) {
 	out, err := s.Cancel(ctx, id, by)
 	if err == nil && out.State.Open() {
@@ -426,6 +465,7 @@ func cancelEnds(ctx context.Context, s server.Store, id, by string) (server.Reco
 	return out, err
 }
 
+// bareErrors returns errors without operation and key.
 func bareErrors(ctx context.Context, s server.Store, id, by string) (server.Record, error) {
 	out, err := s.Cancel(ctx, id, by)
 	var e *job.Error
@@ -435,6 +475,7 @@ func bareErrors(ctx context.Context, s server.Store, id, by string) (server.Reco
 	return out, err
 }
 
+// hasty deletes everything that has ended, hoarder nothing.
 type hasty struct{ server.Store }
 
 func (h hasty) Prune(ctx context.Context, _ time.Duration) (int, error) { return h.Store.Prune(ctx, 0) }
@@ -445,6 +486,7 @@ func (h hoarder) Prune(ctx context.Context, _ time.Duration) (int, error) {
 	return h.Store.Prune(ctx, 10_000*time.Hour)
 }
 
+// unknownSaves takes a record that does not exist for saved.
 func unknownSaves(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	out, err := s.Save(ctx, r, holder)
 	if errors.Is(err, job.ErrNotFound) {
@@ -453,11 +495,13 @@ func unknownSaves(ctx context.Context, s server.Store, r server.Record, holder s
 	return out, err
 }
 
+// anyContext writes although the context is done.
 func anyContext(ctx context.Context, s server.Store, r server.Record, holder string) (server.Record, error) {
 	return s.Save(context.WithoutCancel(ctx), r, holder)
 }
 
-// racing checks first and writes then, in two steps.
+// racing checks first and writes then, in two steps. The pause lets the others look before this one
+// writes.
 type racing struct{ server.Store }
 
 func (g *racing) Add(ctx context.Context, r server.Record, d time.Duration) (server.Record, bool, error) {
@@ -466,10 +510,12 @@ func (g *racing) Add(ctx context.Context, r server.Record, d time.Duration) (ser
 	}
 	time.Sleep(time.Millisecond)
 	out, added, err := g.Store.Add(ctx, r, d)
+	// What it met while adding counts as its own.
 	return out, added || err == nil, err
 }
 
-// leaky loses every ninth save of an open record, and returns success.
+// leaky loses every ninth save of an open record, and returns success. It spares the records of
+// rich, which have steps, so that only the rule about calls at the same time can catch it.
 type leaky struct {
 	server.Store
 	mu sync.Mutex

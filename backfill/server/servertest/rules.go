@@ -11,6 +11,10 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
+// The rules, in the order of CheckStore. Each makes the records that it needs, so it does not
+// matter which others ran before. "holder", "other" and "third" are instances of the service.
+
+// A new store has nothing, and its calls with nothing to do are no errors.
 func (c *check) empty(ctx context.Context) {
 	c.claim(ctx, "holder", long, 5)
 	all, err := c.s.List(ctx, server.Query{})
@@ -27,6 +31,7 @@ func (c *check) empty(ctx context.Context) {
 	}
 }
 
+// The clock moves and is in UTC: everything else that a store says about time follows from it.
 func (c *check) clock(ctx context.Context) {
 	first := c.now(ctx)
 	c.pass(ctx, time.Millisecond)
@@ -40,6 +45,7 @@ func (c *check) clock(ctx context.Context) {
 func (c *check) add(ctx context.Context) {
 	for _, state := range server.States() {
 		r := c.record(state)
+		// What a caller may send by mistake, for instance with a record that it has read before.
 		at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 		r.Version, r.Created, r.Updated, r.Ended, r.CancelledBy = 7, at, at, &at, "somebody"
 		before := c.now(ctx)
@@ -50,6 +56,7 @@ func (c *check) add(ctx context.Context) {
 			c.wrong(called, fmt.Sprintf("version %d, cancelled by %q", got.Version, got.CancelledBy),
 				"version 1, not cancelled")
 		}
+		// The times lie between two readings of the same clock.
 		if got.Created.Before(before) || got.Created.After(after) || !got.Updated.Equal(got.Created) ||
 			got.Created.Location() != time.UTC {
 			c.wrong(called, fmt.Sprintf("created %s, updated %s", got.Created, got.Updated),
@@ -60,6 +67,7 @@ func (c *check) add(ctx context.Context) {
 		}
 		c.stays(ctx, called, got)
 	}
+	// The second Add has another key, so it is not the same backfill, but the id is taken.
 	r := c.record(server.Waiting)
 	first := c.adds(ctx, r, long)
 	r.Key, r.Answer = r.Key+"/b", "another"
@@ -73,6 +81,7 @@ func (c *check) add(ctx context.Context) {
 // The store keeps a copy of what it was given, and returns copies.
 func (c *check) kept(ctx context.Context) {
 	r := c.rich()
+	// want shares its slices with r. The text is taken before these are changed.
 	want := r
 	got := c.adds(ctx, r, long)
 	want.Version, want.Created, want.Updated = got.Version, got.Created, got.Updated
@@ -81,6 +90,7 @@ func (c *check) kept(ctx context.Context) {
 	}
 	c.stays(ctx, adding(r, long), want)
 	whole := text(want)
+	// Change what was given and what was returned: neither may reach the store.
 	r.Steps[0].Why, r.Warnings[0], r.Caller.Scopes[0] = "changed", "changed", "changed"
 	for i := range got.Rows {
 		got.Rows[i].Author = "changed"
@@ -89,6 +99,7 @@ func (c *check) kept(ctx context.Context) {
 	if text(read) != whole {
 		c.wrong(getting(r.ID)+" after what was given was changed", text(read), "%s", whole)
 	}
+	// A store that has lost the warnings was reported above, and has none to change.
 	if len(read.Warnings) > 0 {
 		read.Warnings[0] = "changed"
 	}
@@ -98,7 +109,8 @@ func (c *check) kept(ctx context.Context) {
 	c.unreadable(ctx)
 }
 
-// A record that cannot be read again must not be stored, because it would make every list fail.
+// A record that cannot be read again must not be stored, because it would make every list fail. The
+// record has an action that package trigger does not know.
 func (c *check) unreadable(ctx context.Context) {
 	broken := trigger.Plan{Steps: []trigger.Step{{Key: "k", Action: "no such action", Count: -1}}}
 	r := c.record(server.Waiting)
@@ -107,6 +119,7 @@ func (c *check) unreadable(ctx context.Context) {
 		c.wrong(adding(r, long)+" of one that cannot be read again", fmt.Sprintf("%t, %s", added, errorText(err)),
 			"an error")
 	}
+	// An error is not enough: the record must not be there either.
 	_, err := c.s.Get(ctx, r.ID)
 	c.wants(getting(r.ID), err, job.ErrNotFound)
 	held := c.record(server.Waiting)
@@ -119,7 +132,9 @@ func (c *check) unreadable(ctx context.Context) {
 	c.stays(ctx, saving(held, "clear"), was)
 }
 
-// The same key is the same record while it lives.
+// The same key is the same record while it lives. It lives while it is open, and for its lifetime
+// if it is Done, Undecided or Planned. One that was cancelled, refused or failed makes room for a
+// new one.
 func (c *check) key(ctx context.Context) {
 	for _, state := range server.States() {
 		first := c.record(state)
@@ -140,6 +155,7 @@ func (c *check) key(ctx context.Context) {
 			}
 		}
 	}
+	// An empty key is no key: both are added.
 	for range 2 {
 		r := c.record(server.Waiting)
 		r.Key = ""
@@ -157,6 +173,7 @@ func (c *check) lifetime(ctx context.Context) {
 	c.pass(ctx, short)
 	again := c.record(server.Waiting)
 	again.Key = open.Key
+	// The lifetime of the open one is over as well, and it still lives.
 	c.meets(ctx, again, open.ID)
 	for _, r := range []server.Record{over, now} {
 		c.dead(ctx, r.Key)
@@ -173,6 +190,15 @@ func (c *check) lifetime(ctx context.Context) {
 	c.dead(ctx, r.Key)
 }
 
+// A list has what fits all fields that are set, the newest first. "list-%" and "LIST-A" are there
+// for stores that compare with LIKE, or without regard to case.
+//
+//	index  state    project  label    by
+//	0      waiting  list-a   list-x   list-hazel
+//	1      done     list-b   list-x   list-hazel
+//	2      done     list-a   list-%   list-hazel
+//	3      failed   list-b   list-x   list-rowan
+//	4      running  list-a   list-x   list-rowan
 func (c *check) list(ctx context.Context) {
 	var ids []string
 	for i, state := range []server.State{server.Waiting, server.Done, server.Done, server.Failed, server.Running} {
@@ -204,6 +230,7 @@ func (c *check) list(ctx context.Context) {
 		{server.Query{By: "list-rowan", Project: "list-a"}, pick(4)},
 		{server.Query{Project: "list-a", States: []server.State{server.Done}}, pick(2)},
 		{server.Query{Label: "list-x", States: []server.State{server.Done, server.Running}}, pick(4, 1)},
+		// Before is exclusive, and need not fit the query itself: ids[2] has another label.
 		{server.Query{Label: "list-x", Before: ids[3]}, pick(1, 0)},
 		{server.Query{Label: "list-x", Before: ids[2]}, pick(1, 0)},
 		{server.Query{Label: "list-x", Before: last.ID, Limit: 1}, pick(4)},
@@ -216,6 +243,8 @@ func (c *check) list(ctx context.Context) {
 	c.lists(ctx, server.Query{Project: "list-b"}, pick(3, 1))
 	got, err := c.s.List(ctx, server.Query{Project: "list-a", Limit: 1})
 	if c.wants(listing(server.Query{Project: "list-a", Limit: 1}), err, nil) && len(got) == 1 {
+		// List returns no Key and Caller, so these are filled in to compare the rest: "id-7" has
+		// "key-7".
 		c.stays(ctx, "List", server.Record{Backfill: got[0], Key: "key" + got[0].ID[2:], Caller: last.Caller})
 	}
 }
@@ -240,6 +269,7 @@ func (c *check) page(ctx context.Context) {
 		r := c.record(server.Done)
 		r.Ask.Label = "page"
 		c.adds(ctx, r, long)
+		// The newest first, as a list has them.
 		ids = append([]string{r.ID}, ids...)
 	}
 	for _, l := range []struct{ limit, want int }{
@@ -253,9 +283,12 @@ func (c *check) page(ctx context.Context) {
 	} {
 		c.lists(ctx, server.Query{Label: "page", Limit: l.limit}, ids[:l.want])
 	}
+	// The next page begins after the last of the page before: 500 and then 10.
 	c.lists(ctx, server.Query{Label: "page", Before: ids[499], Limit: 100}, ids[500:])
 }
 
+// Versions has each record that exists once, whatever the list of ids: unknown ones, one given
+// twice, and one that would break a list joined with commas and quotation marks.
 func (c *check) versions(ctx context.Context) {
 	a, b := c.held(ctx, long), c.added(ctx, server.Done)
 	c.saves(ctx, a, "holder")
@@ -266,6 +299,8 @@ func (c *check) versions(ctx context.Context) {
 	}
 }
 
+// Claim gives out each open record once, the oldest first, at most n of them, with everything in
+// it. With n 0 or below it gives out none.
 func (c *check) claims(ctx context.Context) {
 	var ids []string
 	for _, state := range server.States() {
@@ -276,6 +311,8 @@ func (c *check) claims(ctx context.Context) {
 	for range 5 {
 		ids = append(ids, c.added(ctx, server.Waiting).ID)
 	}
+	// There are 7 open ones: the Waiting and the Running one of the first loop, and 5 more. Index 0
+	// goes to the first claim, 1 to 3 to the second, 4 to 6 to the third, and nothing is left.
 	c.claim(ctx, "holder", long, 0)
 	c.claim(ctx, "holder", long, -1)
 	c.claim(ctx, "holder", long, 1, ids[0])
@@ -296,6 +333,7 @@ func (c *check) lease(ctx context.Context) {
 	r := c.held(ctx, short)
 	c.pass(ctx, short)
 	c.claim(ctx, "other", long, 5, r.ID)
+	// Whatever the first holder does now changes nothing.
 	lost := r
 	lost.Answer = "lost"
 	got, err := c.s.Save(ctx, lost, "holder")
@@ -313,21 +351,26 @@ func (c *check) lease(ctx context.Context) {
 	_, err = c.s.Save(ctx, ended, "holder")
 	c.wants(saving(ended, "holder"), err, server.ErrLost)
 	c.stays(ctx, saving(ended, "holder")+", which is leased to another", r)
+	// A lost save that ends the record must not free its key either.
 	again := c.record(server.Waiting)
 	again.Key = r.Key
 	c.meets(ctx, again, r.ID)
 	c.saves(ctx, r, "other")
 }
 
+// Renew makes the lease last from now, longer or shorter than before; only the holder can, and the
+// version stays.
 func (c *check) renew(ctx context.Context) {
 	r := c.held(ctx, short)
 	by, err := c.s.Renew(ctx, r.ID, "holder", long)
 	if c.wants(renewing(r.ID, "holder", long), err, nil) && by != "" {
 		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), "not cancelled")
 	}
+	// The lease of Claim would be over now; the one of Renew is not.
 	c.pass(ctx, short)
 	c.claim(ctx, "other", long, 5)
 	c.stays(ctx, renewing(r.ID, "holder", long), r)
+	// Another instance cannot renew, and its attempt must not take the lease.
 	_, err = c.s.Renew(ctx, r.ID, "other", long)
 	c.wants(renewing(r.ID, "other", long), err, server.ErrLost)
 	_, err = c.s.Renew(ctx, r.ID, "holder", short) // from this moment
@@ -340,8 +383,10 @@ func (c *check) renew(ctx context.Context) {
 func (c *check) save(ctx context.Context) {
 	r := c.held(ctx, long)
 	full := c.rich()
+	// The record of rich is not added itself: only its values are used.
 	c.ids = c.ids[:len(c.ids)-1]
 	change := full
+	// Every field changes, but the key and what was asked.
 	change.ID, change.Key, change.Ask, change.State = r.ID, r.Key, r.Ask, server.Running
 	at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	change.Version, change.Created, change.Updated, change.Ended, change.CancelledBy = 77, at, at, &at, "somebody"
@@ -360,13 +405,16 @@ func (c *check) save(ctx context.Context) {
 	}
 	c.stays(ctx, called, want)
 	c.claim(ctx, "other", long, 5)
+	// A save of the same once more is a version of its own.
 	if got := c.saves(ctx, change, "holder"); got.Version != 3 {
 		c.wrong(called+" again", fmt.Sprintf("version %d", got.Version), "3")
 	}
+	// List filters by what was saved, not by what was added.
 	q := server.Query{Label: r.Ask.Label, States: []server.State{server.Running}}
 	c.lists(ctx, q, []string{r.ID})
 	_, err := c.s.Save(ctx, change, "other")
 	c.wants(saving(change, "other"), err, server.ErrLost)
+	// Nobody holds it. An empty holder must not match the empty holder that it is stored with.
 	free := c.added(ctx, server.Waiting)
 	for _, holder := range []string{"holder", ""} {
 		_, err = c.s.Save(ctx, free, holder)
@@ -391,8 +439,11 @@ func (c *check) end(ctx context.Context) {
 				"its end now, and version 2")
 		}
 		c.stays(ctx, called, got)
+		// The old lease would have ended by now, and must not make it claimable.
 		c.pass(ctx, short)
 		c.claim(ctx, "holder", long, 5)
+		// Neither the holder of then nor an empty name, which is what the store keeps as its holder
+		// now, may open it again.
 		for _, holder := range []string{"holder", ""} {
 			again := got
 			again.Answer, again.State = "again", server.Running
@@ -405,7 +456,8 @@ func (c *check) end(ctx context.Context) {
 	}
 }
 
-// A record that ended without an answer frees its key at once; one that ended well keeps it.
+// A record that was cancelled, refused or failed frees its key at once: the same request may be
+// made again. Any other end keeps the key for the record's lifetime.
 func (c *check) freed(ctx context.Context) {
 	for _, state := range server.States() {
 		if state.Open() {
@@ -427,8 +479,11 @@ func (c *check) freed(ctx context.Context) {
 	}
 }
 
+// Release gives a lease back, once and by its holder only. Nothing else changes, and another holder
+// can claim at once.
 func (c *check) release(ctx context.Context) {
 	r := c.held(ctx, long)
+	// What another says about the lease changes nothing, and is no error.
 	for _, holder := range []string{"other", ""} {
 		c.wants(releasing(r.ID, holder), c.s.Release(ctx, r.ID, holder), nil)
 		c.claim(ctx, "other", long, 5)
@@ -438,11 +493,13 @@ func (c *check) release(ctx context.Context) {
 	_, err := c.s.Save(ctx, r, "holder")
 	c.wants(saving(r, "holder")+" of one that was released", err, server.ErrLost)
 	c.claim(ctx, "other", long, 5, r.ID)
+	// The first holder releases again, after "other" has claimed: that lease is not its own.
 	c.wants(releasing(r.ID, "holder"), c.s.Release(ctx, r.ID, "holder"), nil)
 	c.claim(ctx, "holder", long, 5)
 }
 
-// The first caller who cancels is recorded. The record stays open until its holder ends it.
+// The first caller who cancels is recorded. The record stays open until its holder ends it. Cancel
+// makes a new version, which Renew, Claim and Save all show.
 func (c *check) cancel(ctx context.Context) {
 	r := c.held(ctx, long)
 	c.pass(ctx, time.Millisecond)
@@ -453,6 +510,7 @@ func (c *check) cancel(ctx context.Context) {
 		c.wrong(called, text(got), "%q cancelled by hazel, version 2, updated, otherwise unchanged", r.ID)
 	}
 	c.stays(ctx, called, got)
+	// The second caller gets the record as the first one left it, in the same version.
 	again, err := c.s.Cancel(ctx, r.ID, "rowan")
 	if c.wants(cancelling(r.ID, "rowan"), err, nil) && text(again) != text(got) {
 		c.wrong(cancelling(r.ID, "rowan"), text(again), "%s", text(got))
@@ -461,6 +519,7 @@ func (c *check) cancel(ctx context.Context) {
 	if c.wants(renewing(r.ID, "holder", long), err, nil) && by != "hazel" {
 		c.wrong(renewing(r.ID, "holder", long), fmt.Sprintf("%q", by), `"hazel"`)
 	}
+	// A cancelled record is still leased to the one that works on it.
 	c.claim(ctx, "other", long, 5)
 	r.CancelledBy = "" // the holder does not know of it yet
 	saved := c.saves(ctx, r, "holder")
@@ -478,6 +537,7 @@ func (c *check) cancel(ctx context.Context) {
 		text(got) != text(done) {
 		c.wrong(cancelling(done.ID, "rowan")+" of one that has ended", text(got), "%s", text(done))
 	}
+	// Nobody works on this one, so whoever claims it learns of the cancellation from Claim.
 	free := c.added(ctx, server.Waiting)
 	_, err = c.s.Cancel(ctx, free.ID, "rowan")
 	c.wants(cancelling(free.ID, "rowan"), err, nil)
@@ -490,6 +550,9 @@ func (c *check) cancel(ctx context.Context) {
 func (c *check) prune(ctx context.Context) {
 	var old, open, young server.Record
 	var keep time.Duration
+	// The old record must be older than keep, and the young one younger, when Prune runs. On a slow
+	// machine the calls in between may take longer than gap; then it tries again with 4 times the
+	// gap, up to a minute or so.
 	for gap := time.Second; ; gap *= 4 { // longer than what the machine needs between two calls
 		old, open = c.added(ctx, server.Done), c.added(ctx, server.Waiting)
 		c.pass(ctx, 2*gap)
@@ -504,6 +567,7 @@ func (c *check) prune(ctx context.Context) {
 		if c.now(ctx).Sub(began) >= gap && gap < time.Minute {
 			continue // the young record may have become too old meanwhile
 		}
+		// Records of earlier rules may be pruned with it, so the number is only a minimum.
 		if c.wants(pruning(keep), err, nil) && n < 1 {
 			c.wrong(pruning(keep), strconv.Itoa(n), "1 or more")
 		}
@@ -522,6 +586,8 @@ func (c *check) prune(ctx context.Context) {
 	c.meets(ctx, meets, open.ID)
 }
 
+// What does not exist is job.ErrNotFound, never created by the way. Release alone has nothing to
+// say about it.
 func (c *check) unknown(ctx context.Context) {
 	const id = "nobody"
 	_, err := c.s.Get(ctx, id)
@@ -542,7 +608,8 @@ func (c *check) unknown(ctx context.Context) {
 	c.wants(releasing(id, "holder"), c.s.Release(ctx, id, "holder"), nil)
 }
 
-// A call with a done context returns the context's error and writes nothing.
+// A call with a done context returns the context's error and writes nothing. Calls that would do
+// nothing anyway, such as Claim of 0 records, return it too.
 func (c *check) doneContext(ctx context.Context) {
 	held, free := c.held(ctx, long), c.added(ctx, server.Waiting)
 	done, stop := context.WithCancel(ctx)
@@ -577,5 +644,6 @@ func (c *check) doneContext(ctx context.Context) {
 	c.stays(ctx, "calls"+with, held)
 	_, err = c.other.Get(ctx, fresh.ID)
 	c.wants(getting(fresh.ID), err, job.ErrNotFound)
+	// The claims above must not have leased it.
 	c.claim(ctx, "other", long, 5, free.ID)
 }
