@@ -38,6 +38,10 @@ type SearchResult struct {
 	// Probability is that of the outcome, or of the most probable hypothesis when the
 	// search is undecided.
 	Probability float64
+	// Older and Nothing are the probabilities that the label was broken before the range
+	// (with FindFix: that it is not fixed yet), and that no push broke it. With those of
+	// Pushes they add up to 1.
+	Older, Nothing float64
 	// Credible is the smallest set of pushes whose probability reaches the confidence,
 	// the most probable first.
 	Credible []Tested
@@ -106,6 +110,7 @@ func (s *searcher) result() SearchResult {
 	}
 	d, pushes := s.shown(s.decision)
 	r.Outcome, r.Probability, r.Why, r.Runs = d.Outcome, d.Probability, d.Why, s.spent()
+	r.Older, r.Nothing = d.Older, d.Nothing
 	r.Warnings = append(r.Warnings, d.Warnings...)
 	r.asideOf(s)
 	r.Pushes = pushes

@@ -55,18 +55,27 @@ func LookupRan(jobs []Job, label string) error {
 	return err
 }
 
-// Nearest returns up to n of the names, the nearest to name first, by edit
-// distance and then by name.
+// Nearest returns up to n of the names, the nearest to name first: those that contain it
+// in any case, then by edit distance, then by name. Of "linux64/opt/build" and
+// "linux64/opt/xpcshell-1", "xpcshell" is nearer to the second.
 func Nearest(names []string, name string, n int) []string {
 	type near struct {
-		name string
-		d    int
+		name  string
+		lacks int // 1 when it does not contain the name
+		d     int
 	}
 	var all []near
+	part := strings.ToLower(name)
 	for _, s := range names {
-		all = append(all, near{s, Distance(s, name)})
+		lacks := 0
+		if len(part) < 3 || !strings.Contains(strings.ToLower(s), part) { // a letter or two are in most names
+			lacks = 1
+		}
+		all = append(all, near{s, lacks, Distance(s, name)})
 	}
-	slices.SortFunc(all, func(a, b near) int { return cmp.Or(cmp.Compare(a.d, b.d), cmp.Compare(a.name, b.name)) })
+	slices.SortFunc(all, func(a, b near) int {
+		return cmp.Or(cmp.Compare(a.lacks, b.lacks), cmp.Compare(a.d, b.d), cmp.Compare(a.name, b.name))
+	})
 	var out []string
 	for _, s := range all[:min(n, len(all))] {
 		out = append(out, s.name)

@@ -162,13 +162,14 @@ func (p *purse) pay(g *group) {
 	for _, b := range []struct {
 		left int
 		name string
+		word string // for a table
 	}{
-		{p.call - builds, "the budget of this call"},
-		{p.push[g.push.Key()] - builds, fmt.Sprintf("the budget of %d on one push", p.perPush)},
-		{p.label[g.label], fmt.Sprintf("the budget of %d in a day", p.perDay)},
+		{p.call - builds, "the budget of this call", "budget"},
+		{p.push[g.push.Key()] - builds, fmt.Sprintf("the budget of %d on one push", p.perPush), "push budget"},
+		{p.label[g.label], fmt.Sprintf("the budget of %d in a day", p.perDay), "day budget"},
 	} {
 		if b.left < allowed {
-			allowed, why, reason = max(b.left, 0), b.name+" is spent", "budget spent"
+			allowed, why, reason = max(b.left, 0), b.name+" is spent", b.word+" spent"
 		}
 	}
 	if bar, ok := p.barred[g.label]; ok {

@@ -24,8 +24,13 @@ type actFlags struct {
 }
 
 func (f *actFlags) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the plan and trigger nothing")
-	cmd.Flags().BoolVar(&f.yes, "yes", false, "trigger the plan without a question")
+	f.addAs(cmd, "print the plan and trigger nothing", "trigger the plan without a question")
+}
+
+// addAs adds the flags of a command that triggers no plan, with their texts.
+func (f *actFlags) addAs(cmd *cobra.Command, dryRun, yes string) {
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, dryRun)
+	cmd.Flags().BoolVar(&f.yes, "yes", false, yes)
 }
 
 // addBudgets adds the flags of commands that plan.
@@ -82,7 +87,11 @@ func (a *app) toAct(ctx context.Context, f actFlags, plan trigger.Plan, read boo
 		return false
 	}
 	a.foot("%s Nothing was triggered yet.", total)
-	return a.wantedTo(ctx, f, fmt.Sprintf("Trigger %s now?", them(plan)))
+	if a.wantedTo(ctx, f, fmt.Sprintf("Trigger %s now?", them(plan))) {
+		return true
+	}
+	a.foot("Nothing was triggered.")
+	return false
 }
 
 // them are the runs of a plan, in a sentence.

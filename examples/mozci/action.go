@@ -79,6 +79,8 @@ func (a *app) action(cmd *cobra.Command, t triggerFlags) error {
 	var failed error
 	if a.wantedTo(cmd.Context(), t.actFlags, "Trigger "+t.action+"?") {
 		failed = a.act(cmd.Context(), p.act, req, book, &shown)
+	} else if !a.json {
+		a.printf("Nothing was triggered. To trigger it, add --yes.\n")
 	}
 	if a.json {
 		err := a.printJSON(struct {

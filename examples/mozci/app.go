@@ -82,9 +82,9 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mozci",
-		Short: "Find the push that broke a job, and trigger the runs that are missing to know it",
-		Long: `mozci finds the push that broke a job, and triggers the runs that are missing to
-know it. Paste the link of the failing job from your browser, or name the job
+		Short: "Find the push that broke a job, and trigger the runs needed to find it",
+		Long: `mozci finds the push that broke a job, and triggers the runs needed to find it.
+Paste the link of the failing job from your browser, or name the job
 with --label and the push with --rev.
 
 mozci triggers nothing without --yes or your answer on the terminal. Exit status:
@@ -95,7 +95,7 @@ mozci triggers nothing without --yes or your answer on the terminal. Exit status
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
+	root.SetFlagErrorFunc(a.wrongFlag)
 	root.SetGlobalNormalizationFunc(oldSpelling)
 	a.addFlags(root.PersistentFlags())
 	groupOf := map[string]string{}
@@ -197,6 +197,10 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage("--parallel %d: expected 1 or more", a.parallel)
 	case a.record != "" && a.replay != "":
 		return usage("--record and --replay exclude each other")
+	case !slices.Contains(cis, a.ci):
+		return usage("--ci %q: expected %s", a.ci, oneOf(cis))
+	case a.triggerCI != "" && !slices.Contains(cis, a.triggerCI):
+		return usage("--trigger-ci %q: expected %s", a.triggerCI, oneOf(cis))
 	case a.branch != "" && a.world != "":
 		return usage("--branch %s: a world has no branches", a.branch)
 	case a.world != "" && (a.record != "" || a.replay != ""):

@@ -282,6 +282,8 @@ func toTrigger(r backfill.FindResult, b backfillFlags) string {
 	case n == 0 && before > 0:
 		return fmt.Sprintf("There is nothing more to trigger: %s triggered before, and not visible yet.",
 			areRuns(before))
+	case n == 0 && b.automatic && r.LastGood == nil:
+		return "mozci triggers nothing, because no good push was found (--automatic)."
 	case n == 0:
 		return "There is nothing to trigger."
 	case b.yes:

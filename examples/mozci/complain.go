@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/mozci/mozci/backfill"
@@ -89,6 +90,29 @@ func (a *app) inWords(e *job.Error) string {
 		text = key + ": " + text
 	}
 	return text
+}
+
+// wrongFlag says what is wrong with a flag, and remembers which command's page helps.
+func (a *app) wrongFlag(c *cobra.Command, err error) error {
+	a.called = strings.TrimPrefix(c.CommandPath()+" ", "mozci ")
+	var missing *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &missing) && missing.GetSpecifiedShortnames() == "":
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		return usage("no flag --%s; closest: --%s", missing.GetSpecifiedName(),
+			strings.Join(job.Nearest(names, missing.GetSpecifiedName(), 2), ", --"))
+	case errors.As(err, &invalid):
+		what := map[string]string{
+			"int": "a whole number", "int64": "a whole number", "float64": "a number", "bool": "true or false",
+			"duration": "a time such as 90m or 24h",
+		}[invalid.GetFlag().Value.Type()]
+		if what != "" {
+			return usage("--%s %q: expected %s", invalid.GetFlag().Name, invalid.GetValue(), what)
+		}
+	}
+	return usage("%v", err)
 }
 
 // unknownLabel says which labels there are.

@@ -95,8 +95,48 @@ const (
 	barWidth     = 20 // columns of a chance of 100 %
 )
 
+// belief is what a search believes: of each push, and that none of them did it.
+type belief struct {
+	pushes         []backfill.Tested // oldest first
+	older, nothing float64           // the chances that it was an older push, and that it was none
+	did            own               // "broke it", "fixed it", "changed it"
+	perf           bool              // of values, not of failures
+}
+
+func beliefOf(r backfill.SearchResult) belief {
+	b := belief{pushes: r.Pushes, older: r.Older, nothing: r.Nothing, did: "broke it", perf: r.Value != nil}
+	return b.about(r.FindFix)
+}
+
+func (b belief) about(findFix bool) belief {
+	switch {
+	case findFix:
+		b.did = "fixed it"
+	case b.perf:
+		b.did = "changed it"
+	}
+	return b
+}
+
+// unaccused is a chance that belongs to no push of a search.
+type unaccused struct {
+	what   own
+	chance float64
+}
+
+// unaccused are the chances that, with those of the pushes, make 100%; where they are 1%
+// or more.
+func (b belief) unaccused() []unaccused {
+	out := []unaccused{{"an older push", b.older}, {"no push " + b.did, b.nothing}}
+	if b.did == "fixed it" {
+		out[0].what = "not fixed yet"
+	}
+	return slices.DeleteFunc(out, func(u unaccused) bool { return u.chance < 0.01 })
+}
+
 // suspectsTable is what is known of the pushes of a search, newest first.
-func (a *app) suspectsTable(pushes []backfill.Tested, perf bool) grid {
+func (a *app) suspectsTable(b belief) grid {
+	pushes, perf := b.pushes, b.perf
 	g := grid{head: []string{"push", "failed", "chance"}, right: map[int]bool{3: true}}
 	if perf {
 		g.head = []string{"push", "values", "chance"}
@@ -127,6 +167,10 @@ func (a *app) suspectsTable(pushes []backfill.Tested, perf bool) grid {
 	if others > 0 {
 		what := plural(others, "other push")
 		g.add(cell{}, cell{text: what, style: soft}, cell{}, cell{text: percent(rest), style: soft})
+	}
+	for _, u := range b.unaccused() {
+		g.add(cell{}, cell{text: string(u.what), style: soft}, cell{}, cell{text: percent(u.chance), style: soft},
+			cell{text: bar(u.chance), style: soft})
 	}
 	return g
 }
@@ -252,9 +296,14 @@ func (v *searchView) saw(p backfill.Progress) {
 
 // why says why the next runs were chosen.
 func (v *searchView) why(p backfill.Progress) {
-	for _, x := range p.Decision.Next {
-		t := p.Pushes[x]
-		v.a.warnf("  next on push %s (%s so far): %s\n", pushName(t.Push), counted(t, v.c.perf), p.Decision.Why)
+	next := slices.Sorted(slices.Values(p.Decision.Next))
+	for i := 0; i < len(next); {
+		n, t := 0, p.Pushes[next[i]]
+		for ; i+n < len(next) && next[i+n] == next[i]; n++ {
+		}
+		i += n
+		v.a.paragraphOn(v.a.err, "  ", "    ", plain, fmt.Sprintf("next: %s on push %s (%s so far): %s", runs(n),
+			pushName(t.Push), counted(t, v.c.perf), p.Decision.Why))
 	}
 }
 
@@ -266,7 +315,9 @@ func (v *searchView) draw(p backfill.Progress) {
 	}
 	v.last = now
 	v.end()
-	g := v.a.suspectsTable(p.Pushes, v.c.perf)
+	g := v.a.suspectsTable(belief{
+		pushes: p.Pushes, older: p.Decision.Older, nothing: p.Decision.Nothing, did: "broke it", perf: v.c.perf,
+	}.about(v.c.findFix))
 	l := v.a.look(v.a.err)
 	lines := append([]string{""}, g.lines(l)...)
 	lines = append(lines, "", l.show(mark(running))+" "+state(p))
@@ -292,8 +343,10 @@ func state(p backfill.Progress) string {
 	for _, t := range p.Pushes {
 		n += t.Running
 	}
-	out := fmt.Sprintf("round %d of about %d: %s running or queued", p.Rounds,
-		max(p.Rounds, p.Rounds+int(math.Ceil(p.Forecast.Rounds))), runs(n))
+	out := fmt.Sprintf("round %d of about %d", p.Rounds, max(p.Rounds, p.Rounds+int(math.Ceil(p.Forecast.Rounds))))
+	if n > 0 {
+		out += fmt.Sprintf(": %s running or queued", runs(n))
+	}
 	if p.Forecast.Longest > 0 {
 		out += ", " + spanOf(p.Forecast.Shortest, p.Forecast.Longest) + " left"
 	}
@@ -342,7 +395,7 @@ func (a *app) printOutlook(r backfill.SearchResult, c culpritFlags) {
 		a.paragraph("", plain, c.expects(r.Pushes, r.Forecast))
 	}
 	a.printf("\n")
-	g := a.suspectsTable(r.Pushes, r.Value != nil)
+	g := a.suspectsTable(beliefOf(r))
 	g.write(a, a.out)
 	if r.Plan.Total() > 0 || len(r.Plan.LeftOut) > 0 {
 		a.printf("\nThe first round:\n")
@@ -374,15 +427,11 @@ func (a *app) printAnswer(ctx context.Context, r backfill.SearchResult, c culpri
 	}
 	if c.explain || len(r.Class) != 1 && r.Outcome != culprit.NotARegression {
 		a.printf("\n")
-		g := a.suspectsTable(r.Pushes, r.Value != nil)
+		g := a.suspectsTable(beliefOf(r))
 		g.write(a, a.out)
 	}
 	a.printf("\n")
-	g := grid{cut: map[int]bool{2: true}}
-	for _, f := range factsOf(r, c) {
-		g.add(cell{}, cell{text: f[0]}, cell{text: f[1]})
-	}
-	g.write(a, a.out)
+	a.facts(factsOf(r, c))
 	if c.plot != "" {
 		a.printf("\nThe picture is in %s.\n", c.plot)
 	}
@@ -415,9 +464,20 @@ func (a *app) change(ctx context.Context, p job.Push, named bool) {
 		text += "  " + line
 	}
 	a.line(cell{text: "  "}, cell{
-		text: middleCut(job.Visible(text), a.look(a.out).width-2),
+		text: ansi.Truncate(job.Visible(text), a.look(a.out).width-2, symbol(ellipsis)),
 		url:  a.pushPage(p),
 	})
+}
+
+// facts writes names and what is known of each, which is wrapped beside its name.
+func (a *app) facts(list [][2]string) {
+	width := 0
+	for _, f := range list {
+		width = max(width, ansi.StringWidth(f[0]))
+	}
+	for _, f := range list {
+		a.paragraphOn(a.out, "  "+padded(f[0], width)+"  ", strings.Repeat(" ", width+4), plain, f[1])
+	}
 }
 
 // factsOf are the lines below the answer: how often it failed, and what it cost.

@@ -41,7 +41,7 @@ many passes in a row rule it out.`,
 	f.StringVar(&q.test, "test", "", "go by this `test` in the logs, not by the whole job")
 	f.IntVar(&q.failures, "failures", 0, "the `number` of failures that you counted, of --runs")
 	f.IntVar(&q.runs, "runs", 0, "the `number` of runs that you counted")
-	f.Float64Var(&q.confidence, "confidence", 0.95, "how sure the answers are to be, a `probability` between 0 and 1")
+	f.Float64Var(&q.confidence, "confidence", 0.95, "how sure the answers should be, a `probability` between 0 and 1")
 	f.StringVar(&q.method, "method", string(analysis.Wilson),
 		"the `name` of the interval: wilson, clopper-pearson or jeffreys")
 	return cmd
@@ -143,7 +143,22 @@ func (a *app) measured(cmd *cobra.Command, q frequencyFlags) (analysis.Overview,
 	if err := errors.Join(errs...); err != nil {
 		return analysis.Overview{}, err
 	}
-	return analysis.OverviewOf(samples, q.confidence, analysis.Method(q.method))
+	out, err := analysis.OverviewOf(samples, q.confidence, analysis.Method(q.method))
+	if err == nil && out.Overall.Runs == 0 && len(pushes) > 0 {
+		err = knownThere(ctx, p.act, pushes[len(pushes)-1], q.label)
+	}
+	return out, err
+}
+
+// knownThere is the error of a label that nothing on the push is called; nil where that
+// cannot be told.
+func knownThere(ctx context.Context, ci job.Scheduler, push job.Push, label string) error {
+	entries, err := job.Catalog(ctx, ci, push, label)
+	if err != nil || len(entries) == 0 {
+		return nil //nolint:nilerr // without a catalog nothing is known of the label
+	}
+	_, err = job.Lookup(entries, label)
+	return job.Wrap("frequency", label, err)
 }
 
 func (a *app) printFrequency(o analysis.Overview, label string) error {
@@ -177,7 +192,11 @@ func (a *app) printFrequencyText(o analysis.Overview, what string) {
 		what = "It"
 	}
 	if r.Runs == 0 {
-		a.paragraph("", strong, fmt.Sprintf("%s has no run that tells: nothing is known of how often it fails.", what))
+		on := ""
+		if n := len(o.ByPush); n > 0 {
+			on = " on the last " + plural(n, "push")
+		}
+		a.paragraph("", strong, fmt.Sprintf("%s has no finished run%s: mozci cannot say how often it fails.", what, on))
 	} else {
 		a.paragraph("", strong, fmt.Sprintf("%s failed in %s: %s, between %s and %s.", what, ofRuns(r.Failures, r.Runs),
 			percent(r.Rate), percent(r.Low), percent(r.High)))
@@ -207,6 +226,11 @@ func (a *app) printFrequencyText(o analysis.Overview, what string) {
 	}
 }
 
+// nameOfMethod are the names of those who the intervals are called after.
+var nameOfMethod = map[analysis.Method]string{
+	analysis.Wilson: "Wilson", analysis.ClopperPearson: "Clopper-Pearson", analysis.Jeffreys: "Jeffreys",
+}
+
 // reproducing says how many runs show a failure again, and how many rule it out.
 func reproducing(r analysis.Rate) grid {
 	g := grid{cut: map[int]bool{2: true}}
@@ -219,6 +243,6 @@ func reproducing(r analysis.Rate) grid {
 		g.add(cell{}, cell{text: "to rule it out"}, cell{text: plural(n.RuleOut, "pass") + " in a row"})
 	}
 	g.add(cell{}, cell{text: "confidence"}, cell{text: fmt.Sprintf("%s (%s interval)", percent(r.Confidence),
-		r.Method)})
+		nameOfMethod[r.Method])})
 	return g
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mozci/mozci/job"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -53,8 +54,10 @@ func (a *app) addHelp(root *cobra.Command, groupOf map[string]string) {
 	for _, c := range root.Commands() {
 		c.GroupID = groupOf[c.Name()]
 	}
+	root.SetHelpCommand(a.helpCommand(root))
 	root.SetHelpCommandGroupID(groupSetUp)
 	root.SetCompletionCommandGroupID(groupSetUp)
+	completions(root)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { a.help(c) })
 	root.SetUsageFunc(func(c *cobra.Command) error {
 		a.help(c)
@@ -62,12 +65,56 @@ func (a *app) addHelp(root *cobra.Command, groupOf map[string]string) {
 	})
 }
 
+// helpCommand is mozci help, which refuses what has no page.
+func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND | places | credentials]",
+		Short: "Explain a command, or one of: places, credentials",
+		ValidArgsFunction: func(*cobra.Command, []string, string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			for _, c := range root.Commands() {
+				names = append(names, c.Name())
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				var names []string
+				for _, c := range root.Commands() {
+					names = append(names, c.Name())
+				}
+				wrong := args[len(args)-max(len(rest), 1)]
+				return usage("no page about %q; closest: %s", wrong, strings.Join(job.Nearest(names, wrong, 3), ", "))
+			}
+			return c.Help()
+		},
+	}
+}
+
+// completions makes mozci completion refuse a shell that it does not know.
+func completions(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	c, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return // not covered: cobra has just added it
+	}
+	var shells []string
+	for _, s := range c.Commands() {
+		shells = append(shells, s.Name())
+	}
+	c.Use, c.Args = "completion SHELL", func(_ *cobra.Command, args []string) error {
+		return usage("completion %s: expected %s", strings.Join(args, " "), oneOf(shells))
+	}
+	c.RunE = func(*cobra.Command, []string) error { return usage("completion needs a shell: %s", oneOf(shells)) }
+	c.Short = "Print a script for your shell that completes mozci's commands and flags"
+}
+
 // help prints the page of a command. A page without a command, such as credentials, is
 // its text alone.
 func (a *app) help(c *cobra.Command) {
 	a.prose(cmp.Or(c.Long, c.Short))
 	switch {
-	case c.HasSubCommands():
+	case c == c.Root():
 		a.helpCommands(c)
 		return
 	case !c.Runnable():
@@ -94,6 +141,13 @@ func (a *app) help(c *cobra.Command) {
 		a.title("Flags")
 		a.flagTable(own)
 	}
+	if len(c.Commands()) > 0 {
+		a.title("Commands")
+		a.list(c.Commands())
+	}
+	if c.GroupID == groupSetUp && c.Name() != "doctor" && c.Name() != "check-sources" || c.Parent() != c.Root() {
+		return // it works on no service
+	}
 	a.title("Common flags")
 	a.flagTable(common)
 	a.printf("\nOther services, recordings and the ledger: mozci help places\n")
@@ -107,27 +161,26 @@ func (a *app) helpCommands(root *cobra.Command) {
 		a.title("Examples")
 		put(a.out, root.Example+"\n")
 	}
-	width := 0
-	for _, c := range root.Commands() {
-		width = max(width, len(c.Name()))
-	}
-	listed := func(group string) (out []*cobra.Command) {
-		for _, c := range root.Commands() {
-			if c.GroupID == group && c.IsAvailableCommand() {
-				out = append(out, c)
-			}
-		}
-		return out
-	}
 	for _, g := range root.Groups() {
 		a.title(g.Title)
-		for _, c := range listed(g.ID) {
-			lead := fmt.Sprintf("  %-*s  ", width, c.Name())
-			a.paragraphOn(a.out, lead, strings.Repeat(" ", len(lead)), plain, c.Short)
+		var some []*cobra.Command
+		for _, c := range root.Commands() {
+			if c.GroupID == g.ID && c.Runnable() {
+				some = append(some, c)
+			}
 		}
+		a.list(some)
 	}
-	put(a.out, fmt.Sprintf("  %-*s  Explain a command, or one of: places, credentials\n", width, "help"))
 	a.printf("\nA command's page, with examples: mozci COMMAND --help\n")
+}
+
+// list prints what commands do, a line or two for each.
+func (a *app) list(commands []*cobra.Command) {
+	const width = len("check-sources") // the longest, so that all lists begin in one column
+	for _, c := range commands {
+		lead := fmt.Sprintf("  %-*s  ", width, c.Name())
+		a.paragraphOn(a.out, lead, strings.Repeat(" ", len(lead)), plain, c.Short)
+	}
 }
 
 func (a *app) title(text string) {

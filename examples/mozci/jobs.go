@@ -67,7 +67,8 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 			return job.Wrap("jobs", l, err)
 		}
 	}
-	return job.Wrap("jobs", push.String(), fmt.Errorf("%w: no jobs", job.ErrNotFound))
+	return job.Wrap("jobs", push.String(), fmt.Errorf("%w: nothing ran on it; to see what can run: mozci labels%s --rev %s",
+		job.ErrNotFound, a.placeFlags(), quoted(rev)))
 }
 
 // printJobs shows the runs on a push as a table after their sum, or each as JSON. With all
@@ -122,7 +123,7 @@ func (a *app) printJobsText(ci job.Scheduler, push job.Push, jobs []job.Job, all
 			{text: j.Status().String(), style: colourOf(symbol)},
 			{text: j.Name(), url: page},
 			{text: j.ID()},
-			{text: duration(j.Times())},
+			{text: took(j.Times())},
 		}
 		if pages && page != "" {
 			row = append(row, cell{text: page})
@@ -142,14 +143,10 @@ func (a *app) printJobsText(ci job.Scheduler, push job.Push, jobs []job.Job, all
 	g.write(a, a.out)
 }
 
-// duration is empty while it is not known.
-func duration(t job.Times) string {
+// took is how long a run took; empty while that is not known.
+func took(t job.Times) string {
 	if t.Started.IsZero() || t.Finished.IsZero() {
 		return ""
 	}
-	d := t.Finished.Sub(t.Started).Round(time.Second).String()
-	if strings.HasSuffix(d, "m0s") {
-		d = strings.TrimSuffix(d, "0s")
-	}
-	return d
+	return aboutTime(t.Finished.Sub(t.Started))
 }

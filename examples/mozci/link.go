@@ -28,8 +28,7 @@ Buildbot, or the id of a task, alone or with a run (ID/0). Its host must be one 
 		Example: `  mozci link 'https://treeherder.mozilla.org/jobs?repo=autoland&revision=52f516546de7'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("link needs one LINK, got %d; put it in quotes, since & and # mean something to a "+
-					"shell", len(args))
+				return usage("link needs one LINK, in quotes, because a shell reads & and # itself")
 			}
 			return nil
 		},

@@ -155,7 +155,7 @@ func (a *app) listening(
 func (a *app) tell(ctx context.Context) error {
 	bindings := a.bindings(a.ci, "")
 	if len(bindings) == 0 {
-		return usage("--ci %s: it tells nothing by Pulse", a.ci)
+		return usage("--ci %s has no events on Pulse", a.ci)
 	}
 	p, err := a.places()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command mozci finds the push that broke a job, and triggers the runs that are
-// missing to know it. It is a thin program over the library: flags in, a library
+// Command mozci finds the push that broke a job, and triggers the runs
+// needed to find it. It is a thin program over the library: flags in, a library
 // call, a table or JSON out.
 //
 //	mozci pushes   --repo mozilla-central --ids 33333:33340

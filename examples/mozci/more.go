@@ -89,7 +89,7 @@ func (a *app) cancelCommand() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.cancel(cmd, plan, f) },
 	}
 	cmd.Flags().StringVar(&plan, "plan", "", "the `file` with the plan, which --json printed")
-	f.add(cmd)
+	f.addAs(cmd, "print what would be stopped, and stop nothing", "stop the runs without a question")
 	return cmd
 }
 

@@ -86,7 +86,11 @@ func (a *app) addOutput(f *pflag.FlagSet) {
 func (a *app) startOutput(cmd *cobra.Command) error {
 	form := a.output.given
 	if j := a.output.asJSON; j != nil && form != "" && *j != (form == outputJSON) {
-		return usage("--json=%t and --output %s contradict each other: give one of them", *j, form)
+		flag := "--json"
+		if !*j {
+			flag = "--json=false"
+		}
+		return usage("%s and --output %s contradict each other: give one of them", flag, form)
 	}
 	if form != outputMarkdown && form != outputBugzilla {
 		return nil

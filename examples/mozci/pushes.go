@@ -66,7 +66,11 @@ func (a *app) pushes(cmd *cobra.Command, f rangeFlags) error {
 		return err
 	}
 	if len(pushes) == 0 {
-		return job.Wrap("pushes", repo.Name(), fmt.Errorf("%w: no pushes in this range", job.ErrNotFound))
+		newest := ""
+		if tip, err := repo.Push(cmd.Context(), "tip"); err == nil {
+			newest = fmt.Sprintf("; the newest push is %s of %s", pushName(tip), tip.Time.UTC().Format(time.DateTime))
+		}
+		return job.Wrap("pushes", repo.Name(), fmt.Errorf("%w: no pushes in this range%s", job.ErrNotFound, newest))
 	}
 	if !a.json {
 		a.printPushes(pushes)

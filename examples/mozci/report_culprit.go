@@ -267,11 +267,16 @@ func (a *app) gridOfSearch(r backfill.SearchResult) reportGrid {
 		}
 		out.rows = append(out.rows, append(row, ran(t, r.Value != nil)...))
 	}
-	if others > 0 {
+	last := func(what, chance own) {
 		row := make([]line, len(out.head))
-		row[0] = line{own(plural(others, "other push"))}
-		row[len(row)-1] = line{own(percent(left)), own(" in all")}
+		row[0], row[len(row)-1] = line{what}, line{chance}
 		out.rows = append(out.rows, row)
+	}
+	if others > 0 {
+		last(own(plural(others, "other push")), own(percent(left))+" in all")
+	}
+	for _, u := range beliefOf(r).unaccused() {
+		last(u.what, own(percent(u.chance)))
 	}
 	return out
 }

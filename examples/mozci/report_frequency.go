@@ -53,7 +53,7 @@ func failedShare(o analysis.Overview, q frequencyFlags) line {
 	if r.Runs == 0 {
 		return append(append(about, own(" has no runs")), over...)
 	}
-	return append(append(about, ownf(" failed %d of %s (%s)", r.Failures, own(runs(r.Runs)), shareOf(r))), over...)
+	return append(append(about, ownf(" failed in %d of %s (%s)", r.Failures, own(runs(r.Runs)), shareOf(r))), over...)
 }
 
 // shareOf is a measured share with its interval, as percentages.

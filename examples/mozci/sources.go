@@ -202,8 +202,11 @@ func (a *app) sayChecked(c *recorded.Checker, breaks int) {
 	for _, count := range c.Checked {
 		n += count
 	}
-	a.warnf("note: checked %s of %s: %s\n", plural(n, "item"), plural(len(c.Checked), "endpoint"),
-		strings.Join(slices.Sorted(maps.Keys(c.Checked)), ", "))
+	of := ""
+	if n > 0 {
+		of = ": " + strings.Join(slices.Sorted(maps.Keys(c.Checked)), ", ")
+	}
+	a.warnf("note: checked %s of %s%s\n", plural(n, "item"), plural(len(c.Checked), "endpoint"), of)
 	a.warnf("note: skipped %s that mozci does not recognise, and %s that refuse or redirect\n", plural(skipped, "item"),
 		plural(c.Refused, "answer"))
 	if breaks > 0 {

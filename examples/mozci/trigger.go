@@ -240,6 +240,14 @@ func (t triggerFlags) pushes(ctx context.Context, repo job.Repository) ([]job.Pu
 	return out, nil
 }
 
+// nothingOf says why a plan triggers nothing.
+func nothingOf(plan trigger.Plan) string {
+	if len(plan.LeftOut) > 0 {
+		return "There is nothing to trigger: the table says why."
+	}
+	return "There is nothing to trigger: every job has its runs."
+}
+
 // actOn prints a plan, carries it out when that is wanted, and prints what came
 // of it. Err is what making the plan gave besides.
 func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trigger.Plan, book ledger.Ledger,
@@ -253,7 +261,7 @@ func (a *app) actOn(ctx context.Context, f actFlags, ci job.Scheduler, plan trig
 		a.printPlan(plan, about, f.explain)
 		a.printf("\n")
 		if plan.Total() == 0 {
-			a.printf("There is nothing to trigger.\n")
+			a.printf("%s\n", nothingOf(plan))
 		}
 	}
 	if a.toAct(ctx, f, plan, err == nil) {

@@ -81,8 +81,10 @@ func (w watchFlags) checkAll(changed func(string) bool) error {
 		return usage("--times goes without --until-hit, which counts up to --max")
 	case w.untilHit && w.failFast:
 		return usage("--fail-fast goes without --until-hit, which stops at the first failure anyway")
-	case w.batch < 1 || w.most < 1:
-		return usage("--batch %d and --max %d: expected 1 or more", w.batch, w.most)
+	case w.batch < 1:
+		return usage("--batch %d: expected 1 or more", w.batch)
+	case w.most < 1:
+		return usage("--max %d: expected 1 or more", w.most)
 	case w.deadline <= 0:
 		return usage("--deadline %s: expected a time such as 90m or 24h", w.deadline)
 	}

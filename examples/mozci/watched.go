@@ -60,10 +60,10 @@ func (s *showing) begin() {
 		where = "push " + s.a.where(s.wanted[0].Push)
 	}
 	if e := s.wanted[0]; e.UntilHit {
-		s.a.printf("Triggering up to %s of %s on %s, %d at a time, until one fails.\n", runs(e.Max*len(s.wanted)), what,
-			where, e.Batch)
+		s.a.paragraph("", plain, fmt.Sprintf("Triggering up to %s of %s on %s, %d at a time, until one fails.",
+			runs(e.Max*len(s.wanted)), what, where, e.Batch))
 	} else {
-		s.a.printf("Watching %s of %s on %s.\n", runs(n), what, where)
+		s.a.paragraph("", plain, fmt.Sprintf("Watching %s of %s on %s.", runs(n), what, where))
 	}
 	s.a.printf("Ctrl+C stops watching; the runs go on.\n\n")
 	s.a.busy.stop() // the last line says what is going on
@@ -250,13 +250,17 @@ func outcomeSymbol(o monitor.Outcome) string {
 
 // aboutTime is a duration to the minute, from a minute on.
 func aboutTime(d time.Duration) string {
+	d = d.Round(time.Second)
+	if d >= time.Minute {
+		d = d.Round(time.Minute)
+	}
 	switch {
 	case d >= time.Hour:
 		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 	case d >= time.Minute:
-		return fmt.Sprintf("%d min", d.Round(time.Minute)/time.Minute)
+		return fmt.Sprintf("%d min", d/time.Minute)
 	}
-	return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
+	return fmt.Sprintf("%d s", d/time.Second)
 }
 
 type endJSON struct {
