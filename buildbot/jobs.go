@@ -100,7 +100,8 @@ func (p *Project) ask(ctx context.Context, all []*subject, names []string) {
 }
 
 // buildersOf returns the ids of the builders whose lists have the requests of the labels, each
-// once. A label that is not a builder has none.
+// once. A label that is not a builder has none. For example the ids 7, 3 and 3 again, by way of
+// a virtual builder, give 3 and 7.
 func (p *Project) buildersOf(ctx context.Context, names []string) ([]int, error) {
 	var out []int
 	for _, name := range names {
@@ -175,7 +176,9 @@ func concerns(stamps []SourceStamp, rev string) bool {
 }
 
 // built reports whether a run built a revision on the line. A run for the newest revision says
-// which one it was once its checkout is done.
+// which one it was once its checkout is done. A build of several codebases has several stamps;
+// the line's own codebase decides, so a build of revision a1 of app with b2 of lib is of push a1
+// of app only.
 func (l line) built(r run, rev string) bool {
 	for _, ss := range l.stamps(r.Buildset) {
 		at := ss.Revision
@@ -189,7 +192,8 @@ func (l line) built(r run, rev string) bool {
 	return false
 }
 
-// times are the times of a run. A request without a build that has ended has no start.
+// times are the times of a run. A request without a build that has ended has no start. A
+// collapsed request has only the times Requested and Finished; one that waits only Requested.
 func times(r run) job.Times {
 	t := job.Times{Requested: r.Request.Submitted.Time()}
 	switch {
