@@ -102,7 +102,8 @@ type Build struct {
 // Properties are the properties of a build or a request, by name.
 type Properties map[string]Property
 
-// Property is the value of a property, and who set it.
+// Property is the value of a property, and who set it. For example ["integration/autoland",
+// "Change"], or [{"lib": "a1c0…"}, "Git"] for got_revision with codebases.
 type Property struct {
 	Value  any    // as decoded from JSON: a string, a float64, a list, an object
 	Source string // "Build", "Scheduler", "Change", or a step's own text
