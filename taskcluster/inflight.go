@@ -70,6 +70,13 @@ var wanted = contract.New(contract.Endpoint[struct {
 // wants tells how many runs of which labels an action makes with an input; nil for an action
 // that mozci does not know. of is the label of the task that the action acts on, "" for none.
 // Without "times" an action makes 1 run of each label.
+//
+//	action               input                                            of     runs
+//	retrigger-multiple   {"requests": [{"tasks": ["a", "b"], "times": 3}]}       a 3, b 3
+//	add-new-jobs         {"tasks": ["a"]}                                        a 1
+//	retrigger            {"times": 2}                                     a      a 2
+//	confirm-failures     {}                                               a      a-cf 1
+//	retrigger            {"times": 0}                                     a      none
 func wants(action string, input json.RawMessage, of string) map[string]int {
 	in, err := wanted.Decode(contract.Asked{}, input)
 	if err != nil { // not an object: nothing is known about it

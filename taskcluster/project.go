@@ -101,7 +101,7 @@ func (p *Project) of(push job.Push) *Project {
 }
 
 // key names a push in known. The place is part of it, since two repositories may have the
-// same revision with different tasks.
+// same revision with different tasks. For example "gecko.v2.autoland 190123 [a1c0…]".
 func (p *Project) key(push job.Push) string {
 	return fmt.Sprint(p.place, " ", push.ID, push.Hashes())
 }
@@ -135,6 +135,11 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
+// runs                      cancel run 0       cancel run 1          cancel run 2
+// none                      the task           not found             not found
+// running                   the task           not found             not found
+// exception, pending        nothing            the task              not found
+// exception, completed      nothing            nothing               not found
 func (p *Project) cancel(ctx context.Context, taskID string, runID int) error {
 	s, err := p.c.Status(ctx, taskID)
 	if err != nil {
