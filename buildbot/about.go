@@ -13,7 +13,7 @@ import (
 type About struct {
 	Version string // of Buildbot, such as 3.7.0; empty when the master does not say
 	Auth    string // how people sign in, such as UserPasswordAuth; NoAuth when they cannot
-	User    string // who is signed in; empty for nobody
+	User    string // who is signed in; empty when no one is
 	// Builders is the number of the master's builders, retired ones included. Forms is the
 	// number of its force schedulers, with which people trigger builds.
 	Builders, Forms int

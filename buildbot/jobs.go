@@ -100,8 +100,7 @@ func (p *Project) ask(ctx context.Context, all []*subject, names []string) {
 }
 
 // buildersOf returns the ids of the builders whose lists have the requests of the labels, each
-// once. A label that is not a builder has none. For example the ids 7, 3 and 3 again, by way of
-// a virtual builder, give 3 and 7.
+// once. A label that is not a builder has none.
 func (p *Project) buildersOf(ctx context.Context, names []string) ([]int, error) {
 	var out []int
 	for _, name := range names {

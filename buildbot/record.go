@@ -75,7 +75,7 @@ type BuildRequest struct {
 	Submitted  Epoch      `json:"submitted_at" is:"required" min:"1" max:"99999999999"`
 	ClaimedAt  Epoch      `json:"claimed_at" is:"required,null" min:"1" max:"99999999999"`
 	Finished   Epoch      `json:"complete_at" is:"required,null" min:"1" max:"99999999999"` // 0 until it is complete
-	Properties Properties `json:"properties" is:"required,null"`                            // where they were asked for
+	Properties Properties `json:"properties" is:"required,null"`                            // only those that the request named; often none
 
 	_ contract.Also `names:"claimed_by_masterid priority waited_for"`
 }
@@ -94,7 +94,7 @@ type Build struct {
 	Started    Epoch      `json:"started_at" is:"required" min:"1" max:"99999999999"`
 	Finished   Epoch      `json:"complete_at" is:"required,null" min:"1" max:"99999999999"` // 0 until it is complete
 	State      string     `json:"state_string" is:"required"`
-	Properties Properties `json:"properties" is:"required"` // where they were asked for
+	Properties Properties `json:"properties" is:"required"` // only those that the request named; often none
 
 	_ contract.Also `names:"locks_duration_s masterid workerid"`
 }

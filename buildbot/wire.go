@@ -206,7 +206,7 @@ type configured struct {
 	_ contract.Also `names:"authz avatar_methods buildbotURL buildbotURLs debug logfileName multiMaster plugins port title titleURL ws_ping_interval"`
 }
 
-// user is who is signed in; empty for nobody.
+// user is who is signed in; empty when no one is.
 func (c *configured) user() string {
 	if c.User.Anonymous {
 		return ""

@@ -181,11 +181,11 @@ const storedAs = `/[A-Za-z0-9_-]{22}/[0-9]+/public/`
 // logs, since live.log is a link to the log proper. Without a run number in the request, any
 // run of the task will do.
 //
-//	asked for run 0, public/a.json       stored as …/0/public/a.json                  the same
-//	asked for run 0, public/a.json       stored as …/1/public/a.json                  another run
-//	asked without a run                  stored as …/1/public/a.json                  the same
-//	asked for public/logs/live.log       stored as …/0/public/logs/live_backing.log   the same
-//	asked for public/a.json              stored as "abc"                              proves nothing
+//	requested run 0, public/a.json       stored as …/0/public/a.json                  the same
+//	requested run 0, public/a.json       stored as …/1/public/a.json                  another run
+//	requested no run                     stored as …/1/public/a.json                  the same
+//	requested public/logs/live.log       stored as …/0/public/logs/live_backing.log   the same
+//	requested public/a.json              stored as "abc"                              proves nothing
 func sameFile(asked contract.Asked, path, name string) error {
 	is := storedName.FindStringSubmatch(name)
 	if is == nil {
