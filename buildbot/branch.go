@@ -98,7 +98,8 @@ func (r *Changes) look(ctx context.Context, m *memory) error {
 	return err
 }
 
-// The times of the look begin before its requests, so that what happens meanwhile counts as new.
+// lookAround is look for one caller. The time of the look is taken before its requests, so that
+// what happens meanwhile counts as new.
 func (r *Changes) lookAround(ctx context.Context, m *memory) error {
 	const op = "buildbot.changes"
 	const some = 25 // few are enough: each buildset names all codebases of its scheduler

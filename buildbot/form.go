@@ -81,12 +81,12 @@ func (s forceScheduler) codebases() []codebaseFields {
 // codebase, or has several and the line does not say which. A form with a single codebase
 // also fits when either side does not name one.
 //
-//	codebases of the form   line            of
-//	lib, app                lib             lib
-//	lib, app                not clear       false
-//	lib                     app             false
-//	lib                     "" or unclear   lib
-//	""                      app             ""
+//	codebases of the form   line            the fields are those of
+//	lib, app                lib             → lib
+//	lib, app                not clear       → false
+//	lib                     app             → false
+//	lib                     "" or unclear   → lib
+//	""                      app             → ""
 func (s forceScheduler) of(l line) (codebaseFields, bool) {
 	all := s.codebases()
 	if i := slices.IndexFunc(all, func(c codebaseFields) bool { return l.clear && c.codebase == l.codebase }); i >= 0 {
@@ -137,7 +137,7 @@ func (s forceScheduler) fixed(l line) (branch string, ok bool) {
 //
 //	branch in the form     branch of the line    serves
 //	can be set             main                  yes
-//	fixed to main          main                  yes
+//	fixed to beta          the same              yes
 //	fixed to beta          main                  no
 //	fixed to ""            main                  yes, if main is the default branch
 //	fixed to team/main     main, loose           yes

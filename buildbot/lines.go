@@ -80,7 +80,7 @@ func isDefault(branch string) bool { return branch == "" || slices.Contains(defa
 //
 //	name       seen                                        chosen
 //	autoland   autoland, integration/autoland              autoland
-//	autoland   integration/autoland, releases/esr          integration/autoland
+//	autoland   releases/esr, integration/autoland          the latter
 //	autoland   integration/autoland, project/autoland      error: several
 //	main       "", stable                                  "", as main is a name for the default branch
 //	app        ""                                          "", unless exact

@@ -135,9 +135,9 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
-// A request whose first build was to be retried, and that waits again, has the builds [1] and
-// the runs 17/1 and 17/2: 17/1 has ended and stays, 17/2 is one more than there are builds, so
-// the request is cancelled, and 17/3 does not exist.
+// cancel is Cancel without the deadline. A request whose first build was to be retried, and that
+// waits again, has one build and the runs 17/1 and 17/2: 17/1 has ended and stays, 17/2 is one
+// more than there are builds, so the request is cancelled, and 17/3 does not exist.
 func (p *Project) cancel(ctx context.Context, id string) error {
 	const why = "cancelled by mozci"
 	n, number, err := p.named(ctx, id)

@@ -22,7 +22,7 @@ import (
 // that is needed, or a session or token that the caller gave.
 //
 //	given               sign adds
-//	nothing             nothing
+//	nothing             no header
 //	User, Password      the cookies of the sign-in; Basic too, once a server in front has required it
 //	Cookie              the cookie
 //	Token               Bearer
@@ -206,7 +206,7 @@ func (s *session) challenged(err error) {
 	}
 }
 
-// For example `WWW-Authenticate: Basic realm="ci"`.
+// basic reports whether a header asks for HTTP Basic, as `WWW-Authenticate: Basic realm="ci"`.
 func basic(h http.Header) bool {
 	return slices.ContainsFunc(h.Values("WWW-Authenticate"),
 		func(v string) bool { return strings.Contains(strings.ToLower(v), "basic") })

@@ -29,8 +29,8 @@ func (p *Project) Statuses(ctx context.Context, ids ...string) (map[string]job.S
 	})
 }
 
-// With "17", "17/1" and "x" it reads one request, 17; "x" is no ID, and so is missing from the
-// result.
+// statuses is Statuses without the deadline. With "17", "17/1" and "x" it reads one request, 17;
+// "x" is no ID, and so is missing from the result.
 func (p *Project) statuses(ctx context.Context, op string, ids []string) (map[string]job.Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -57,9 +57,9 @@ func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 // triggering is what errors call a request.
 func triggering(req job.Request) string { return req.Label + " on " + req.Push.String() }
 
-// For Count 3 with the key k, when the request 977 has the mark [mozci k #2]: run 1 is forced
-// (980), run 2 is found, and run 3 is forced (981). The IDs are 980/1, 977/1 and 981/1, and the
-// state is created, as something was.
+// trigger is Trigger without the deadline. For Count 3 with the key k, when the request 977 has
+// the mark [mozci k #2]: run 1 is forced (980), run 2 is found, and run 3 is forced (981). The
+// IDs are 980/1, 977/1 and 981/1, and the state is created, as something was.
 func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	none := job.Receipt{}
 	switch {

@@ -87,7 +87,7 @@ func (p *Project) readBases(ctx context.Context, b Builder) ([]int, error) {
 //
 //	request of builder 3, no property, no build    3
 //	request of builder 3, property py3, no build   py3, although the master may not list it yet
-//	request of builder 3, build of py3             py3
+//	request of builder 3, build of py3             the same
 //	request of builder 3, build of 4, not virtual  an error: they do not fit
 func (p *Project) builderOf(ctx context.Context, r run) (Builder, error) {
 	id := r.Request.Builder

@@ -341,8 +341,8 @@ type capped struct {
 	left int64
 }
 
-// left is negative only after more than the limit was read, so a file of exactly that size
-// passes.
+// Read implements io.Reader. left is negative only after more than the limit was read, so a file
+// of exactly that size passes.
 func (c *capped) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if c.left -= int64(n); c.left < 0 {

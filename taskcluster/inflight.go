@@ -72,10 +72,10 @@ var wanted = contract.New(contract.Endpoint[struct {
 // Without "times" an action makes 1 run of each label.
 //
 //	action               input                                            of     runs
-//	retrigger-multiple   {"requests": [{"tasks": ["a", "b"], "times": 3}]}       a 3, b 3
-//	add-new-jobs         {"tasks": ["a"]}                                        a 1
-//	retrigger            {"times": 2}                                     a      a 2
-//	confirm-failures     {}                                               a      a-cf 1
+//	retrigger-multiple   {"requests": [{"tasks": ["a", "b"], "times": 3}]}       3 of a, 3 of b
+//	add-new-jobs         {"tasks": ["a"]}                                        1 of a
+//	retrigger            {"times": 2}                                     a      2 of a
+//	confirm-failures     {}                                               a      1 of a-cf
 //	retrigger            {"times": 0}                                     a      none
 func wants(action string, input json.RawMessage, of string) map[string]int {
 	in, err := wanted.Decode(contract.Asked{}, input)

@@ -103,8 +103,8 @@ func (c *chain) next() (err error) {
 	return err
 }
 
-// At the end of a file that is not the last it may return 0 bytes and no error, as io.Reader
-// allows; the next call reads on.
+// Read implements io.Reader. At the end of a file that is not the last it may return 0 bytes and
+// no error, as io.Reader allows; the next call reads on.
 func (c *chain) Read(p []byte) (int, error) {
 	if c.now == nil {
 		return 0, io.EOF

@@ -135,11 +135,13 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
-// runs                      cancel run 0       cancel run 1          cancel run 2
-// none                      the task           not found             not found
-// running                   the task           not found             not found
-// exception, pending        nothing            the task              not found
-// exception, completed      nothing            nothing               not found
+// cancel cancels the task of a run, if the run is the one that would end:
+//
+//	runs of the task          run 0           run 1           run 2
+//	none                      cancelled       not found       no such run
+//	running                   cancelled       not found       no such run
+//	exception, pending        left alone      cancelled       not found
+//	exception, completed      left alone      has ended       not found
 func (p *Project) cancel(ctx context.Context, taskID string, runID int) error {
 	s, err := p.c.Status(ctx, taskID)
 	if err != nil {

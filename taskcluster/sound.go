@@ -78,7 +78,7 @@ func (r *TaskRun) ended() bool {
 // tells neither, and a run that a worker took names the worker and the time.
 //
 //	state                       resolved, reason      started, worker
-//	pending                     neither               neither
+//	pending                     neither               none
 //	running                     neither               both
 //	completed, failed           both, the same word   both
 //	exception                   both, another word    both, or neither when no worker took it

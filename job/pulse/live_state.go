@@ -94,9 +94,9 @@ func (l *Live) mind(ctx context.Context) {
 // all, after which the connection is replaced: it may be open and dead.
 const mostSilent = 2
 
-// With Safety 10 minutes: a look at 12:10 with 3 unheard changes and no message sets silent to
-// 1, and another at 12:20 replaces the connection. One message in between, or a look without
-// unheard changes, sets silent to 0.
+// look is one of these checks. With Safety 10 minutes, a look at 12:10 with 3 unheard changes
+// and no message sets silent to 1, and another at 12:20 replaces the connection. One message in
+// between, or a look without unheard changes, sets silent to 0.
 func (l *Live) look() {
 	l.mu.Lock()
 	was := l.lately

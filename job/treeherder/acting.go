@@ -66,10 +66,12 @@ type Acting struct {
 // seen once must not be missing the next time, or the caller would trigger another.
 type lateRuns map[string]lateRun
 
-// 12:00:00   Accepted finds run X in the CI only: from 12:00:03, not shown
-// 12:00:01   Jobs may answer without X, as Accepted has just counted it
-// 12:00:03   lacks reports X, so Jobs reads the CI and shows X: shown from now on
-// 12:00:40   Treeherder has X: lacks forgets it
+// lateRun is one of them. For example, with settling of 3 seconds:
+//
+//	12:00:00   Accepted finds run X in the CI only: from 12:00:03, not shown
+//	12:00:01   Jobs may answer without X, as Accepted has just counted it
+//	12:00:03   lacks reports X, so Jobs reads the CI and shows X: shown from now on
+//	12:00:40   Treeherder has X: lacks forgets it
 type lateRun struct {
 	label string    // the name of its job
 	ended bool      // it had ended when the CI showed it

@@ -27,7 +27,7 @@ var errUnscheduled = errors.New("runs wait for others")
 //
 //	Treeherder     the CI              result
 //	running        success             success, with the CI's times
-//	pending        running             running
+//	pending        running             as the CI says
 //	pending        does not have it    the push is read from the CI
 //	pending        does not answer     pending
 //	unscheduled    does not answer     the push is read from the CI
