@@ -216,8 +216,7 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 
 // rivals returns what same sorts. It looks among the hook's latest fires, or in the push's
 // groups when the caller may not read those. Fires whose task failed or was cancelled are no
-// rivals. The window is 30 minutes to each side of now, twice skew: by this machine's clock a
-// rival may be that far off.
+// rivals. The window is twice skew, 30 minutes, to each side of now.
 func (s *shot) rivals(ctx context.Context, w way, mine string) ([]rival, error) {
 	now := time.Now()
 	ids, err := s.fired(ctx, w, now.Add(-2*skew), func(f *hookFire) bool {

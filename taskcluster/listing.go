@@ -181,9 +181,9 @@ func oneByOne[T any](
 	return out, nil
 }
 
-// askedOnce returns a check for the keys of an answer: each must be one of the requested
-// keys, and must come once. The answer may leave keys out. Asked for a and b, the answers "b",
-// "a" and "b" alone are right; a second "a", and "c", are not.
+// askedOnce returns a check for the keys of an answer: each must be one of the requested keys,
+// and must come once. The answer may leave keys out. When a and b are requested, the answer b, a
+// is right, and so is b alone; a, a is not, and c is not.
 func askedOnce(path string, asked []string) func(got string) error {
 	open := map[string]bool{}
 	for _, key := range asked {

@@ -137,11 +137,11 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 
 // cancel cancels the task of a run, if the run is the one that would end:
 //
-//	runs of the task          run 0           run 1           run 2
-//	none                      cancelled       not found       no such run
-//	running                   cancelled       not found       no such run
-//	exception, pending        left alone      cancelled       not found
-//	exception, completed      left alone      has ended       not found
+//	runs of the task          run 0         run 1
+//	none                      cancelled     job.ErrNotFound
+//	running                   cancelled     job.ErrNotFound
+//	exception, pending        left alone    cancelled
+//	exception, completed      left alone    left alone
 func (p *Project) cancel(ctx context.Context, taskID string, runID int) error {
 	s, err := p.c.Status(ctx, taskID)
 	if err != nil {
