@@ -79,7 +79,7 @@ func isDefault(branch string) bool { return branch == "" || slices.Contains(defa
 // a branch, so the last rule does not apply.
 //
 //	name       seen                                        chosen
-//	autoland   autoland, integration/autoland              autoland
+//	autoland   integration/autoland, autoland              the latter
 //	autoland   releases/esr, integration/autoland          the latter
 //	autoland   integration/autoland, project/autoland      error: several
 //	main       "", stable                                  "", as main is a name for the default branch
