@@ -9,21 +9,21 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// About is what a master says of itself, and of whoever asks.
+// About is what a master says about itself and about the caller.
 type About struct {
-	Version string // of Buildbot, such as 3.7.0; empty where the master does not say it
-	Auth    string // by which people sign in, such as UserPasswordAuth; NoAuth for by nothing
-	User    string // who is signed in; empty for nobody
-	// Builders and Forms are how many builders the master has, retired ones too, and
-	// how many force schedulers, by which builds can be asked for.
+	Version string // of Buildbot, such as 3.7.0; empty when the master does not say
+	Auth    string // how people sign in, such as UserPasswordAuth; NoAuth when they cannot
+	User    string // who is signed in; empty when no one is
+	// Builders is the number of the master's builders, retired ones included. Forms is the
+	// number of its force schedulers, with which people trigger builds.
 	Builders, Forms int
-	// Denied is why whoever asks may change nothing, where the master says so without
-	// being asked for a change; nil where it does not: then forcing may still be refused.
+	// Denied says why the caller may change nothing, when the master says so without being asked
+	// for a change. When it is nil, forcing may still be refused.
 	Denied error
 }
 
-// About signs in, where there is a user to sign in, and asks the master what it is. It
-// forces and changes nothing. A user whom the master does not take gives job.ErrDenied.
+// About signs in, if there is a user to sign in, and asks the master what it is. It forces and
+// changes nothing. When the master does not accept the user, the error is job.ErrDenied.
 func (c *Client) About(ctx context.Context) (About, error) {
 	return bounded(ctx, c, "buildbot.about", "", c.about)
 }
@@ -57,10 +57,10 @@ func (c *Client) about(ctx context.Context) (About, error) {
 	return out, err
 }
 
-// denied is why the master refuses whoever asks for a change. A HEAD reads nothing and
-// changes nothing, and a master whose rule is about all of its controls
-// (AnyControlEndpointMatcher) takes it for a control: it answers 403 to who may not use
-// those. Other masters answer it in their own ways, which tell nothing.
+// denied returns the master's refusal, if it refuses the caller's changes. It sends a HEAD,
+// which reads and changes nothing. A master with one rule for all of its controls
+// (AnyControlEndpointMatcher) treats it as a control, and answers 403 to callers who may not use
+// those. Other masters answer a HEAD in their own ways, which tell nothing.
 func (c *Client) denied(ctx context.Context) error {
 	const op = "buildbot.about"
 	_, err := c.do(ctx, op, rest.Call{

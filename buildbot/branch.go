@@ -43,16 +43,19 @@ func (r *Changes) lineOf(ctx context.Context, repo string) (line, error) {
 	return r.line(ctx, r.memory.Load(), repo)
 }
 
-// resolved is a line, or the reason why there is none of this name.
+// resolved is a line, or the reason why there is none of this name. Both are set when it is not
+// clear which line is meant: line then fits any, as line (the method) says.
 type resolved struct {
 	line line
-	err  error
-	at   time.Time
+	err  error     // wraps job.ErrNotFound or job.ErrInvalid; nil when the line is clear
+	at   time.Time // when it was looked for, by the local clock
 }
 
 // resolve finds a line by what the master has. It returns a line without a repo when a
 // request failed. again says that an earlier search found nothing, so that the newest changes
-// must be read once more.
+// must be read once more. For the repository autoland and no option, on a master whose changes
+// are of integration/autoland and releases/esr, it is the line of integration/autoland. With the
+// option Branch "stable" only stable, or one that ends with /stable, will do.
 func (r *Changes) resolve(ctx context.Context, m *memory, repo string, again bool) (line, error) {
 	if len(m.sights()) == 0 || again {
 		if err := r.look(ctx, m); err != nil {
@@ -95,6 +98,8 @@ func (r *Changes) look(ctx context.Context, m *memory) error {
 	return err
 }
 
+// lookAround is look for one caller. The time of the look is taken before its requests, so that
+// what happens meanwhile counts as new.
 func (r *Changes) lookAround(ctx context.Context, m *memory) error {
 	const op = "buildbot.changes"
 	const some = 25 // few are enough: each buildset names all codebases of its scheduler
@@ -123,6 +128,14 @@ func (r *Changes) lookAround(ctx context.Context, m *memory) error {
 // request for the exact name, the branches seen whose path ends with the name, and a request
 // for such a path. The exact name is requested before a longer one is accepted, since the
 // branch may just have no recent changes.
+//
+// For the name autoland the requests are
+//
+//	changes?branch=autoland                 the exact name
+//	changes?branch__contains=/autoland      integration/autoland, but mozilla/autoland2 too
+//
+// The second answer may have more than what was meant, so chooseBranch decides. A master that
+// fails at the second search, with a 5xx status, is taken to have no such branch.
 func (r *Changes) branch(ctx context.Context, m *memory, name string, exact bool) (string, error) {
 	if slices.Contains(branches(m.sights()), name) {
 		return name, nil

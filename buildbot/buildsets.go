@@ -32,6 +32,10 @@ func newSetList(p *Project) *setList {
 // reaching returns the buildsets back to the horizons of the pushes, newest first. A push for
 // which that fails has the error in its subject; when all fail the result is nil. Afterwards
 // it drops the oldest buildsets over the bound, so that a long-running service does not grow.
+//
+// sets is by descending id. With the ids 90, 80, 70, 60 and 50 and n = 2, the ids 90, 80 and 70
+// stay; stays(2) is the time of 70, sets[4-2], and low becomes 70. The tail is never cut short,
+// as the bound is far greater than oldest.
 func (l *setList) reaching(ctx context.Context, q *question, all []*subject) []Buildset {
 	far := l.p.reachAll(ctx, q, &l.reading, l, all)
 	if len(far) == 0 {
@@ -51,7 +55,8 @@ func (l *setList) reaching(ctx context.Context, q *question, all []*subject) []B
 	return sets
 }
 
-// undone wraps buildsets as the tail of a list holds them, with nothing but their times.
+// undone wraps buildsets as the tail of a list holds them, with nothing but their times. A
+// horizon looks at nothing else in a tail, so the requests need not be read for it.
 func undone(sets []Buildset) []finished {
 	out := make([]finished, len(sets))
 	for i, s := range sets {
@@ -61,7 +66,9 @@ func undone(sets []Buildset) []finished {
 }
 
 // renew reads the buildsets that are new. The page reaches down to the newest one known, as a
-// test: when that is gone, the master has another database, and everything is forgotten.
+// test: when that is gone, the master has another database, and everything is forgotten. For
+// high 40 a page with the ids 43, 41 and 40 adds 43 and 41; one with 43 and 41 only means
+// another database.
 func (l *setList) renew(ctx context.Context, was extent) error {
 	began, touched := time.Now(), l.p.touched.Load()
 	page, err := since(ctx, l.p.c, "buildbot.buildsets", setsSource(), was.high)
@@ -111,7 +118,9 @@ func (l *setList) extend(ctx context.Context, was extent) error {
 	return nil
 }
 
-// file adds pages of newer and of older buildsets, each newest first. The caller holds mu.
+// file adds pages of newer and of older buildsets, each newest first. The caller holds mu. The
+// result is newest first again: for the list 40, 39, newer ones 43, 41 and older ones 38 give
+// 43, 41, 40, 39, 38.
 func (l *setList) file(newer, older []Buildset) {
 	for _, s := range slices.Concat(newer, older) {
 		l.span([]int64{s.ID})
@@ -173,6 +182,9 @@ func (l *setList) of(sets []Buildset, s *subject) (known []finished, ask []int64
 }
 
 // askFor reads the requests of buildsets; callers that want the same at once share a read.
+//
+// The key of a read has touched in it: a caller that has just triggered a run must not join a
+// read that began before.
 func (l *setList) askFor(ctx context.Context, q *question, ask []int64) ([]finished, error) {
 	if len(ask) == 0 {
 		return nil, nil
@@ -204,7 +216,8 @@ func (l *setList) allThere(ask []int64, requests []BuildRequest) error {
 }
 
 // requestsOf reads the requests of buildsets, and remembers those of buildsets whose requests
-// have all ended.
+// have all ended. A read that was under way when the master got another database is not
+// remembered, as ids then mean other buildsets.
 func (l *setList) requestsOf(ctx context.Context, ask []int64) ([]finished, error) {
 	const op = "buildbot.requests"
 	database := l.now().database

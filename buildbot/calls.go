@@ -41,6 +41,13 @@ func (c *Client) build(ctx context.Context, id int64) (Build, error) {
 // force makes a force scheduler request a build on one builder. The keys of params are the
 // full names of the form's fields; the master ignores names that it does not know, so the
 // caller checks them first.
+//
+//	→ POST forceschedulers/try-it
+//	  {"id":1,"jsonrpc":"2.0","method":"force","params":{"builderid":"3","revision":"a1c0…"}}
+//	← {"id":1,"jsonrpc":"2.0","result":[412,{"3":977}]}
+//
+// that is, buildset 412, with request 977 for builder 3. The id of the builder is text in the
+// call.
 func (c *Client) force(ctx context.Context, scheduler string, builder int, params map[string]any) (submission, error) {
 	all := map[string]any{}
 	for k, v := range params {

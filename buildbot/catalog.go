@@ -33,6 +33,9 @@ func (p *Project) Catalog(ctx context.Context, push job.Push, labels ...string) 
 	return job.OfLabels(out, labels...), nil
 }
 
+// catalog is Catalog without the deadline. An entry is barred by what choose says, such as: no
+// form of builder "x" is for branch main: f is fixed to branch beta. Builders without a form are
+// looked at together, since for them the runs on the push decide.
 func (p *Project) catalog(ctx context.Context, push job.Push) ([]job.Runnable, error) {
 	l, err := p.lineOf(ctx, push.Repo)
 	if err != nil && l.repo == "" {

@@ -33,7 +33,9 @@ func chainOf(parts []part, headed bool) *chain {
 	return &chain{joinlog.New(all...), parts}
 }
 
-// Place implements job.LineLocator: own is the number of the line within its own log.
+// Place implements job.LineLocator: own is the number of the line within its own log. With two
+// logs of 3 lines and a heading before each, line 1 and line 5 are headings, which are of no
+// log, and line 7 is line 2 of the second log.
 func (c *chain) Place(line int) (step, log string, own int) {
 	i, own, ok := c.Reader.Place(line)
 	if !ok {

@@ -35,7 +35,9 @@ func (r *Changes) refresh(ctx context.Context) (*memory, *told, error) {
 }
 
 // renew reads the new changes. The page reaches down to the newest change known: when that
-// one is gone, the master has another database. With filters that test is not possible.
+// one is gone, the master has another database. With filters that test is not possible. With
+// high 40, a page with the changes 42, 41 and 40 adds 41 and 42; one with 42 and 41 only means
+// that 40 is gone.
 func (r *Changes) renew(ctx context.Context, m *memory) error {
 	t := m.now()
 	began := time.Now()
@@ -64,7 +66,8 @@ func (r *Changes) renew(ctx context.Context, m *memory) error {
 
 // begin makes the first told, from the page of changes with which the line was found. When
 // fewer than a quarter of those changes are of the line, the pages that follow are filtered by
-// its branch and codebase; otherwise filtering would cost the master more than it saves.
+// its branch and codebase; otherwise filtering would cost the master more than it saves. Of a
+// page of 50 changes that is 12 or fewer. A page that was not full is the whole list.
 func (r *Changes) begin(ctx context.Context, m *memory, l line) (*told, error) {
 	m.mu.Lock()
 	known, look := m.told, m.look
@@ -176,7 +179,8 @@ func ascending(have map[int64]pushed) []pushed {
 }
 
 // above reads up to n pushes whose ids are greater than id, in ascending order. With ids 3, 5
-// and 8, above 3 are 5 and 8.
+// and 8, above 3 are 5 and 8. The pages go upwards, so each next one begins after the greatest
+// id read, which may be that of another line's change.
 func (r *Changes) above(ctx context.Context, m *memory, id int64, n int) ([]pushed, error) {
 	t := m.now()
 	have := map[int64]pushed{}
@@ -207,7 +211,8 @@ func (r *Changes) above(ctx context.Context, m *memory, id int64, n int) ([]push
 }
 
 // below reads up to n pushes whose ids are less than id and at least least: those nearest to
-// id, in ascending order. With ids 3, 5 and 8, n 2 and least 1, below 8 are 3 and 5.
+// id, in ascending order. With ids 3, 5 and 8, n 2 and least 1, below 8 are 3 and 5. id 0 means
+// from the newest on. more are further parameters of the request, such as a range of dates.
 func (r *Changes) below(
 	ctx context.Context, m *memory, id, least int64, n int, more ...string,
 ) ([]pushed, error) {

@@ -26,7 +26,9 @@ type Changes struct {
 	name string
 	o    ProjectOptions
 
-	wanted atomic.Int64 // how many pushes the last range had, to choose the size of pages
+	wanted atomic.Int64 // how many pushes the last range had, to choose the size of pages; 0 before the first
+	// memory is never nil. A reader loads it once and goes on with that one: another memory has
+	// other ids, so what two of them say must not be mixed.
 	memory atomic.Pointer[memory]
 }
 
@@ -117,6 +119,13 @@ func (r *Changes) find(ctx context.Context, rev string) (*memory, pushed, error)
 }
 
 // lookUp reads the changes with one revision, and returns the oldest that is of the line.
+//
+//	given                request
+//	40 digits, a1c0…     revision__in=a1c0…&revision__in=a1c0ffee1234   in full, or in 12 digits
+//	12 to 39 digits      revision__contains=a1c0ffee1234
+//	a number, 4711       revision__in=4711
+//
+// Of several changes with the revision the oldest counts, as it does in a list of pushes.
 func (r *Changes) lookUp(ctx context.Context, m *memory, t *told, rev string) (pushed, error) {
 	const op = "buildbot.changes"
 	full := []string{"revision__in", rev}
@@ -167,7 +176,9 @@ func (t *told) owns(c change) bool {
 	return c.Revision != "" && t.line.holds(c.Branch, c.Codebase, c.Repository)
 }
 
-// push makes the push of a change. Parents whose changes are not known are left out.
+// push makes the push of a change. Parents whose changes are not known are left out. A change
+// {"changeid": 7, "revision": "a1c0…", "parent_changeids": [6], …} becomes push 7, whose one
+// changeset has the parent that change 6 named.
 func (r *Changes) push(m *memory, c change) pushed {
 	set := job.Changeset{Node: c.Revision, Author: c.Author, Description: c.Comments}
 	for _, id := range c.Parents {

@@ -123,7 +123,8 @@ func pooled() *http.Transport {
 }
 
 // checkBase checks the address of a master, and removes what pages add to it: "#/builders/3"
-// and a final slash.
+// and a final slash. For example "http://127.0.0.1:8010/#/builders/3" → "http://127.0.0.1:8010",
+// and "https://ci.example.org/bb/" → "https://ci.example.org/bb".
 func checkBase(address string) (string, error) {
 	base, _, _ := strings.Cut(address, "#")
 	base, err := rest.CheckURL(base, "http://127.0.0.1:8010")
@@ -138,12 +139,16 @@ func checkBase(address string) (string, error) {
 	return strings.TrimRight(base, "/"), nil
 }
 
-// path is the URL of a resource of the API. The caller escapes what it puts in.
+// path is the URL of a resource of the API. The caller escapes what it puts in. With the base
+// http://127.0.0.1:8010, path("builders/%d/builds", 3) is
+// http://127.0.0.1:8010/api/v2/builders/3/builds.
 func (c *Client) path(format string, args ...any) string {
 	return c.base + "/api/v2/" + fmt.Sprintf(format, args...)
 }
 
-// query adds parameters to a path, given as name, value, name, value. A name may repeat.
+// query adds parameters to a path, given as name, value, name, value. A name may repeat. For
+// example query("x", "id__in", "1", "id__in", "2", "limit", "9") is
+// "x?id__in=1&id__in=2&limit=9".
 func query(path string, pairs ...string) string {
 	v := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -154,6 +159,11 @@ func query(path string, pairs ...string) string {
 
 // do makes a request with the session's credentials. It signs in before every write, and
 // after a read that was refused, which it then repeats once.
+//
+//	read     plain → 401 or 403 → sign in, if there is a user → repeat → the answer, whatever it is
+//	write    sign in, unless done → plain → 401 or 403 → sign in anew → repeat → the answer
+//
+// A refused write has changed nothing, so repeating it is safe.
 func (c *Client) do(ctx context.Context, op string, req rest.Call) (*rest.Response, error) {
 	header := req.Header
 	write := req.Method == http.MethodPost
@@ -184,7 +194,8 @@ func denied(err error) bool {
 
 func plainJSON() http.Header { return http.Header{"Accept": {"application/json"}} }
 
-// answer is the answer to a request for a list.
+// answer is the answer to a request for a list. A page was full when n, not the length of all,
+// reaches its limit.
 type answer[T record] struct {
 	all []T // each record once
 	n   int // with duplicates, which is how the master counts a page
@@ -239,7 +250,8 @@ func described(err error, res *rest.Response) error {
 }
 
 // call makes a JSON-RPC 2.0 call on a resource, and returns the ids of what it created, if
-// anything. The master reports errors in the body, and may do so with status 200.
+// anything. The master reports errors in the body, and may do so with status 200. Every call has
+// the id 1, since one exchange carries one call; see force for an example.
 func (c *Client) call(
 	ctx context.Context, op, key, url, method string, params map[string]any,
 ) (submission, error) {

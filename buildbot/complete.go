@@ -45,7 +45,9 @@ func (p *Project) complete(ctx context.Context, requests []BuildRequest) ([]fini
 	return joined(op, requests, sets, builds)
 }
 
-// joined puts requests, buildsets and builds together, and checks that they agree.
+// joined puts requests, buildsets and builds together, and checks that they agree. Builds of
+// requests that are not among them are dropped: an answer about a range of request ids may have
+// some.
 func joined(op string, requests []BuildRequest, sets map[int64]Buildset, builds []Build) ([]finished, error) {
 	by := map[int64][]Build{}
 	for _, b := range builds {
@@ -67,6 +69,13 @@ func joined(op string, requests []BuildRequest, sets map[int64]Buildset, builds 
 // check returns an error unless a complete request ended with the result of its last build. A
 // complete request without a build must have been collapsed or cancelled. One whose last
 // build was to be retried may have been collapsed or cancelled before the next build began.
+//
+//	results of the request   of its builds       verdict
+//	0                        5 (retry), 0        right
+//	6 (cancelled)            5 (retry)           right: cancelled while it waited for the next build
+//	3 (skipped)              none                right: collapsed
+//	0                        none                wrong: a build is missing from the answer
+//	0                        5 (retry)           wrong: the last build is missing
 func (f finished) check() error {
 	r := f.request
 	if !r.Complete {
@@ -106,7 +115,9 @@ func broken(name, place string, err error) error {
 // buildsOf reads the builds of requests. When there are more than a few, and all of one
 // builder, it asks for the range from the smallest to the largest request id, which is a
 // single request; otherwise it asks by ids. On a master with virtual builders a build may be
-// filed under another builder than its request, so it always asks by ids there.
+// filed under another builder than its request, so it always asks by ids there. For the requests
+// 101 to 180 of builder 3 the range is
+// builders/3/builds?buildrequestid__ge=101&buildrequestid__le=180.
 func (p *Project) buildsOf(
 	ctx context.Context, op string, requests []BuildRequest, ids []int64, more []string,
 ) ([]Build, error) {
@@ -169,7 +180,9 @@ func headless(s Buildset) bool {
 }
 
 // got is the revision that a build checked out of a codebase; "" when the build does not say.
-// A number is a Subversion revision. Any other type was refused when the build was decoded.
+// A number is a Subversion revision. Any other type was refused when the build was decoded. The
+// property's value "a1c0…" → "a1c0…", 4711 → "4711", and {"lib": "a1c0…", "app": "b2d1…"} with
+// the codebase lib → "a1c0…".
 func (b Build) got(codebase string) string {
 	switch v := b.Properties[gotRevision].Value.(type) {
 	case string:

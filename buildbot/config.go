@@ -46,7 +46,8 @@ func (c *Client) builderNamed(ctx context.Context, name string) (Builder, bool, 
 }
 
 // find looks for a builder in the remembered list, and once more in a fresh one, as it may be
-// new.
+// new. The second time the list is at most 2 seconds old, so names that no builder has cost at
+// most 1 request in 2 seconds.
 func (c *Client) find(ctx context.Context, is func(Builder) bool) (Builder, bool, error) {
 	for _, age := range []time.Duration{keptFor, freshFor} {
 		all, err := c.builders.get(ctx, age)
@@ -79,6 +80,8 @@ var (
 )
 
 // kindOf is the default for ProjectOptions.Kind: a tag that is a kind decides, then the name.
+// For example the tags ["linux", "test"] → test; without tags "linux talos" is judged by its
+// name.
 func kindOf(b Builder) job.Kind {
 	for _, t := range b.Tags {
 		if k, err := job.ParseKind(t); err == nil {

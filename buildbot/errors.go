@@ -23,6 +23,7 @@ type failure struct {
 	err     error             // the failed exchange
 }
 
+// Error is one line, for example 404 with {"error": "Invalid path"} → "404 Invalid path".
 func (e *failure) Error() string {
 	s := e.message
 	if len(e.fields) > 0 {

@@ -24,6 +24,10 @@ type order struct {
 // and the property of the same name from the newest build of the label on the push. The last
 // is used only when the form has no default. A required field without any value is
 // job.ErrInvalid.
+//
+// A form with the fields username, reason, branch (fixed to main), revision and clobber (a bool,
+// default false), for a request without input, is filled with {"revision": "a1c0…"}: the master
+// knows who asks, reason comes later, branch cannot be set, and clobber has a default.
 func (p *Project) fill(ctx context.Context, form forceScheduler, o *order) (map[string]any, error) {
 	input, err := object(o.Input)
 	if err != nil {
@@ -93,7 +97,8 @@ func checkInput(form forceScheduler, fields []formField, input map[string]any) e
 }
 
 // source is the value for a field about the push's source: its revision, branch, repository or
-// project. "" means the form's default.
+// project. "" means the form's default. A revision is shortened to 12 digits when the form's
+// pattern allows nothing longer, as ^[0-9a-f]{12}$ does.
 func (p *Project) source(ctx context.Context, f formField, o *order) (string, error) {
 	if f.Name == "revision" {
 		for _, rev := range []string{o.Push.Revision, o.Push.Short()} {
@@ -181,7 +186,7 @@ func (r *Changes) heardOf(ctx context.Context, l line, push job.Push) (SourceSta
 // earlier returns the properties of the label's newest build on the push. Those of the build
 // that triggered it are added where the build itself lacks them. A master shows a new build
 // before it has stored its properties, so a running build without any is skipped, and the one
-// before it counts.
+// before it counts. A property of the build itself wins, since it is copied last.
 func (p *Project) earlier(ctx context.Context, all []finished) (Properties, error) {
 	var parent int64
 	var builds []Build

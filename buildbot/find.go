@@ -43,7 +43,9 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 const newestRun = 0
 
 // sought reads an ID: it returns the request, and the number of the run, which may be
-// newestRun.
+// newestRun. For example "17" → 17, newestRun; "17/2" → 17, 2; "…/#/buildrequests/17" → 17,
+// newestRun; "…/#/builders/3/builds/9" → the request and the run of that build, which the master
+// is asked for.
 func (p *Project) sought(ctx context.Context, id string) (request int64, number int, err error) {
 	if n, err := strconv.ParseInt(id, 10, 64); err == nil && n > 0 && n <= mostID {
 		return n, newestRun, nil
@@ -86,7 +88,8 @@ func (p *Project) findRun(ctx context.Context, request int64, number int) (job.J
 	return p.runOf(ctx, f, l, stamps[0], number)
 }
 
-// runOf is the run with this number of a request; newestRun is the last one.
+// runOf is the run with this number of a request; newestRun is the last one. A request without a
+// build still has one run, number 1.
 func (p *Project) runOf(ctx context.Context, f finished, l line, ss SourceStamp, number int) (job.Job, error) {
 	if number == newestRun {
 		number = max(1, len(f.builds))

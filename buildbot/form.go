@@ -45,6 +45,15 @@ func (c codebaseFields) field(name string) (formField, bool) {
 // codebases returns the source fields of a form, grouped by codebase. The full name of a
 // field begins with its codebase: lib_revision is the revision of the codebase lib, and
 // revision alone that of the codebase "".
+//
+//	fields of the form                             codebases
+//	revision, branch                               "": revision, branch
+//	group {lib_revision, lib_branch},
+//	group {app_revision, clobber}                  "lib": revision, branch; "app": revision
+//	reason, clobber                                none
+//
+// The name of a field is always the short one (revision); only the full name has the codebase. A
+// group gives at most one codebase, as Buildbot makes one group for each.
 func (s forceScheduler) codebases() []codebaseFields {
 	var out []codebaseFields
 	var walk func(group formField)
@@ -71,6 +80,13 @@ func (s forceScheduler) codebases() []codebaseFields {
 // of returns the source fields for a line's codebase. It is false when the form has no such
 // codebase, or has several and the line does not say which. A form with a single codebase
 // also fits when either side does not name one.
+//
+//	codebases of the form   line            the fields are those of
+//	lib, app                lib             → lib
+//	lib, app                not clear       → false
+//	lib                     app             → false
+//	lib                     "" or unclear   → lib
+//	""                      app             → ""
 func (s forceScheduler) of(l line) (codebaseFields, bool) {
 	all := s.codebases()
 	if i := slices.IndexFunc(all, func(c codebaseFields) bool { return l.clear && c.codebase == l.codebase }); i >= 0 {
@@ -92,7 +108,8 @@ func (s forceScheduler) reason() (formField, bool) {
 	return all[i], true
 }
 
-// shortestReason is how many bytes of a reason the mark of a key takes; see mark.
+// shortestReason is how many bytes of a reason the mark of a key takes; see mark. The longest
+// shortMark that fits is that of run 99999, "[mozci ~9f86d081884c7d65 #99999]".
 const shortestReason = 32
 
 // carries reports whether the form's reason can carry a key.
@@ -117,6 +134,13 @@ func (s forceScheduler) fixed(l line) (branch string, ok bool) {
 
 // serves reports whether a form can force builds of the line: it is not fixed to a branch, or
 // fixed to the line's own. An empty fixed branch is the default one.
+//
+//	branch in the form     branch of the line    serves
+//	can be set             main                  yes
+//	fixed to beta          the same              yes
+//	fixed to beta          main                  no
+//	fixed to ""            main                  yes, if main is the default branch
+//	fixed to team/main     main, loose           yes
 func (s forceScheduler) serves(l line) bool {
 	branch, fixed := s.fixed(l)
 	return !fixed || branch == l.branch || l.loose && strings.HasSuffix(branch, "/"+l.branch) || branch == "" && l.main
@@ -191,7 +215,8 @@ func (p *Project) checkForm(s forceScheduler, l line) error {
 	return nil
 }
 
-// text is a JSON value as the text that a form field holds; "" for null.
+// text is a JSON value as the text that a form field holds; "" for null. For example 3.0 → "3",
+// 0.5 → "0.5", true → "true".
 func text(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -220,8 +245,9 @@ func object(v any) (map[string]any, error) {
 	return out, nil
 }
 
-// matches reports whether a field accepts a value. Its regular expression is Python's; when
-// Go cannot compile it, the answer is yes, and the master decides.
+// matches reports whether a field accepts a value. Its regular expression is Python's; when Go
+// cannot compile it, the answer is yes, and the master decides. Python matches from the
+// beginning of the text and Go anywhere in it, so Go may accept what the master then refuses.
 func matches(f formField, v string) bool {
 	if f.MaxSize != nil && len(v) > *f.MaxSize {
 		return false

@@ -18,6 +18,11 @@ var idle = []string{"started", "update"}
 
 // event handles one event of the master: it reads the request that the event is about, and
 // reports what has changed.
+//
+//	["builds", "12", "new"]               reads the request of build 12
+//	["builds", "12", "update"]            idle
+//	["buildrequests", "977", "cancelled"] reads request 977, unless it is closed
+//	["workers", "4", "connected"]         about no request
 func (w *watcher) event(ctx context.Context, data string) error {
 	w.busy = true
 	e, err := events.Decode(contract.Asked{URL: eventsPath}, []byte(data))
@@ -38,6 +43,10 @@ func (w *watcher) event(ctx context.Context, data string) error {
 // repeat events: to requests that were open when it last looked, and to those made since. The
 // first time it only notes what is open. Requests of other branches are recognised by their
 // buildsets, and closed.
+//
+// For example open has 17 and 18, and the master says that 18 and 20 wait: 17 has ended
+// meanwhile and is read, and 18 and 20 are compared with what was reported of them, which for 20
+// is nothing yet.
 func (w *watcher) catchUp(ctx context.Context) error {
 	own, err := bounded(ctx, w.p.c, watching, "", w.waiting)
 	if err != nil {
@@ -170,7 +179,8 @@ func (w *watcher) tell(ctx context.Context, requests []BuildRequest) error {
 }
 
 // runs yields the changed runs of one request. They may be of several pushes: a request for the
-// newest revision that is retried can build another one each time.
+// newest revision that is retried can build another one each time. A run whose status is the one
+// in told is left out, so each change is reported once.
 func (w *watcher) runs(ctx context.Context, f finished) error {
 	p, told := w.p, w.open[f.request.ID]
 	l, err := w.line(ctx)

@@ -17,8 +17,8 @@ import (
 type history struct {
 	reading
 	p       *Project
-	builder int
-	all     map[int64]finished // by request
+	builder int                // its id, which is also the key in Project.histories
+	all     map[int64]finished // by request; guarded by mu, as extent is
 }
 
 // source tells from where the builder's requests are read.
@@ -39,7 +39,9 @@ func (p *Project) history(builder int) *history {
 }
 
 // upTo adds to each push the requests of a builder, oldest first, back to the horizons of all
-// the pushes. All share one list. Afterwards it drops the oldest requests over the bound.
+// the pushes. All share one list. Afterwards it drops the oldest requests over the bound. out is
+// oldest first: with the requests 11 to 15 and n = 2, the requests 11 and 12 go, out[2] is 13,
+// the new low, and the tail is 13 and those after it, turned round to be newest first.
 func (p *Project) upTo(ctx context.Context, q *question, builder int, all []*subject) {
 	h := p.history(builder)
 	far := p.reachAll(ctx, q, &h.reading, h, all)
@@ -70,7 +72,9 @@ func (p *Project) upTo(ctx context.Context, q *question, builder int, all []*sub
 }
 
 // pageAfter is the size of the page after one of this size; 0 asks for the first. The first is
-// about twice as large as the last range of pushes: a builder seldom runs more often.
+// about twice as large as the last range of pushes: a builder seldom runs more often. After a
+// range of 100 pushes the pages have 200, 400, 500, 500 … entries; without a range before, 50,
+// 100, 200 ….
 func (p *Project) pageAfter(size int) int {
 	if size > 0 {
 		return grown(size)
@@ -121,6 +125,9 @@ func (h *history) file(all []finished) {
 
 // renew reads the requests that are new, and again those that had not ended. When the newest
 // known request is gone, the master has another database, and everything is forgotten.
+//
+// For high 40 and 37 still running, the page has 43, 41 and 40, and a second request reads 37.
+// When the page is 40 alone, unchanged, and none is open, nothing more is read.
 func (h *history) renew(ctx context.Context, was extent) error {
 	const op = "buildbot.requests"
 	p, began, touched := h.p, time.Now(), h.p.touched.Load()

@@ -10,9 +10,10 @@ import (
 )
 
 // horizon is how far back the runs of a push can lie. No run is older than the moment when the
-// master heard of the push, so a list that reaches behind the horizon has all of them.
+// master heard of the push, so a list that reaches behind the horizon has all of them. The lists
+// are newest first, so "behind" means further down, at older requests.
 type horizon struct {
-	heard time.Time             // when the master heard of the push, at the latest
+	heard time.Time             // when the master heard of the push, at the latest; zero when no clock says
 	slack time.Duration         // by how much clocks may differ
 	newer func(rev string) bool // the revision is the push's, or came after it
 	// ahead reports whether the push's date is later than the master's clock, so that the
@@ -22,7 +23,7 @@ type horizon struct {
 	// later asks the master whether one of the revisions came after the push. It is nil
 	// when all changes since the push were read, so that newer can tell.
 	later func(ctx context.Context, revs []string) (bool, error)
-	id    int64 // of the push's change, with later
+	id    int64 // of the push's change; set together with later
 }
 
 // horizons are the horizons of several pushes; a list must reach behind all of them.
@@ -40,7 +41,8 @@ const (
 // order of time.
 const oldest = 25
 
-// enough is how many requests are read when a push's date is later than the master's clock.
+// enough is how many requests are read when a push's date is later than the master's clock. It
+// bounds what one wrong date costs: 5 pages at most.
 const enough = 1000
 
 // since is the time before which no run of the push can have been requested, if clocks are
@@ -52,7 +54,7 @@ func (h horizon) since() time.Time {
 	return h.heard.Add(-h.slack)
 }
 
-// since is the earliest since of the horizons.
+// since is the earliest since of the horizons. It panics when there are no horizons.
 func (all horizons) since() time.Time {
 	return slices.MinFunc(all, func(a, b horizon) int { return a.since().Compare(b.since()) }).since()
 }
@@ -85,6 +87,11 @@ func (h horizon) dated() bool { return h.ahead != nil && h.ahead() }
 // behind reports whether a list reaches behind the horizon. Its oldest requests (tail, newest
 // first) must all be older than the push: by the clock and, since clocks may be wrong, also by
 // the revisions that they built. read is the length of the whole list.
+//
+// A push was heard of at 12:00 by the master's own clock, so since is 11:00. The list reaches
+// behind it when the oldest 25 requests were all submitted at 11:00 or before, and none of them
+// built the push or one after it. One request that was submitted at 11:01 is enough to read on.
+// A list with fewer than 25 requests is judged by all of them.
 func (h horizon) behind(tail []finished, read int) bool {
 	switch {
 	case len(tail) == 0 || h.heard.IsZero():
@@ -127,9 +134,11 @@ type lookout struct {
 	t *told
 	// heard[i] is the earliest time at which the master heard of push i or of any push after
 	// it: a push was heard of before its successors, whatever the clocks say. Zero when no
-	// clock says. It has one element more than there are pushes, the last one zero.
+	// clock says. It has one element more than there are pushes, the last one zero, so that
+	// the minimum over the rest of the list needs no special case. With pushes heard of at
+	// 10:05, 10:30 (by a wrong clock) and 10:20, it is 10:05, 10:20, 10:20 and zero.
 	heard []time.Time
-	place map[string]int // by revision, the index among the pushes
+	place map[string]int // by revision, the index among the pushes; nil until it is needed, as heard is
 }
 
 // lookout makes a lookout from what is known now. Use it in one goroutine only.
@@ -141,6 +150,10 @@ func (r *Changes) lookout() *lookout {
 // horizon computes the horizon of a push. For a push of this repository it uses the order of
 // changes, which their ids give, so that a wrong date on one push does no harm. For any other
 // push there is only its date.
+//
+// The earliest of three times counts: the push's date, when the master heard of its change, and
+// when it heard of any later one. A push that is older than those read (at -1) takes the place
+// of the oldest read, 0: all of these came after it.
 func (l *lookout) horizon(p job.Push) horizon {
 	h := horizon{heard: p.Time, slack: slack, newer: func(rev string) bool { return sameRevision(rev, p.Revision) }}
 	h.ahead = func() bool { return p.Time.After(l.r.c.clock().Add(slack)) }
@@ -210,7 +223,9 @@ func (l *lookout) placeOf(rev string) (int, bool) {
 	return i, ok
 }
 
-// after reports whether a change with one of the revisions has an id greater than id.
+// after reports whether a change with one of the revisions has an id greater than id. What it
+// reads it remembers, so that the horizons of the next pushes cost nothing for the same
+// revisions.
 func (r *Changes) after(ctx context.Context, m *memory, id int64, revs []string) (bool, error) {
 	var ask []string
 	for _, rev := range revs {

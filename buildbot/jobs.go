@@ -175,7 +175,9 @@ func concerns(stamps []SourceStamp, rev string) bool {
 }
 
 // built reports whether a run built a revision on the line. A run for the newest revision says
-// which one it was once its checkout is done.
+// which one it was once its checkout is done. A build of several codebases has several stamps;
+// the line's own codebase decides, so a build of revision a1 of app with b2 of lib is of push a1
+// of app only.
 func (l line) built(r run, rev string) bool {
 	for _, ss := range l.stamps(r.Buildset) {
 		at := ss.Revision
@@ -189,7 +191,8 @@ func (l line) built(r run, rev string) bool {
 	return false
 }
 
-// times are the times of a run. A request without a build that has ended has no start.
+// times are the times of a run. A request without a build that has ended has no start. A
+// collapsed request has only the times Requested and Finished; one that waits only Requested.
 func times(r run) job.Times {
 	t := job.Times{Requested: r.Request.Submitted.Time()}
 	switch {

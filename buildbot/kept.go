@@ -53,7 +53,9 @@ func keep[T any](read func(context.Context) (T, error)) *kept[T] {
 	return &kept[T]{read: read, reads: flight.New[nothing, T](0)}
 }
 
-// get returns the value as it was read at most age ago, and reads it again if it is older.
+// get returns the value as it was read at most age ago, and reads it again if it is older. With
+// age 1 minute a value that was read at 12:00:00 is used until 12:00:59, and read again at
+// 12:01:00. A failed read keeps the value as it was, but gives the error.
 func (k *kept[T]) get(ctx context.Context, age time.Duration) (T, error) {
 	if v, ok := k.since(age); ok && ctx.Err() == nil {
 		return v, nil
@@ -92,6 +94,11 @@ type turn struct {
 }
 
 // take waits for the turn of a key. The caller must call done when it has acted.
+//
+// acting is a semaphore of one: sending takes the turn, and receiving gives it back. users
+// counts from before the wait until after the turn, so a key's turn is removed only when no
+// caller has it or wants it; a turn that was removed too early would let a third caller make a
+// second one and act at the same time.
 func (t *turns) take(ctx context.Context, key string) (done func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -23,8 +23,8 @@ type line struct {
 
 // sight is a source of which the master was seen to have changes or builds.
 type sight struct {
-	branch, codebase, place string
-	change                  bool // it comes from a change, not from a build
+	branch, codebase, place string // as in line; place as placeOf gives it
+	change                  bool   // it comes from a change, not from a build
 }
 
 // placeOf is the last part of a repository's address: "lib" for https://example.org/lib.git
@@ -77,6 +77,14 @@ func isDefault(branch string) bool { return branch == "" || slices.Contains(defa
 // integration/autoland ends with autoland. Changes without a branch belong to the default
 // branch; and when there are no others, to any repository. exact says that the name is that of
 // a branch, so the last rule does not apply.
+//
+//	name       seen                                        chosen
+//	autoland   integration/autoland, autoland              the latter
+//	autoland   releases/esr, integration/autoland          the latter
+//	autoland   integration/autoland, project/autoland      error: several
+//	main       "", stable                                  "", as main is a name for the default branch
+//	app        ""                                          "", unless exact
+//	app        stable                                      errNoLine
 func chooseBranch(name string, exact bool, seen []string) (string, error) {
 	if slices.Contains(seen, name) {
 		return name, nil
@@ -131,6 +139,13 @@ func branches(all []sight) []string {
 // newLine makes the line of a branch. The sights tell its codebase, and whether several
 // repositories have such a branch. When the codebase or the repository is not clear, the error
 // lists the choices, and the line that comes with it fits any of them.
+//
+//	sights of branch main                              line
+//	codebase lib                                       codebase lib
+//	codebases lib and app                              error, unless codebase is given
+//	repositories …/app.git and …/app/ (place app)      place "", any repository fits
+//	places app and fork, repo app                      place app
+//	places app and fork, repo other                    error
 func newLine(repo, branch, codebase string, all []sight) (line, error) {
 	l := line{repo: repo, branch: branch, codebase: codebase, clear: codebase != ""}
 	named := slices.DeleteFunc(branches(all), func(b string) bool { return b == "" })
@@ -185,7 +200,8 @@ func codebaseList(set map[string]bool) string {
 }
 
 // holds reports whether something of this branch, codebase and repository belongs to the line.
-// An unknown repository fits.
+// An unknown repository fits. A loose line of autoland holds the branches autoland and
+// integration/autoland, but not old-autoland.
 func (l line) holds(branch, codebase, repository string) bool {
 	same := branch == l.branch || l.loose && strings.HasSuffix(branch, "/"+l.branch)
 	if !same || l.clear && codebase != l.codebase {
@@ -196,7 +212,8 @@ func (l line) holds(branch, codebase, repository string) bool {
 }
 
 // stamps returns the source stamps of a buildset that are on the line, mostly one or none. They
-// tell to which push the buildset belongs.
+// tell to which push the buildset belongs. A stamp without a branch means the default one, so it
+// counts as the line's if that is the main one.
 func (l line) stamps(s Buildset) []SourceStamp {
 	if patched(s) {
 		return nil
@@ -216,8 +233,8 @@ func (l line) stamps(s Buildset) []SourceStamp {
 // be equal.
 func sameRevision(a, b string) bool { return a != "" && (a == b || job.SameRevision(a, b)) }
 
-// parseRevision reads a revision as a person gives it: a hash of 12 digits or more, a number
-// of up to 18 digits, as in Subversion and Perforce, or "tip".
+// parseRevision reads a revision as a person gives it: a hash of 12 digits or more, a number of
+// up to 18 digits, as in Subversion and Perforce, or "tip".
 func parseRevision(rev string) (string, error) {
 	const digits = 18
 	if rev != "" && len(rev) <= digits && strings.Trim(rev, "0123456789") == "" {

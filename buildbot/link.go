@@ -48,7 +48,8 @@ type Place struct {
 
 // ParsePage takes apart the address of a build's or a request's page, as copied from a
 // browser: http://…/#/builders/3/builds/17 is build 17 of builder 3. More may follow, such as
-// a step. Errors wrap job.ErrInvalid.
+// a step. Errors wrap job.ErrInvalid. The route is read in pairs, a word and its value: builders
+// 3, builds 17, steps 2, of which the last is ignored.
 func ParsePage(address string) (Place, error) {
 	const most = 4096
 	front, route, found := strings.Cut(address, "#")
@@ -86,7 +87,9 @@ func ParsePage(address string) (Place, error) {
 }
 
 // named returns the request, and the number of its run, that an ID or the address of a page
-// names. For a build's page that takes 2 requests, or 3 when it names the builder by name.
+// names. For a build's page that takes 2 requests, or 3 when it names the builder by name. The
+// two are for the build, which names its request, and for the request's builds, among which its
+// place is the number.
 func (p *Project) named(ctx context.Context, id string) (request int64, number int, err error) {
 	if !strings.Contains(id, "#") {
 		return parseRunID(id)

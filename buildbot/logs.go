@@ -21,7 +21,7 @@ var (
 
 // logTypes are the documented types of logs: s has several streams, t is text, h is HTML, and d
 // was deleted.
-var logTypes = []string{"s", "t", "h", "d"}
+var logTypes = []string{"s", "t", "h", "d"} // leaf.kind says which of them can be read
 
 // leaf is a log of a step of a build.
 type leaf struct {
@@ -47,6 +47,11 @@ func (l leaf) kind() job.LogKind {
 // harnesses use. j may be a job with only an ID, which may then be the address of a build's
 // page. The log of a running build ends where it is now. A run without such a log, and one
 // that has not begun, give [job.ErrNotFound].
+//
+//	===== step 1: compile: stdio =====
+//	cc -c a.c
+//	===== step 2: test: stdio =====
+//	TEST-PASS | a
 func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.ReadCloser, error) {
 	const op = "buildbot.log"
 	all, err := bounded(ctx, p.c, op, j.ID(), func(ctx context.Context) ([]leaf, error) {

@@ -20,10 +20,10 @@ type memory struct {
 	nodes  *flight.Cache[int64, string]    // revisions by the id of their change
 
 	mu   sync.Mutex // not held during requests
-	seen []sight
-	look *firstLook
-	told *told
-	deep time.Time // when a caller last asked about pushes beyond the bound
+	seen []sight    // each once, in the order in which they were found
+	look *firstLook // nil before the first look
+	told *told      // nil before the first question about pushes
+	deep time.Time  // when a caller last asked about pushes beyond the bound
 }
 
 func newMemory() *memory {
@@ -43,6 +43,10 @@ type firstLook struct {
 
 // told is what the master told about the line of a project. It is never changed: when there is
 // more, a new one replaces it, so that readers need no lock.
+//
+// low and high are ids of changes of any branch, so pushes may begin far above low. With the
+// changes 3 to 9 read, of which 4 and 8 are of the line, low is 3, high is 9 and pushes are 4
+// and 8: the master has no other pushes from 3 to 9.
 type told struct {
 	line      line
 	at        time.Time     // when the newest changes were read
@@ -74,6 +78,9 @@ func (m *memory) file(edit func(t *told)) {
 
 // used notes that a caller used a push. When there are too many pushes, and none of the oldest
 // was used within deepFor, it drops those over the bound.
+//
+// With 5,200 pushes cut is 200: a question about one of the oldest 200 keeps them all for 5 more
+// minutes, and one about any other drops these 200 when the 5 minutes are over.
 func (m *memory) used(id int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,7 +114,8 @@ func (t *told) index(rev string) int {
 }
 
 // keyOf is the key under which a revision is remembered: its first 12 digits, since callers
-// name the same revision by 12 digits or by 40.
+// name the same revision by 12 digits or by 40. Revisions that are no hashes are seldom longer;
+// where two have the same key, other compares them in full.
 func keyOf(rev string) string {
 	const digits = 12
 	return strings.ToLower(rev[:min(len(rev), digits)])

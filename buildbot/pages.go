@@ -43,6 +43,9 @@ func buildsSource(path string) source[Build] { return source[Build]{path, "build
 
 // older reads up to n records with ids less than below, newest first; below 0 means from the
 // newest on. The flag says that there are no older ones: the page was not full.
+//
+// For n 50 and below 1200, the changes are changes?changeid__lt=1200&limit=50&order=-changeid. A
+// page of 50 may be the last as well; then the next one is empty.
 func older[T record](
 	ctx context.Context, c *Client, op string, s source[T], below int64, n int, more ...string,
 ) ([]T, bool, error) {
@@ -79,7 +82,9 @@ func (p *paging) next(c *Client, what string) error {
 }
 
 // since reads the records with this id and greater ones, newest first. The record with the id
-// itself is included on purpose: when it is missing, the master has another database.
+// itself is included on purpose: when it is missing, the master has another database. For id 40
+// and the newest record 1000 the pages are the newest 50, then 100 below 951, and so on down to
+// 40.
 func since[T record](ctx context.Context, c *Client, op string, s source[T], id int64, more ...string) ([]T, error) {
 	var out []T
 	var count paging
@@ -102,7 +107,9 @@ func since[T record](ctx context.Context, c *Client, op string, s source[T], id 
 
 // among reads the records whose field is one of the ids, manyIDs ids in each request, in no
 // order. A master that does not know the comparison "in" answers with all records; only drops
-// the others. whole says that every id must have a record.
+// the others. whole says that every id must have a record. The ids 7, 3, 7 become
+// buildrequestid__in=3&buildrequestid__in=7; 600 ids are 3 requests, at most 4 of them at a
+// time.
 func among[T record](
 	ctx context.Context, c *Client, op string, s source[T], field string, ids []int64, whole bool, more ...string,
 ) ([]T, error) {
@@ -135,6 +142,10 @@ func among[T record](
 // only drops the records whose field is none of the ids, which must be sorted. When it drops
 // any and whole is set, each id must have a record: an answer with nothing but others would be
 // about other ids.
+//
+// Asked for 3 and 7, the records 3 and 7 are the answer, and 3 alone too: 7 may be gone. The
+// records 3, 7 and 9 become 3 and 7. The records 3 and 9 are an error with whole, since a master
+// that gives more than was asked gives all.
 func only[T record](s source[T], field string, all []T, ids []int64, whole bool) ([]T, error) {
 	has := map[int64]bool{}
 	own := slices.DeleteFunc(slices.Clone(all), func(r T) bool {

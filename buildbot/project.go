@@ -89,6 +89,7 @@ func (c *Client) Project(repo string, opts *ProjectOptions) *Project {
 	p.list = newSetList(p)
 	p.forget()
 	for _, pattern := range o.FailOnWarnings {
+		// "linux*perf?" → "(?s)^linux.*perf.$"; (?s) lets . stand for a line break too.
 		text := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
 		p.warns = append(p.warns, regexp.MustCompile("(?s)^"+text+"$"))
 	}
@@ -111,7 +112,9 @@ func (p *Project) forget() {
 }
 
 // WasAdded implements job.AddedChecker: it reports whether a person or a tool forced or rebuilt
-// the run, by the reason of its buildset. A job of another package gives [job.ErrInvalid].
+// the run, by the reason of its buildset. A job of another package gives [job.ErrInvalid]. These
+// reasons are "A build was forced by 'sheriff@example.org': [mozci h #1] a test", as force
+// schedulers write it unless they are configured otherwise, and "rebuild".
 func (p *Project) WasAdded(_ context.Context, j job.Job) (bool, error) {
 	r, ok := j.Raw().(Record)
 	if !ok {
@@ -132,6 +135,9 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
+// cancel is Cancel without the deadline. A request whose first build was to be retried, and that
+// waits again, has one build and the runs 17/1 and 17/2: 17/1 has ended and stays, 17/2 is one
+// more than there are builds, so the request is cancelled, and 17/3 does not exist.
 func (p *Project) cancel(ctx context.Context, id string) error {
 	const why = "cancelled by mozci"
 	n, number, err := p.named(ctx, id)

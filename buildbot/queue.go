@@ -18,6 +18,8 @@ func (p *Project) QueueDepth(ctx context.Context, label string) (job.QueueDepth,
 	})
 }
 
+// queueDepth is QueueDepth without the deadline. The requests have no limit, so each answer is
+// the whole list.
 func (p *Project) queueDepth(ctx context.Context, op, label string) (job.QueueDepth, error) {
 	b, err := p.c.labelled(ctx, label)
 	if err != nil {

@@ -66,8 +66,9 @@ func checkRange(in *job.Range) (job.Way, error) {
 	return shape.Check()
 }
 
-// around returns the pushes from in.Before before the center to in.After after it. With pushes
-// 1 to 9, center 5, Before 2 and After 1, they are 3, 4, 5 and 6.
+// around returns the pushes from in.Before before the center to in.After after it. With pushes 1
+// to 9, center 5, Before 2 and After 1, they are 3, 4, 5 and 6. in.After is cut to the number of
+// pushes before anything is added to it, as it may be the largest int.
 func (r *Changes) around(ctx context.Context, in job.Range) ([]pushed, error) {
 	m, p, err := r.find(ctx, in.Center)
 	if err != nil {
@@ -109,7 +110,9 @@ func (r *Changes) between(ctx context.Context, in job.Range) ([]pushed, error) {
 	return r.ids(ctx, m, from.ID, to.ID)
 }
 
-// ids returns the pushes with ids from first to last, both included.
+// ids returns the pushes with ids from first to last, both included. A range that lies below low
+// entirely is read alone, without the changes between it and low: those with ids less than
+// last+1 and at least first.
 func (r *Changes) ids(ctx context.Context, m *memory, first, last int64) ([]pushed, error) {
 	t := m.now()
 	if last < t.low && !t.whole {
@@ -126,7 +129,8 @@ func (r *Changes) ids(ctx context.Context, m *memory, first, last int64) ([]push
 }
 
 // dates returns the pushes between two times, both included. Dates need not ascend with ids, so
-// unless all changes are known the master must search for them.
+// unless all changes are known the master must search for them. The master compares whole
+// seconds, so what it finds is compared once more with the exact times.
 func (r *Changes) dates(ctx context.Context, m *memory, in job.Range) ([]pushed, error) {
 	var found []pushed
 	if t := m.now(); t.whole {

@@ -20,6 +20,10 @@ type reading struct {
 }
 
 // extent is how far a list was read.
+//
+// A list with the records 90 to 41, read at 12:00:00 in 3 seconds by a page of 50: at 12:00:00,
+// took 3s, low 41, high 90, size 50, count 50, and the tail is the whole page. The next page is
+// of 100, below 41.
 type extent struct {
 	database  int           // how many databases the master has had
 	touched   int64         // Project.touched when the newest records were read
@@ -65,13 +69,18 @@ func (p *Project) question() *question {
 
 // stale reports whether a list must be renewed for a question: something was triggered since it
 // was read, or it is too old. renewed says that the question has renewed it already, so that
-// on a slow master it does not do so for ever.
+// on a slow master it does not do so for ever. A list that took 3 s to read is fresh for 2 s + 3
+// s after it was read.
 func (q *question) stale(e extent, renewed bool) bool {
 	return !e.at.IsZero() && (e.touched < q.touched || !renewed && q.at.Sub(e.at) >= freshFor+e.took)
 }
 
 // reach reads a list page after page until it is fresh and reaches back behind the horizons, or
 // until the master has no more.
+//
+//	not fresh                      → renew (for its age only once), then again from the top
+//	fresh, behind the horizons     → done
+//	fresh, not far enough          → extend, then again from the top
 func (p *Project) reach(ctx context.Context, q *question, r *reading, pages pages, all horizons) error {
 	var count paging
 	for renewed := false; ; {
@@ -101,7 +110,8 @@ func (p *Project) reach(ctx context.Context, q *question, r *reading, pages page
 	}
 }
 
-// is reports whether a list still has the extent on which a read was based.
+// is reports whether a list still has the extent on which a read was based. at and touched do
+// not count: renewing a list that has nothing new leaves its records as they are.
 func (e extent) is(was extent) bool {
 	return e.database == was.database && e.low == was.low && e.high == was.high
 }
@@ -117,7 +127,8 @@ func (e *extent) begun(at time.Time, touched int64) {
 	e.took = min(e.took+time.Since(at), keptFor)
 }
 
-// span extends low and high to ids that were read, newest first.
+// span extends low and high to ids that were read, newest first. For example low 41, high 90 and
+// the ids 93, 91 give 41 and 93; with the ids 40, 39 they give 39 and 90.
 func (e *extent) span(ids []int64) {
 	if n := len(ids); n > 0 {
 		e.high = max(e.high, ids[0])
@@ -132,7 +143,9 @@ func (e extent) another() extent { return extent{database: e.database + 1} }
 
 // surplus is how many of the oldest records can be dropped: those over the bound most, unless a
 // question needed them within deepFor. asked is how far back the present question goes, and
-// stays(cut) the time of the oldest record that would stay after dropping cut.
+// stays(cut) the time of the oldest record that would stay after dropping cut. With a bound of
+// 2000 and 2300 records cut is 300; a question that goes back to before the 2000 newest returns
+// 0.
 func (r *reading) surplus(most int, asked time.Time, stays func(cut int) time.Time) int {
 	cut := r.count - most
 	switch {

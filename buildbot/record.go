@@ -75,7 +75,7 @@ type BuildRequest struct {
 	Submitted  Epoch      `json:"submitted_at" is:"required" min:"1" max:"99999999999"`
 	ClaimedAt  Epoch      `json:"claimed_at" is:"required,null" min:"1" max:"99999999999"`
 	Finished   Epoch      `json:"complete_at" is:"required,null" min:"1" max:"99999999999"` // 0 until it is complete
-	Properties Properties `json:"properties" is:"required,null"`                            // where they were asked for
+	Properties Properties `json:"properties" is:"required,null"`                            // only those that the request named; often none
 
 	_ contract.Also `names:"claimed_by_masterid priority waited_for"`
 }
@@ -94,7 +94,7 @@ type Build struct {
 	Started    Epoch      `json:"started_at" is:"required" min:"1" max:"99999999999"`
 	Finished   Epoch      `json:"complete_at" is:"required,null" min:"1" max:"99999999999"` // 0 until it is complete
 	State      string     `json:"state_string" is:"required"`
-	Properties Properties `json:"properties" is:"required"` // where they were asked for
+	Properties Properties `json:"properties" is:"required"` // only those that the request named; often none
 
 	_ contract.Also `names:"locks_duration_s masterid workerid"`
 }
@@ -102,7 +102,8 @@ type Build struct {
 // Properties are the properties of a build or a request, by name.
 type Properties map[string]Property
 
-// Property is the value of a property, and who set it.
+// Property is the value of a property, and who set it. For example ["integration/autoland",
+// "Change"], or [{"lib": "a1c0…"}, "Git"] for got_revision with codebases.
 type Property struct {
 	Value  any    // as decoded from JSON: a string, a float64, a list, an object
 	Source string // "Build", "Scheduler", "Change", or a step's own text

@@ -103,6 +103,14 @@ func sameRecord(r record, filters []filter) error {
 // and a full page has ascending ids, the master has ignored the order, and the page has the
 // oldest records instead. For changes that cannot be seen, as Buildbot reverses their order
 // within a page.
+//
+// For limit 3 and order -buildid:
+//
+//	9, 8, 7       right
+//	9, 8          right: the page is not full, so these are all
+//	1, 2, 3       refused: the oldest, oldest first
+//	1, 2          right: the order is not clear from a page with all records, and does not matter
+//	9, 8, 7, 6    refused: too long
 func samePage[T record](query url.Values, plural string, all []T, count int) error {
 	limit, err := strconv.Atoi(query.Get("limit"))
 	if err != nil || limit < 1 {
@@ -128,6 +136,10 @@ type filter struct {
 // filtersOf returns the filters in a path (builders/3/builds) and in a query (complete=false,
 // changeid__lt=20). Other parameters are no filters, nor are comparisons that mozci never
 // uses, nor is "in", which some masters do not know; see among.
+//
+//	.../builders/3/builds?complete=false&buildid__lt=20      builderid 3, complete false, buildid lt 20
+//	.../changes?limit=50&order=-changeid                     none
+//	.../buildrequests?buildrequestid__in=3                   none
 func filtersOf(asked contract.Asked, query url.Values) []filter {
 	var out []filter
 	for _, name := range []string{"builderid", "buildrequestid", "buildid", "stepid", "number"} {
@@ -146,6 +158,9 @@ func filtersOf(asked contract.Asked, query url.Values) []filter {
 
 // filterOf makes the filter of one parameter, such as field changeid, op lt, value 20. holds is
 // nil for an op that is not checked.
+//
+// asked is "lt 20" for changeid__lt=20, and "3" for builderid=3. A comparison of numbers is false
+// for a field that is not a number, so such a record is refused too.
 func filterOf(field, op string, values []string) filter {
 	const few = 5
 	f := filter{field: field, asked: strings.TrimSpace(op + " " + strings.Join(values[:min(few, len(values))], " "))}
@@ -196,7 +211,8 @@ func oneOf(values []string) func(any) bool {
 }
 
 // sameCall checks that an answer belongs to the call, by its id, and that a force or a rebuild
-// made exactly one request, for the right builder.
+// made exactly one request, for the right builder. For the force of builder "3" with id 1,
+// {"id": 1, "result": [412, {"3": 977}]} belongs to it; id 2, {} and {"4": 977} do not.
 func sameCall(asked contract.Asked, a *called) error {
 	var call struct {
 		ID     jsontext.Value `json:"id"`

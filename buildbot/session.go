@@ -20,8 +20,14 @@ import (
 
 // session is the client's identity towards the master: anonymous, a user who signs in when
 // that is needed, or a session or token that the caller gave.
+//
+//	given               sign adds
+//	nothing             no header
+//	User, Password      the cookies of the sign-in; Basic too, once a server in front has required it
+//	Cookie              the cookie
+//	Token               Bearer
 type session struct {
-	base           string
+	base           string       // as in Client
 	rest           *rest.Client // follows no redirects, as the cookie comes with the redirect
 	user, password string
 	token          string
@@ -35,6 +41,11 @@ type session struct {
 	brought bool              // the caller gave a cookie
 }
 
+// newSession makes the session that the options ask for. A cookie may be given in three forms:
+//
+//	Cookie: TWISTED_SESSION=ab12; theme=dark     both cookies, as copied with the header's name
+//	TWISTED_SESSION=ab12                         that one
+//	ab12                                         TWISTED_SESSION=ab12
 func newSession(base string, o Options) (*session, error) {
 	still := *o.HTTP
 	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -96,6 +107,10 @@ func (s *session) sign(h http.Header) {
 // no longer knows the session. Callers that do so at the same time share one sign-in. With
 // UserPasswordAuth the page /auth/login begins a session; with RemoteUserAuth a server in front
 // checks the password, and any page of the master begins one.
+//
+// begun tells whether the session that a caller found refused is still the current one. Two
+// callers with was = 1 share one sign-in; one that comes a moment later with was = 1 finds begun
+// = 2, and uses the new session.
 func (s *session) begin(ctx context.Context, op string, again bool) error {
 	s.mu.Lock()
 	was := s.begun
@@ -191,6 +206,7 @@ func (s *session) challenged(err error) {
 	}
 }
 
+// basic reports whether a header asks for HTTP Basic, as `WWW-Authenticate: Basic realm="ci"`.
 func basic(h http.Header) bool {
 	return slices.ContainsFunc(h.Values("WWW-Authenticate"),
 		func(v string) bool { return strings.Contains(strings.ToLower(v), "basic") })

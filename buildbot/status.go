@@ -8,13 +8,13 @@ import (
 
 // The results of builds and requests, as numbers in the API: 0 to 6.
 const (
-	resultSuccess = iota
-	resultWarnings
-	resultFailure
-	resultSkipped
-	resultException
-	resultRetry
-	resultCancelled
+	resultSuccess   = iota
+	resultWarnings  // 1
+	resultFailure   // 2
+	resultSkipped   // 3; of a request without a build: it was collapsed
+	resultException // 4
+	resultRetry     // 5; never of a complete request
+	resultCancelled // 6
 )
 
 // status maps a build's result to a status; see the table in the package comment. A result that
@@ -60,6 +60,16 @@ func (r run) warned() bool {
 // build began. A request with two builds, both to be retried, that waits again has the runs 1
 // (retry), 2 (retry) and 3 (pending). An undocumented result is an error; the other runs come
 // with it.
+//
+//	builds           request              runs
+//	none             unclaimed            1 pending
+//	none             claimed              1 running
+//	none             complete, 3          1 coalesced
+//	none             complete, 6          1 cancelled
+//	running          claimed              1 running
+//	5, 0             complete, 0          1 retry, 2 success
+//	5                unclaimed            1 retry, 2 pending
+//	5                complete, 6          1 exception: nothing followed it
 func runs(f finished) ([]run, error) {
 	var out []run
 	var unknown error

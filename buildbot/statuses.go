@@ -29,6 +29,8 @@ func (p *Project) Statuses(ctx context.Context, ids ...string) (map[string]job.S
 	})
 }
 
+// statuses is Statuses without the deadline. With "17", "17/1" and "x" it reads one request, 17;
+// "x" is no ID, and so is missing from the result.
 func (p *Project) statuses(ctx context.Context, op string, ids []string) (map[string]job.Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -66,7 +68,9 @@ type runName struct {
 	number int
 }
 
-// tellStatuses adds the statuses of some runs of a request to out.
+// tellStatuses adds the statuses of some runs of a request to out. The newest run of a request
+// is the one with the greatest number, even if its result is not documented: then it has no
+// status, rather than that of the run before.
 func (p *Project) tellStatuses(ctx context.Context, f finished, asked []runName, out map[string]job.Status) error {
 	found, unknown := runs(f)
 	last := max(1, len(f.builds))
@@ -94,7 +98,8 @@ func (p *Project) tellStatuses(ctx context.Context, f finished, asked []runName,
 }
 
 // parseRun takes apart the ID of a run (17/1) or of a request (17). ok is false for one that
-// no master can have.
+// no master can have. For example "17" → 17, newestRun; "17/2" → 17, 2; "0", "17/0" and
+// "99999999999" → false.
 func parseRun(id string) (request int64, number int, ok bool) {
 	request, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {

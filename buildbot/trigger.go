@@ -57,6 +57,9 @@ func (p *Project) Trigger(ctx context.Context, req job.Request) (job.Receipt, er
 // triggering is what errors call a request.
 func triggering(req job.Request) string { return req.Label + " on " + req.Push.String() }
 
+// trigger is Trigger without the deadline. For Count 3 with the key k, when the request 977 has
+// the mark [mozci k #2]: run 1 is forced (980), run 2 is found, and run 3 is forced (981). The
+// IDs are 980/1, 977/1 and 981/1, and the state is created, as something was.
 func (p *Project) trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	none := job.Receipt{}
 	switch {
@@ -147,7 +150,9 @@ func (p *Project) form(ctx context.Context, l line, b Builder) (forceScheduler, 
 	return form, nil
 }
 
-// marked returns the request that was made before for run i of a key; 0 when there is none.
+// marked returns the request that was made before for run i of a key; 0 when there is none. The
+// marks end with "]", so that of run 1 is not found in that of run 11, nor the key k in the key
+// k2.
 func marked(all []finished, key string, i int) int64 {
 	if key == "" {
 		return 0
@@ -187,6 +192,12 @@ func (p *Project) force(
 
 // reasonFor is the reason of run i, with no more than most bytes. It begins with the mark of the key,
 // or else with "mozci", and goes on with the request's Why, which is cut if it is too long.
+//
+// For the key bf-7f3a, i 2 and Why "find the culprit of bug 1":
+//
+//	most 200    [mozci bf-7f3a #2] find the culprit of bug 1
+//	most 30     [mozci bf-7f3a #2] find the cu
+//	no key      mozci find the culprit of bug 1
 func reasonFor(req job.Request, i int, carries bool, most int) string {
 	reason := strings.TrimSpace("mozci " + req.Why)
 	if req.Key != "" && carries {

@@ -10,7 +10,8 @@ import (
 )
 
 // A virtual builder exists only as a name: its builds run on another builder, its base. Buildbot
-// marks a virtual builder with a tag, and a request for one with a property.
+// marks a virtual builder with a tag, and a request for one with a property. A request has it as
+// {"virtual_builder_name": ["py3", "Scheduler"]}, the name of the virtual builder.
 const (
 	virtualTag  = "_virtual_"
 	virtualName = "virtual_builder_name"
@@ -41,7 +42,8 @@ type bases struct {
 }
 
 // basesOf returns the builders under which the requests of a builder are filed: the builder
-// itself and, for a virtual one, the bases of its latest builds.
+// itself and, for a virtual one, the bases of its latest builds. For a virtual builder 9 whose
+// latest builds were requested from the builders 3 and 4, they are 3, 4 and 9.
 func (p *Project) basesOf(ctx context.Context, b Builder) ([]int, error) {
 	if !virtual(b) {
 		return []int{b.ID}, nil
@@ -82,6 +84,11 @@ func (p *Project) readBases(ctx context.Context, b Builder) ([]int, error) {
 
 // builderOf is the builder of a run: the one that built it or will build it. A request for a
 // virtual builder is filed under its base until the build begins; the property tells.
+//
+//	request of builder 3, no property, no build    3
+//	request of builder 3, property py3, no build   py3, although the master may not list it yet
+//	request of builder 3, build of py3             the same
+//	request of builder 3, build of 4, not virtual  an error: they do not fit
 func (p *Project) builderOf(ctx context.Context, r run) (Builder, error) {
 	id := r.Request.Builder
 	if r.Build != nil {

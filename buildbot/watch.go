@@ -50,7 +50,7 @@ const (
 // them again.
 const mostClosed = 20000
 
-// watcher is one call of Watch.
+// watcher is one call of Watch. Only the goroutine of the caller uses it, so it has no lock.
 type watcher struct {
 	p *Project
 	// open are the requests of the line that have not ended, each with the status that was
@@ -71,6 +71,14 @@ func (w *watcher) over(ctx context.Context) bool { return w.stopped || ctx.Err()
 var errNoStream = errors.New("no stream of events got through")
 
 // watch listens to one stream after another, and polls when streams do not work.
+//
+//	stream                                             next
+//	ended after more than 5 s, with events             connect again in 1 s
+//	ended after more than 5 s, without                 connect again, 10 s after it began at the earliest
+//	ended within 5 s, after its handshake              as above; the third in a row: poll from then on
+//	refused with a status, or no handshake in 5 s      poll from then on
+//	connection failed                                  connect again in 1 s, 2 s, … 10 s; then give up
+//	an event that does not fit its contract            give up
 func (w *watcher) watch(ctx context.Context) error {
 	for breaks, hollow := 0, 0; ; {
 		began := time.Now()
@@ -150,6 +158,15 @@ func (w *watcher) listen(ctx context.Context) (heard bool, err error) {
 // the first event. The format is that of server-sent events: lines "event: NAME" and
 // "data: TEXT", and an empty line after each event. An event without its empty line was cut
 // off and is dropped.
+//
+//	event: handshake
+//	data: 7d2a…
+//
+//	event: event
+//	data: {"key": ["builds", "12", "new"], "message": {"buildid": 12, "buildrequestid": 977}}
+//
+// catchUp runs after the handshake, when the master already collects events for the stream: what
+// happens in between is seen twice, not missed.
 func (w *watcher) hear(ctx context.Context, body io.Reader, inTime func() bool) (heard bool, err error) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 16<<20)

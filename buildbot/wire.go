@@ -76,15 +76,18 @@ type forceScheduler struct {
 }
 
 // formField is a field of a form, or a group of fields.
+//
+//	{"name": "revision", "fullName": "lib_revision", "type": "text", "default": "", "required": false,
+//	 "regex": null, "maxsize": null, …}
 type formField struct {
 	Name     string      `json:"name" is:"required"`
 	FullName string      `json:"fullName" is:"required,null"` // the name of its value in a force; a group may have none
 	Type     string      `json:"type" is:"required" words:"text textarea fixed int bool username list nested inherit file"`
-	Default  any         `json:"default" is:"required,null"`
+	Default  any         `json:"default" is:"required,null"` // used when a force has no value; see text
 	Required bool        `json:"required" is:"required"`
-	Regex    string      `json:"regex" is:"required,null"`
-	MaxSize  *int        `json:"maxsize" is:"required,null" min:"0"`
-	Fields   []formField `json:"fields"` // of a group
+	Regex    string      `json:"regex" is:"required,null"`           // of Python; "" accepts anything
+	MaxSize  *int        `json:"maxsize" is:"required,null" min:"0"` // nil for no bound
+	Fields   []formField `json:"fields"`                             // of a group
 
 	_ contract.Also `names:"autopopulate choices cols columns hide label layout multiple need_email rows size strict tablabel tooltip"`
 }
@@ -121,7 +124,7 @@ const nestedField = "nested"
 type step struct {
 	ID       int64  `json:"stepid" is:"required" min:"1" max:"2147483647"`
 	Build    int64  `json:"buildid" is:"required" min:"1" max:"2147483647"`
-	Number   int    `json:"number" is:"required" min:"0" max:"2147483647"`
+	Number   int    `json:"number" is:"required" min:"0" max:"2147483647"` // in the build, from 0
 	Name     string `json:"name" is:"required" min:"1"`
 	Complete bool   `json:"complete" is:"required"`
 	Results  *int   `json:"results" is:"required,null" min:"0"` // nil while it runs
@@ -203,7 +206,7 @@ type configured struct {
 	_ contract.Also `names:"authz avatar_methods buildbotURL buildbotURLs debug logfileName multiMaster plugins port title titleURL ws_ping_interval"`
 }
 
-// user is who is signed in; empty for nobody.
+// user is who is signed in; empty when no one is.
 func (c *configured) user() string {
 	if c.User.Anonymous {
 		return ""
@@ -308,7 +311,9 @@ type (
 const contractSource = "buildbot"
 
 // Each named group in these patterns is the name of a field: every record of the answer must
-// have the group's value there, which same checks.
+// have the group's value there, which same checks. For example the answer of
+// /api/v2/builders/3/buildrequests may only have requests with the builderid 3, and that of
+// /api/v2/buildrequests any.
 var (
 	builderList = records("builders", `/api/v2/builders$`, "builders", func(a *buildersAnswer) []Builder { return a.All })
 	formList    = records("forceschedulers", `/api/v2/forceschedulers$`, "forceschedulers",

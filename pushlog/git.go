@@ -134,7 +134,8 @@ func (l *Log) hgOf(ctx context.Context, rev string) (string, error) {
 
 // scan searches the newest pushes for a hash of git, a page at a time. A page whose pushes
 // have no hashes of git is older than the mirror; no older page can have one, so the scan
-// ends there. A page without pushes, a gap in the ids, does not end it.
+// ends there. A page without pushes, a gap in the ids, does not end it. With the highest id 450
+// the pages are 251 to 450, 51 to 250 and 1 to 50.
 func (l *Log) scan(ctx context.Context, rev string) (string, error) {
 	newest, err := l.ask(ctx, false)
 	if err != nil || len(newest.pushes) == 0 {

@@ -152,7 +152,8 @@ func (w *messageWire) pushes() ([]job.Push, error) {
 	return out, nil
 }
 
-// repositoryOf is the short name of the repository at a URL.
+// repositoryOf is the short name of the repository at a URL. For example
+// "https://hg.mozilla.org/integration/autoland/" → "autoland".
 func repositoryOf(where string) (string, error) {
 	_, rest, ok := strings.Cut(strings.TrimSpace(where), "://")
 	_, path, found := strings.Cut(rest, "/")

@@ -21,6 +21,11 @@ func (s *Server) known(path string) int64 {
 // id is compared with the one that was known when the request was sent. A request that
 // was sent before another one may be answered after it, with a smaller id, and that is no
 // reset.
+//
+//	known   answer   highest seen by now   result
+//	100     103      100                   103 is kept
+//	100     101      103                   103 stays: another answer was faster
+//	103     7        103                   ErrReset, and 7 is kept
 func (s *Server) learn(path string, known, last int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

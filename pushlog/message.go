@@ -59,6 +59,10 @@ func parseBackout(desc string, strict bool) (Undoing, bool) {
 
 // backOutLine reads one line. It returns the changesets that the line names, with count
 // -1, or no changesets and the count that the line announces.
+//
+//	"Backed out changeset 0123456789AB (bug 1)"     0123456789ab; -1
+//	"Backed out 3 changesets (bug 1) for failures"  none; 3
+//	"Backed out the feature"                        false
 func backOutLine(line string) (nodes []string, count int, ok bool) {
 	words := backOutWords.FindString(line)
 	if words == "" {

@@ -22,6 +22,7 @@ var folders = map[string][]string{
 	"hgcustom":  {"version-control-tools"},
 }
 
+// releases matches mozilla-beta, comm-esr128, mozilla-b2g34_v2_1s and b2g-ota, for example.
 var releases = regexp.MustCompile(`^((mozilla|comm)-(aurora|beta|release|esr\d+|b2g\d\w*)|b2g-ota)$`)
 
 // Path returns the path of a repository on hg.mozilla.org: autoland is

@@ -99,7 +99,8 @@ var shortHands = map[string]string{
 
 // hint is the repository that was merged, by a merge's message, or "". The message must
 // say that it was merged into a repository that shortHands knows: "Merge branch-x to
-// my-branch" is somebody's own work.
+// my-branch" is somebody's own work. For example "Merge autoland to m-c" → "autoland", and
+// "merged m-i into central" → "mozilla-inbound".
 func hint(desc string) string {
 	m := hinted.FindStringSubmatch(desc)
 	if m == nil || shortHands[strings.ToLower(m[2])] == "" {
@@ -132,6 +133,9 @@ const spareLeft = 10
 // that brought something. Changesets do not always arrive in the order of the graph, so an
 // older push than first may have brought some of them: while any is missing it reads older
 // pages, at most mostOlder.
+//
+// For the pushes 100 to 120 of autoland it first reads 90 to 120. When a changeset is still
+// missing, or the push before the first is, it reads 1 to 89 as well: at most 200 ids at a time.
 func (l *Log) brought(ctx context.Context, a arrival, first, last job.Push) (*job.Origin, error) {
 	wanted := map[string]bool{}
 	for _, n := range a.brought {

@@ -112,6 +112,10 @@ func missing(p job.Push, lo, hi int64) error {
 // around requests as many ids as pushes are wanted, and a few more, since ids have gaps.
 // Where these were not enough it widens the range on the side that lacks pushes, by twice
 // as many spare ids each round, until it has enough or the history ends.
+//
+// For push 100 with 8 before it, the ids 88 to 100 are read, spare(8) = 12 more than one. If
+// only 5 of the 12 are pushes, 3 are missing, and the next ids are 33 to 87: 88 - spare(3) - 50
+// is 33. A further round would take 100 ids instead of 50.
 func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 	p, err := l.push(ctx, r.Center, r.Full)
 	if err != nil || r.Before == 0 && r.After == 0 {
@@ -153,7 +157,8 @@ func (l *Log) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 }
 
 // spare is how many ids to request so that n pushes are likely among them: a quarter more,
-// and two. The cap keeps the sum from overflowing; no repository has as many pushes.
+// and two. The cap keeps the sum from overflowing; no repository has as many pushes. For example
+// 10 → 14, and 1 → 3.
 func spare(n int) int64 {
 	const most = 1 << 40
 	m := min(int64(n), most)
@@ -163,7 +168,8 @@ func spare(n int) int64 {
 // dates requests the range in pieces of ten days, or of a hundredth of the range where that
 // is longer. It extends each piece by a day (mostZone) at both ends, and drops the pushes
 // outside the range itself, because the server reads dates in its own time zone, in whole
-// seconds, with an exclusive lower bound. Pushes of two pieces are kept once, by id.
+// seconds, with an exclusive lower bound. Pushes of two pieces are kept once, by id. A range of
+// 25 days is read in pieces of 10, 10 and 5; one of 10 years in pieces of 36.5 days.
 func (l *Log) dates(ctx context.Context, r job.Range) ([]job.Push, error) {
 	piece := max(10*24*time.Hour, r.Until.Sub(r.Since)/100)
 	found := map[int64]job.Push{}

@@ -77,7 +77,8 @@ func Walk(ctx context.Context, repo job.Repository, rev string, opts *WalkOption
 // pagesOf yields the pushes up to start, a page at a time, the newest page first, each page
 // ascending. A Log is read by ids, which are in the order of its pushes. The ids of another
 // repository need not be, so there each page ends at the oldest push of the page before;
-// that push comes twice, and visit skips it.
+// that push comes twice, and visit skips it. From push 450 a Log is read as 251 to 450, 51 to
+// 250 and 1 to 50.
 func pagesOf(ctx context.Context, repo job.Repository, start job.Push) iter.Seq2[[]job.Push, error] {
 	return func(yield func([]job.Push, error) bool) {
 		if _, ids := repo.(*Log); ids {

@@ -25,6 +25,9 @@ type actions struct {
 
 // action is one of the in-tree actions. A hook action asks the hooks service to make the
 // action task; a task action carries the task's definition, and the caller creates it.
+//
+//	{"kind": "hook", "name": "retrigger-multiple", "context": [], "hookGroupId": "project-gecko",
+//	 "hookId": "in-tree-action-3-generic/a1b2", "hookPayload": {"user": {"input": {"$eval": "input"}}}, …}
 type action struct {
 	Name        string              `json:"name" is:"required" min:"1"`
 	Title       string              `json:"title"`
@@ -39,7 +42,7 @@ type action struct {
 
 	_ contract.Also `names:"actionPerm extra"`
 
-	variables map[string]any
+	variables map[string]any // of the whole file, for render; never changed
 }
 
 // actionsWire is an actions.json. The actions stay raw at first, since one of an unknown
@@ -140,6 +143,13 @@ func (a *actions) first(is func(*action) bool) (*action, bool) {
 // relevant reports whether the action acts on a task with these tags: the task must have
 // every tag of at least one of the action's tag sets. So a context of [{}] fits every task,
 // and a context of [] fits none, which makes it an action on the whole group.
+//
+//	context                              tags of the task                   relevant
+//	[{"kind": "test"}]                   kind test, worker linux            yes
+//	[{"kind": "test", "os": "mac"}]      kind test                          no
+//	[{"kind": "test"}, {"os": "mac"}]    os mac                             yes
+//	[{}]                                 none                               yes
+//	[]                                   any                                no
 func (a *action) relevant(tags map[string]string) bool {
 	return slices.ContainsFunc(a.Context, func(set map[string]string) bool {
 		for k, v := range set {
@@ -153,7 +163,8 @@ func (a *action) relevant(tags map[string]string) bool {
 
 // render fills in a JSON-e template of the action. The template may refer to taskGroupId,
 // taskId (null for an action on the group), input, the names in more, and the file's own
-// variables, which win over all others.
+// variables, which win over all others. For example {"times": {"$eval": "input.times"}} with the
+// input {"times": 3} becomes {"times": 3}.
 func (a *action) render(
 	template any, groupID, taskID string, input any, more map[string]any, now time.Time,
 ) (any, error) {

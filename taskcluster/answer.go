@@ -25,6 +25,14 @@ const (
 // failure of the createTask that it sends to the queue. That includes the case in which the
 // queue created the task and only its answer came too late. Only when the message names a
 // 4xx error of createTask is it certain that there is no task; see firing.
+//
+//	404 ResourceNotFound                                     hookGone
+//	403 InsufficientScopes                                   other
+//	400 InputValidationError (the payload)                   refusedInput
+//	400 InputError, "While firing hook: … socket hang up"    unclear
+//	400 InputError, "While firing hook: … MalformedPayload"  refusedInput
+//	502, or no answer                                        unclear
+//	404 of a proxy, without a code                           hookGone
 func answerOf(err error) answer {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return other

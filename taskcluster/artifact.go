@@ -71,7 +71,8 @@ func (e *ArtifactError) Error() string {
 func (e *ArtifactError) Is(target error) bool { return target == job.ErrNotFound }
 
 // run is the part of an artifact's route that names the run: task/<id>/runs/<n>, or
-// task/<id> alone for the Latest run.
+// task/<id> alone for the Latest run. For example run("fN1S…", 0, "artifacts") is
+// ROOT/api/queue/v1/task/fN1S…/runs/0/artifacts.
 func (c *Client) run(taskID string, runID int, parts ...string) string {
 	at := []string{"task", taskID}
 	if runID != Latest {
@@ -81,7 +82,8 @@ func (c *Client) run(taskID string, runID int, parts ...string) string {
 }
 
 // file is the route of an artifact. Slashes in the name stay as they are, as in the queue's
-// own links; everything else is escaped.
+// own links; everything else is escaped. With the name "public/a b.log" the route ends with
+// artifact-content/public/a%20b.log.
 func (c *Client) file(taskID string, runID int, what, name string) string {
 	return c.run(taskID, runID, what) + "/" + strings.ReplaceAll(url.PathEscape(name), "%2F", "/")
 }
@@ -111,6 +113,9 @@ func (c *Client) ListArtifacts(ctx context.Context, taskID string, runID int) it
 
 // content says where an artifact's bytes are. Which members it has depends on the storage
 // type; see Prove.
+//
+//	{"storageType": "s3", "url": "https://…/fN1SbArXTPSVFNUvaOlinQ/0/public/actions.json"}
+//	{"storageType": "error", "reason": "file-missing-on-worker", "message": "…"}
 type content struct {
 	StorageType string `json:"storageType" is:"required" words:"s3 object reference link error"`
 	URL         string `json:"url" is:"" min:"1"`  // for s3, reference and link
@@ -175,6 +180,12 @@ const storedAs = `/[A-Za-z0-9_-]{22}/[0-9]+/public/`
 // name of another form proves nothing and is accepted. So is another file name among the
 // logs, since live.log is a link to the log proper. Without a run number in the request, any
 // run of the task will do.
+//
+//	requested run 0, public/a.json       stored as …/0/public/a.json                  the same
+//	requested run 0, public/a.json       stored as …/1/public/a.json                  another run
+//	requested no run                     stored as …/1/public/a.json                  the same
+//	requested public/logs/live.log       stored as …/0/public/logs/live_backing.log   the same
+//	requested public/a.json              stored as "abc"                              proves nothing
 func sameFile(asked contract.Asked, path, name string) error {
 	is := storedName.FindStringSubmatch(name)
 	if is == nil {
@@ -330,6 +341,8 @@ type capped struct {
 	left int64
 }
 
+// Read implements io.Reader. left is negative only after more than the limit was read, so a file
+// of exactly that size passes.
 func (c *capped) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if c.left -= int64(n); c.left < 0 {

@@ -121,7 +121,8 @@ const mostIDs = 1000
 
 // batch reads one thing about many tasks, mostIDs tasks at a time. On an error it returns
 // what it has read so far with the error. A task that comes twice, on two pages, is
-// job.ErrMalformed: one of the two records would be lost.
+// job.ErrMalformed: one of the two records would be lost. 2500 tasks are 3 requests, for 1000,
+// 1000 and 500 of them; each answer may have several pages.
 func batch[P, E any, EE about[E]](
 	ctx context.Context, c *Client, l *lister[P, E], op, url string, taskIDs []string,
 ) (map[string]EE, error) {

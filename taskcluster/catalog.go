@@ -85,7 +85,9 @@ func partsAfter(p job.Parts, needs []string) job.Parts {
 // learn finds out which builds a label needs, and remembers them for other pushes. It follows
 // the dependencies of the label's task until it meets builds; what lies between, such as a
 // signing task, is followed too. When only part of the groups was read the dependencies may
-// be missing, so it remembers one task of the label instead, for needsOf to follow later.
+// be missing, so it remembers one task of the label instead, for needsOf to follow later. For a
+// test that needs a signing task that needs build-linux64/opt, these are ["build-linux64/opt"];
+// what the build needs itself, such as a toolchain, is not followed.
 func (p *Project) learn(g *graphs, label string) []string {
 	ran := g.ran(label)
 	if len(ran) == 0 {

@@ -101,7 +101,8 @@ func webOf(root string) string {
 }
 
 // route is the URL of a call. It escapes each part of the path, slashes included, since the
-// id of a hook has one: "in-tree-action-3-generic/abc" becomes one part with %2F.
+// id of a hook has one: "in-tree-action-3-generic/abc" becomes one part with %2F. That call is
+// ROOT/api/hooks/v1/hooks/project-gecko/in-tree-action-3-generic%2Fabc/trigger.
 func (c *Client) route(service string, parts ...string) string {
 	var out strings.Builder
 	out.WriteString(c.root + "/api/" + service + "/v1")
@@ -112,7 +113,8 @@ func (c *Client) route(service string, parts ...string) string {
 }
 
 // page is the address of the deployment's page about a run, given as <task id>/<run number>.
-// It is empty when run is.
+// It is empty when run is. For "fN1SbArXTPSVFNUvaOlinQ/1" it is
+// ROOT/tasks/fN1SbArXTPSVFNUvaOlinQ.
 func (c *Client) page(run string) string {
 	taskID, _, _ := strings.Cut(run, "/")
 	if taskID == "" {

@@ -26,6 +26,9 @@ const copiedAction = "retrigger-copy"
 // The ids of the copies follow from the request's key, so that a second call finds the copies
 // of the first. When only some could be made, the error is job.ErrUnavailable: the caller
 // repeats the request with the same key, and only the missing ones are created.
+//
+// For a count of 3, when the second copy exists: the first is created, the second is found, and
+// the third is created. The receipt names all three in that order, with the state created.
 func (s *shot) copyInstead(ctx context.Context, a *action, gone error) (job.Receipt, error) {
 	old := func(format string, args ...any) error {
 		why := fmt.Sprintf(format, args...)
@@ -146,11 +149,14 @@ func (s *shot) copied(ctx context.Context, t *listedTask, now time.Time) (map[st
 	return out, nil
 }
 
-// stamp writes a time as the queue does: in UTC, with exactly 3 digits of milliseconds.
+// stamp writes a time as the queue does: in UTC, with exactly 3 digits of milliseconds. For
+// example 2026-01-05T08:00:00.120Z.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // refreshed moves every "expires" in a payload by age, at any depth: the queue refuses an
-// artifact that expires before its task. It changes v in place.
+// artifact that expires before its task. It changes v in place. With an age of 24 h,
+// {"artifacts": [{"name": "public", "expires": "2026-01-05T00:00:00Z"}]} gets the time
+// "2026-01-06T00:00:00.000Z".
 func refreshed(v any, age time.Duration) any {
 	switch v := v.(type) {
 	case []any:
@@ -175,6 +181,13 @@ func refreshed(v any, age time.Duration) any {
 // label on this push that completed, by the old task's id. It fails with job.ErrNoBuild when
 // there is none, or when a dependency outside the push has expired, since the copy would
 // then wait for ever or have nothing to test.
+//
+//	dependency of the original                    in the copy
+//	completed, or still running                   the same
+//	failed; another task of its label completed   that other task
+//	failed, and no other completed                job.ErrNoBuild
+//	outside the groups, known to the queue        the same
+//	outside the groups, expired                   job.ErrNoBuild
 func (s *shot) dependencies(ctx context.Context, t *listedTask) (map[string]string, error) {
 	byID := map[string]*listedTask{}
 	for _, x := range s.in.tasks {

@@ -73,6 +73,8 @@ func FromEnvironment(getenv func(string) string) (rootURL string, opts Options, 
 
 // certificate is the part that mozci reads of the certificate that comes with temporary
 // credentials. Start and Expiry are milliseconds since 1970.
+//
+//	{"version": 1, "start": 1767571200000, "expiry": 1767657600000, "seed": "…", "signature": "…", …}
 type certificate struct {
 	Version   int    `json:"version"`
 	Start     int64  `json:"start"`
@@ -105,7 +107,9 @@ func (c Credentials) Expires() (time.Time, error) {
 }
 
 // ext is the "ext" part of a Hawk header: the certificate and AuthorizedScopes, as base64 of
-// JSON; empty when there is neither. Taskcluster's auth service defines this form.
+// JSON; empty when there is neither. Taskcluster's auth service defines this form. For
+// AuthorizedScopes of [] and no certificate it is "eyJhdXRob3JpemVkU2NvcGVzIjpbXX0=", which is
+// {"authorizedScopes":[]}.
 func (c Credentials) ext() (string, error) {
 	if c.Certificate == "" && c.AuthorizedScopes == nil {
 		return "", nil
@@ -130,7 +134,8 @@ func (expired) Permanent() bool { return true }
 func (e expired) Unwrap() error { return e.error }
 
 // check looks at the certificate before the service does, whose message would blame the
-// signature instead of the dates.
+// signature instead of the dates. A certificate from 12:00 to 13:00 is used from 11:55 to 13:00,
+// both included.
 func (c Credentials) check(now time.Time) error {
 	cert, err := c.certificate()
 	if err != nil {

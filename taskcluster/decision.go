@@ -31,6 +31,13 @@ func (p *Project) completed(ctx context.Context, id string) (run int, err error)
 }
 
 // settled is completed for a status that was already read.
+//
+//	runs                             settled
+//	completed                        0
+//	exception, completed             1
+//	completed, running               0: the artifacts of run 0 are still there
+//	failed                           job.ErrNotScheduled
+//	exception, pending               job.ErrUnavailable
 func settled(s *TaskStatus) (run int, err error) {
 	for i := len(s.Runs) - 1; i >= 0; i-- {
 		if s.Runs[i].State == "completed" {

@@ -7,7 +7,7 @@
 //
 //	rootURL, opts, err := taskcluster.FromEnvironment(os.Getenv)
 //	c, err := taskcluster.New(rootURL, &opts)
-//	ci, err := c.Project("autoland", nil)
+//	ci := c.Project("autoland", nil)
 //	jobs, err := ci.Jobs(ctx, push, "test-linux2404-64/opt-xpcshell-1")
 //
 // Reading needs no credentials on Firefox CI; [FromEnvironment] finds the ones that

@@ -62,7 +62,14 @@ func (e *Error) Unwrap() error { return e.err }
 func (e *Error) HTTPStatus() int { return e.Status }
 
 // missing finds the scopes in a message of InsufficientScopes, where they stand one a line
-// between two fences of three backquotes.
+// between two fences of three backquotes. Group 1 is what stands between the fences, here
+// hooks:trigger-hook:g/h:
+//
+//	Client ID x is missing the following scopes:
+//
+//	```
+//	hooks:trigger-hook:g/h
+//	```
 var missing = regexp.MustCompile("(?s)missing the following scopes:\\s*```\\s*(.*?)\\s*```")
 
 // skewed is how far a clock must be off before an error mentions it. The services refuse
@@ -89,6 +96,11 @@ func wrap(op, key string, err error) error {
 // apiError reads the body of a failed answer. A Taskcluster service sends an object with a
 // code; after the message proper, a line of dashes starts a dump of the request, which is cut
 // off here. Anything else is a proxy's, and stays as it came.
+//
+//	{"code": "ResourceNotFound", "message": "No such hook\n\n---\n\n* method: triggerHook\n…",
+//	 "requestInfo": {"method": "triggerHook", …}}
+//
+// gives the code ResourceNotFound and the message "No such hook".
 func apiError(answered *rest.Error) *Error {
 	e := &Error{Status: answered.Status, err: answered, header: answered.Header}
 	var body struct {

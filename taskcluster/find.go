@@ -116,6 +116,9 @@ func (s *shot) does(w way, t *Task) bool {
 // The window is [answer - took - 10 s, answer + 10 s] by the services' clock when the answer
 // has a Date. Without one it is [began - 15 min, began + took + 15 min] by this machine's,
 // which is too wide to say none, since another push's fire may be in it.
+//
+// For a request from 12:00:00 that took 4 s and whose answer has the Date 12:00:05, the window
+// is 11:59:51 to 12:00:15, both included. Without a Date it is 11:45:00 to 12:15:04.
 func (s *shot) fires(
 	ctx context.Context, w way, began time.Time, took time.Duration, lost error,
 ) (id string, none bool, err error) {
@@ -193,7 +196,8 @@ type rival struct {
 
 // same returns the rivals, ours (mine) included, earliest first and by id when two have the
 // same time. Every process sorts alike, so all agree on which one stays. The error is
-// errForeign when mine was there before or does something else.
+// errForeign when mine was there before or does something else. For the rivals b of 12:00:01, a
+// of 12:00:01 and c of 12:00:00 these are c, a and b: c stays.
 func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 	if s.known(mine) {
 		return nil, errForeign
@@ -212,7 +216,7 @@ func (s *shot) same(ctx context.Context, w way, mine string) ([]string, error) {
 
 // rivals returns what same sorts. It looks among the hook's latest fires, or in the push's
 // groups when the caller may not read those. Fires whose task failed or was cancelled are no
-// rivals.
+// rivals. The window is twice skew, 30 minutes, to each side of now.
 func (s *shot) rivals(ctx context.Context, w way, mine string) ([]rival, error) {
 	now := time.Now()
 	ids, err := s.fired(ctx, w, now.Add(-2*skew), func(f *hookFire) bool {

@@ -23,6 +23,13 @@ var again = []time.Duration{5 * time.Second, 15 * time.Second}
 // fire renders the action of a way and fires its hook. A *refusal says that nothing was done
 // and that another way may work. A service that wants a longer wait than again has gets it:
 // fire returns the error, and the caller decides.
+//
+//	answer of the hook                       next
+//	a task that was not there before         accepted
+//	a task that does something else          find; then accepted, or an error
+//	unclear                                  find; then as for its result
+//	*notMade                                 fired again after 5 s, and again after 15 s
+//	*refusal                                 returned: take tries the next way
 func (s *shot) fire(ctx context.Context, w way) (job.Receipt, error) {
 	s.p.forget(s.req.Push)
 	if w.action.Kind == "task" {
@@ -150,6 +157,11 @@ const rivalNote = "another process triggered the same at the same time"
 // rest, no matter who made them: all processes choose the same one, even when each has a
 // ledger of its own, and a process that was killed in between could not clean up. When the
 // look fails the receipt stands, since the action was fired.
+//
+//	tasks for the purpose, earliest first    receipt
+//	ours                                     accepted, by ours
+//	ours, theirs                             accepted, by ours; theirs is cancelled
+//	theirs, ours                             already asked, by theirs; ours is cancelled
 func (s *shot) accepted(ctx context.Context, w way, made string) (job.Receipt, error) {
 	s.p.log.Info("fired an action", "action", w.action.Name, "label", s.req.Label, "push", s.req.Push.ID, "task", made)
 	all, err := s.same(ctx, w, made)

@@ -22,7 +22,7 @@ const mostListings = 16
 // while mu is held.
 type listings struct {
 	mu   sync.Mutex
-	kept map[string]*graphs // by Project.key of the push
+	kept map[string]*graphs // by Project.key of the push; while any are kept, a timer for drop runs
 }
 
 // get returns a fresh listing, or nil.
@@ -107,6 +107,11 @@ func (l *listings) drop() {
 
 // forget makes the next question about a push list its groups again. It keeps an empty entry
 // with the present time, which keep does not replace by a listing that began before.
+//
+//	12:00:00   A begins to list
+//	12:00:01   B triggers a run, and forgets with the time 12:00:01
+//	12:00:02   A has its listing of 12:00:00: keep drops it, as the entry of 12:00:01 is newer
+//	12:00:03   get finds the empty entry, and the caller lists anew
 func (l *listings) forget(key string) { l.keep(key, &graphs{at: time.Now(), forgotten: true}) }
 
 // compare takes the present states of a push's actions, by task id, and forgets the listing

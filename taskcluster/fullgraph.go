@@ -92,7 +92,8 @@ func (t *graphTask) manifests() []string {
 }
 
 // manifests reads MOZHARNESS_TEST_PATHS, which is JSON inside a string: of each suite the
-// manifests. They come back sorted, since a map has no order.
+// manifests. They come back sorted, since a map has no order. For {"mochitest-plain": ["b.toml",
+// "a.toml"], "xpcshell": ["c.toml"]} they are a.toml, b.toml and c.toml.
 func (p *TaskPayload) manifests() []string {
 	var suites map[string][]string
 	if p.Env.TestPaths == "" || v2.Unmarshal([]byte(p.Env.TestPaths), &suites) != nil {
@@ -163,6 +164,9 @@ func (g *fullLabels) add(label string, t *graphTask) error {
 //
 // seen[n] is the last label whose walk reached label n, as its index plus 1 so that 0 means
 // none. That saves clearing the marks before each of thousands of walks.
+//
+// For the labels 0 test, 1 signing, 2 build, where 0 needs 1 and 1 needs 2: the walk of 0 goes
+// from 0 to 1 to 2, gives it the build, and leaves seen 1, 1, 1; the walk of 1 leaves 1, 2, 2.
 func (g *fullLabels) fillBuilds() error {
 	at := make(map[string]int, len(g.entries))
 	for i, e := range g.entries {

@@ -47,7 +47,8 @@ var lastFires = listed(contract.Endpoint[firesPage]{
 
 // listLastFires returns the latest fires of a hook, newest first: by all callers, for every
 // push. A hook remembers thousands, so it reads pages only until one has a fire from before
-// since; the last page may have older ones.
+// since; the last page may have older ones. With since 12:00, a page of fires from 12:10 to
+// 12:05 is followed by another one, and a page from 12:04 to 11:50 by none.
 func (c *Client) listLastFires(ctx context.Context, groupID, hookID string, since time.Time) ([]*hookFire, error) {
 	var out []*hookFire
 	read := func(url string) (token string, err error) {
@@ -73,6 +74,10 @@ func (c *Client) listLastFires(ctx context.Context, groupID, hookID string, sinc
 
 // triggerWire is the answer of a hook that was fired: the task that it made, or an empty
 // object when it made none.
+//
+//	{"taskId": "fN1SbArXTPSVFNUvaOlinQ", "status": {"taskId": "fN1SbArXTPSVFNUvaOlinQ", …}}
+//	{"status": {"taskId": "fN1SbArXTPSVFNUvaOlinQ", …}}
+//	{}
 type triggerWire struct {
 	TaskID string `json:"taskId" is:"" min:"22" max:"22"`
 	Status *struct {

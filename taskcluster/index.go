@@ -13,6 +13,8 @@ import (
 )
 
 // indexedTask is the entry of the index at one of its paths.
+//
+//	{"namespace": "gecko.v2.autoland.latest.taskgraph.decision", "taskId": "fN1SbArXTPSVFNUvaOlinQ", …}
 type indexedTask struct {
 	Namespace string `json:"namespace" is:"required" min:"1"`
 	TaskID    string `json:"taskId" is:"required" min:"22" max:"22"`
@@ -109,7 +111,9 @@ var namespaceTasks = listed(contract.Endpoint[indexedPage]{
 })
 
 // listIndexedTasks returns the ids of the tasks directly in a namespace of the index, without
-// those in namespaces below it, in the service's order.
+// those in namespaces below it, in the service's order. For "gecko.v2.autoland.revision.<40
+// digits>.cron" these are …cron.nightly-desktop and the like, but not what is in
+// …cron.nightly-desktop.x.
 func (c *Client) listIndexedTasks(ctx context.Context, namespace string) ([]string, error) {
 	var out []string
 	url := c.route("index", "tasks", namespace)

@@ -70,6 +70,13 @@ var wanted = contract.New(contract.Endpoint[struct {
 // wants tells how many runs of which labels an action makes with an input; nil for an action
 // that mozci does not know. of is the label of the task that the action acts on, "" for none.
 // Without "times" an action makes 1 run of each label.
+//
+//	action               input                                            of     runs
+//	retrigger-multiple   {"requests": [{"tasks": ["a", "b"], "times": 3}]}       3 of a, 3 of b
+//	add-new-jobs         {"tasks": ["a"]}                                        1 of a
+//	retrigger            {"times": 2}                                     a      2 of a
+//	confirm-failures     {}                                               a      1 of a-cf
+//	retrigger            {"times": 0}                                     a      none
 func wants(action string, input json.RawMessage, of string) map[string]int {
 	in, err := wanted.Decode(contract.Asked{}, input)
 	if err != nil { // not an object: nothing is known about it

@@ -36,6 +36,13 @@ func (a *action) input(ctx context.Context, input any) (any, error) {
 // that it cannot read, or that refuses even the smallest input the action is known to accept
 // (see least): such a schema is wrong. Any other refusal is job.ErrRefused. For an action
 // that mozci does not know, compose is the same as input.
+//
+//	schema                                    result for an action that mozci knows
+//	missing, though it needs an input         the input as it is
+//	cannot be read                            the input as it is
+//	accepts the input                         the input with the schema's defaults
+//	refuses it, accepts the smallest input    job.ErrRefused
+//	refuses even the smallest input           the input with the schema's defaults
 func (a *action) compose(ctx context.Context, input any) (any, error) {
 	smallest, known := least[a.Name]
 	if a.Schema == nil && needsInput(a.Name) {

@@ -82,6 +82,11 @@ func (p *Project) jobsOf(ctx context.Context, push job.Push, g *graphs, names ..
 // runsOf returns the runs of a task. A task without a run gives one job, with the ID that its
 // first run will have, <task id>/0; never says why it will have none, and is empty when it
 // still may.
+//
+//	runs of the task                          jobs
+//	none                                      <task id>/0, unscheduled; skipped when never says why
+//	exception (worker-shutdown), completed    /0 retry, /1 success
+//	failed, running                           /0 test_failed or busted, /1 running: a rerun
 func runsOf(push job.Push, t *listedTask, never string) ([]job.Job, error) {
 	kind := t.kind()
 	runs := t.Status.Runs

@@ -61,6 +61,11 @@ func completedRun(r TaskRun) bool { return r.State == "completed" }
 // it completed in its first run and left a plan, it has not started, or an earlier listing of
 // the groups saw it when it was over. An action of another group is not this push's, and is
 // dropped.
+//
+//	completed, in one run, with its plan        taken
+//	never begun by a worker                     taken: it has made nothing yet
+//	running                                     the groups are listed
+//	completed, in two runs                      the groups are listed, unless closed has the number 2
 func (s *survey) judgeActions(r *reading) {
 	states := map[string]string{}
 	defer func() { s.known.listings.compare(r.key, states) }()
@@ -167,7 +172,8 @@ const farthestTask = 20
 // complete adds the tasks that the labels' tasks wait for, as far as they are in the push's
 // groups, so that never can tell which will never run. Each round of requests goes one step
 // further along all chains at once. Dependencies outside the groups are left to never, as
-// after a listing.
+// after a listing. For a test that waits for a signing task that waits for a build, one round
+// reads the signing task and the next the build.
 func (s *survey) complete(ctx context.Context, all []*reading) {
 	for n := 0; ; n++ {
 		var open []string

@@ -136,6 +136,10 @@ const mostPages = 1000
 // Two things would make a listing endless, and are job.ErrMalformed. One is a token that
 // came before: a service that does not know a token answers with the first page. The other
 // is ever new tokens, which mostPages stops.
+//
+//	read BASE                           token t1
+//	read BASE?continuationToken=t1      token t2
+//	read BASE?continuationToken=t2      no token: the end, after 3 pages
 func pages(base string, read func(url string) (token string, err error)) iter.Seq2[int, error] {
 	return func(yield func(int, error) bool) {
 		seen := map[string]bool{"": true}
@@ -177,8 +181,9 @@ func oneByOne[T any](
 	return out, nil
 }
 
-// askedOnce returns a check for the keys of an answer: each must be one of the requested
-// keys, and must come once. The answer may leave keys out.
+// askedOnce returns a check for the keys of an answer: each must be one of the requested keys,
+// and must come once. The answer may leave keys out. When a and b are requested, the answer b, a
+// is right, and so is b alone; a, a is not, and c is not.
 func askedOnce(path string, asked []string) func(got string) error {
 	open := map[string]bool{}
 	for _, key := range asked {

@@ -49,6 +49,11 @@ func (p *Project) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io
 }
 
 // logs returns the names of the artifacts that are a log of this kind, sorted.
+//
+//	public/test_info/mochitest_errorsummary.log     LogErrorSummary
+//	public/test_info/xpcshell_raw.log               LogStructured
+//	public/perfherder-data-x.json                   LogPerf, in any folder below public/
+//	public/logs/live_backing.log                    LogText
 func (p *Project) logs(ctx context.Context, taskID string, runID int, which job.LogKind) ([]string, error) {
 	var names []string
 	for a, err := range p.c.ListArtifacts(ctx, taskID, runID) {
@@ -98,6 +103,8 @@ func (c *chain) next() (err error) {
 	return err
 }
 
+// Read implements io.Reader. At the end of a file that is not the last it may return 0 bytes and
+// no error, as io.Reader allows; the next call reads on.
 func (c *chain) Read(p []byte) (int, error) {
 	if c.now == nil {
 		return 0, io.EOF

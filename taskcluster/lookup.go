@@ -76,6 +76,9 @@ func (p *Project) lookUp(ctx context.Context, push job.Push) (string, error) {
 
 // decisionPaths returns the paths at which the index has a push's decision task: those by
 // revision, and the one by id, "" for a push without an id.
+//
+//	gecko.v2.autoland.revision.<40 digits>.taskgraph.decision     by revision
+//	gecko.v2.autoland.pushlog-id.190123.decision                  by id
 func (p *Project) decisionPaths(push job.Push) (byRevision []string, byID string) {
 	if push.ID > 0 {
 		byID = p.place.String() + ".pushlog-id." + strconv.FormatInt(push.ID, 10) + ".decision"
@@ -118,7 +121,9 @@ func firstOf(found map[string]string, paths []string) string {
 }
 
 // elsewhere looks for the decision task under the other trust domains, in one request. It
-// does so only for a project whose domain is a guess, and adds to looked what it tried.
+// does so only for a project whose domain is a guess, and adds to looked what it tried. For a
+// repository x of which nothing is known, after gecko.v2.x it looks at comm.v2.x, mobile.v2.x
+// and so on.
 func (p *Project) elsewhere(ctx context.Context, push job.Push, looked *[]string) (string, error) {
 	if p.sure || len(wholeHashes(push)) == 0 {
 		return "", nil
@@ -183,7 +188,8 @@ func (p *Project) crons(ctx context.Context, hashes []string) ([]string, error) 
 }
 
 // namespaced returns the tasks in a namespace (".cron") below each of the revisions. "Not
-// found" for one hash does not stop the others; it comes back with what they have.
+// found" for one hash does not stop the others; it comes back with what they have. It lists
+// gecko.v2.autoland.revision.<40 digits>.cron, for example.
 func (p *Project) namespaced(ctx context.Context, hashes []string, name string) ([]string, error) {
 	var out []string
 	var errs error

@@ -22,6 +22,11 @@ const longestSymbol = 25
 // symbol "M" becomes "M-bk". A task without a group has its own symbol marked. It returns
 // extra unchanged when there is no Treeherder section, the symbol is marked already, or the
 // marked one would be too long; the mark is only for people, so that is no error.
+//
+//	groupSymbol "M", symbol "bc1"      groupSymbol "M-bk"
+//	groupSymbol "?", symbol "B"        symbol "B-bk"
+//	groupSymbol "M-bk"                 unchanged
+//	groupSymbol of 22 bytes            marked, as 25 bytes fit; one of 23 is unchanged
 func marked(extra jsontext.Value) jsontext.Value {
 	var all, shown map[string]jsontext.Value
 	if v2.Unmarshal(extra, &all) != nil || v2.Unmarshal(all["treeherder"], &shown) != nil {

@@ -104,6 +104,17 @@ var bodies = contract.New(contract.Endpoint[bodyShape]{Source: source, Name: "me
 
 // kindOfBody tells the kind of a message from its members. The messages "sealed" and
 // "resolved" of a group that is both look alike; that does no harm, since neither has events.
+//
+//	members                                       kind
+//	taskGroupId, newPriority                      task-group-priority-changed
+//	taskGroupId, sealed                           task-group-sealed
+//	taskGroupId                                   task-group-resolved
+//	status, oldPriority                           task-priority-changed
+//	status, runId, artifact                       artifact-created
+//	status with runs, no runId                    task-exception: the deadline passed
+//	status without runs, no runId                 task-defined
+//	status, runId, takenUntil                     task-running
+//	status, runId 0, runs[0] is failed            task-failed
 func kindOfBody(body []byte) (string, error) {
 	w, err := bodies.Decode(contract.Asked{}, body)
 	switch {
@@ -190,7 +201,9 @@ func lastOf(t job.Times) time.Time {
 
 // OfKey checks that a routing key belongs to the message. The queue's keys begin with
 // primary.<task or group id>; when that id is another one, the error is job.ErrMalformed. An
-// empty key, or one of the task's own routes, proves nothing and is accepted.
+// empty key, or one of the task's own routes, proves nothing and is accepted. For a message
+// about the task fN1S…, "primary.fN1S….0.community-tc.w._" and "index.gecko.v2.autoland…" are
+// accepted, and "primary.A5O7…" is not.
 func (m *Message) OfKey(routingKey string) error {
 	rest, ok := strings.CutPrefix(routingKey, "primary.")
 	if !ok {

@@ -100,6 +100,14 @@ var priorities = []string{"highest", "very-high", "high", "medium", "low", "very
 // queue's createTask: one for its queue and priority or any higher one, one for its
 // scheduler, one for its project, one for each route, and each scope of the task itself.
 // Members that the definition lacks have the queue's defaults.
+//
+// A definition with the priority low, the queue p/w, the scheduler gecko-level-3, one route r
+// and no scopes needs:
+//
+//	queue:create-task:low:p/w, or the same with medium, high, very-high or highest
+//	queue:scheduler-id:gecko-level-3
+//	queue:create-task:project:none
+//	queue:route:r
 func createNeeds(definition any) ([][]string, error) {
 	var d struct {
 		ProjectID     string   `json:"projectId"`

@@ -14,6 +14,11 @@ import (
 //
 // Dependencies outside the push's groups cost 1 request for all of them, and 2 more for each
 // further step when those wait for others themselves.
+//
+//	test waits for build, which failed                         "build-linux64/opt failed"
+//	test waits for signing, which waits for the failed build   the same, for both
+//	test waits for build, which runs                           ""
+//	a waits for b and b for a                                  ""
 func (p *Project) never(ctx context.Context, g *graphs, tasks []*listedTask) (map[string]string, error) {
 	d := &doomed{
 		g: g, elsewhere: map[string]*TaskStatus{}, others: map[string]*listedTask{},

@@ -172,6 +172,9 @@ func (k *knows) loose(g *graphs, t *listedTask) bool {
 }
 
 // since adds to the tasks that a listing showed those that were noted after it began.
+//
+// A listing began at 12:00:00 and shows a. The note has x of 11:59 and y of 12:00:01, which was
+// fired while the listing was under way. The result is a and y; x is not there any more.
 func since(old map[string]time.Time, began time.Time, listed map[string]time.Time) map[string]time.Time {
 	for id, at := range old {
 		if at.After(began) {
@@ -190,7 +193,8 @@ func copyOf(m map[string]time.Time) map[string]time.Time {
 // acts reports whether a task is an action.
 func (t *listedTask) acts() bool { return t.Task.Extra.Action != nil }
 
-// idle reports whether a task has made nothing because no worker has ever started it.
+// idle reports whether a task has made nothing because no worker has ever started it. A second
+// run means that the first one ended, perhaps in the middle of making tasks.
 func idle(s *TaskStatus) bool {
 	return len(s.Runs) == 0 || len(s.Runs) == 1 && s.Runs[0].Started.IsZero()
 }

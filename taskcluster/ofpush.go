@@ -136,7 +136,9 @@ var (
 const trunk = "trunk"
 
 // claimsOf returns the pushes that routes of a form name, each once, and the push ids in
-// them. form is treeherderRoute or indexRoute.
+// them. form is treeherderRoute or indexRoute. The routes tc-treeherder.v2.autoland.<40
+// digits>.190123 and index.gecko.v2.trunk.revision.<40 digits>.x name one push of autoland and
+// the id 190123 as treeherderRoute, and none as indexRoute.
 func claimsOf(routes []string, form *regexp.Regexp) (out []claim, ids []string) {
 	for _, r := range routes {
 		if m := indexID.FindStringSubmatch(r); m != nil && form == indexRoute {
@@ -168,6 +170,8 @@ func pushOf(c claim, ids []string) job.Push {
 
 // environmentClaims returns the pushes that a task's environment names: only those of the
 // project, or of any project when it is "".
+// GECKO_HEAD_REPOSITORY=https://hg.mozilla.org/integration/autoland with GECKO_HEAD_REV=<40
+// digits> is a claim of autoland.
 func environmentClaims(body []byte, project string) (out []claim) {
 	w, err := environment.Decode(contract.Asked{}, body)
 	if err != nil {
@@ -185,7 +189,9 @@ func environmentClaims(body []byte, project string) (out []claim) {
 	return out
 }
 
-// repositoryName is the short name of the repository at a URL: its last part.
+// repositoryName is the short name of the repository at a URL: its last part. For example
+// "https://hg.mozilla.org/integration/autoland/" → "autoland", and
+// "https://github.com/mozilla/glean.git" → "glean".
 func repositoryName(where string) string {
 	where = strings.TrimSuffix(strings.TrimRight(strings.TrimSpace(where), "/"), ".git")
 	return where[strings.LastIndexByte(where, '/')+1:]

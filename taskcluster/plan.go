@@ -58,6 +58,10 @@ func (p *plan) sorted() *plan {
 
 // of returns the ids of a label's tasks and, very rarely, of tasks of another label with the
 // same hash. A binary search finds the first row of that hash; the others follow it.
+//
+// With the hashes 3, 5, 5 and 9, and a label whose hash is 5, the search finds row 1, and rows 1
+// and 2 are its tasks. With the hash 4 it finds row 1 as well, the place where 4 would be, whose
+// hash is another.
 func (p *plan) of(label string) []string {
 	want := hashOf(label)
 	i, _ := slices.BinarySearchFunc(p.rows, want, func(r planned, h uint64) int { return cmp.Compare(r.label, h) })
@@ -80,7 +84,8 @@ func (p *plan) has(id string) bool {
 const mostWitnesses = 6
 
 // witnesses returns some tasks of the plan, spread evenly over its rows: of 12 rows those at
-// 0, 2, 4, 6, 8 and 10. Rows are in the order of hashes, so this is a fair sample.
+// 0, 2, 4, 6, 8 and 10. Rows are in the order of hashes, so this is a fair sample. Of 7 rows
+// they are those at 0, 1, 2, 3, 4 and 5; of 4 rows, all.
 func (p *plan) witnesses() []string {
 	n := min(mostWitnesses, len(p.rows))
 	out := make([]string, n)
@@ -94,7 +99,8 @@ func (r planned) task() string { return base64.RawURLEncoding.EncodeToString(r.i
 
 // taskBytes decodes a task id, which is a slugid: 16 bytes as 22 characters of URL-safe
 // base64. Strict refuses the ids whose last character has bits that no encoder writes; they
-// would decode to the bytes of another id.
+// would decode to the bytes of another id. 22 characters are 132 bits, and 16 bytes 128: the
+// last 4 bits are 0, so the last character is A, Q, g or w.
 func taskBytes(id string) (raw [16]byte, ok bool) {
 	if len(id) != base64.RawURLEncoding.EncodedLen(len(raw)) {
 		return raw, false

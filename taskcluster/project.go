@@ -101,7 +101,7 @@ func (p *Project) of(push job.Push) *Project {
 }
 
 // key names a push in known. The place is part of it, since two repositories may have the
-// same revision with different tasks.
+// same revision with different tasks. For example "gecko.v2.autoland 190123 [a1c0…]".
 func (p *Project) key(push job.Push) string {
 	return fmt.Sprint(p.place, " ", push.ID, push.Hashes())
 }
@@ -135,6 +135,13 @@ func (p *Project) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
+// cancel cancels the task of a run, if the run is the one that would end:
+//
+//	runs of the task          run 0         run 1
+//	none                      cancelled     job.ErrNotFound
+//	running                   cancelled     job.ErrNotFound
+//	exception, pending        left alone    cancelled
+//	exception, completed      left alone    left alone
 func (p *Project) cancel(ctx context.Context, taskID string, runID int) error {
 	s, err := p.c.Status(ctx, taskID)
 	if err != nil {

@@ -67,6 +67,11 @@ func OnGit(repo string) bool {
 
 // placeOf returns the place of a repository. Repositories named comm-… are Thunderbird's. A
 // repository that no rule and no table knows is taken for one of Firefox's, and sure is false.
+//
+//	autoland, integration/autoland    gecko.v2.autoland, sure
+//	comm-central                      comm.v2.comm-central, sure
+//	nss                               nss.v2.nss, sure
+//	something-new                     gecko.v2.something-new, a guess
 func placeOf(repo string) (p place, sure bool) {
 	if p, ok := places[repo]; ok {
 		return p, true

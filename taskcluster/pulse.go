@@ -45,6 +45,9 @@ func (w *pulseRun) message() Message {
 }
 
 // pulseClaimed is a message about a run that a worker has taken.
+//
+//	{"version": 1, "status": {"taskId": "…", "state": "running", "runs": […], …}, "runId": 0,
+//	 "workerGroup": "gcp", "workerId": "1", "takenUntil": "2026-01-05T08:20:00.000Z", "task": {"tags": {…}}}
 type pulseClaimed struct {
 	pulseRun
 	WorkerGroup string    `json:"workerGroup" is:"required" min:"1"`

@@ -21,6 +21,12 @@ type Record struct {
 // made says who made a task, when the task itself tells: backfill, retrigger, confirm (of a
 // failure), action (it is one itself) or cron. It is "" for a task that may be the decision
 // task's own. The checks go from the most specific to the most general.
+//
+//	tag action "backfill-task", or symbol "B-bk"     backfill
+//	tag action "retrigger-copy", or the like         retrigger
+//	label "test-linux64/opt-xpcshell-1-cf"           confirm
+//	tag kind "action-callback"                       action
+//	tag kind "cron-task"                             cron
 func (r Record) made() string {
 	action, kind := r.Task.Tags["action"], r.Task.Tags["kind"]
 	switch {

@@ -34,7 +34,8 @@ type definition struct {
 	revisions []string // from its environment and its routes
 }
 
-// definition reads the definition of a decision task, which never changes.
+// definition reads the definition of a decision task, which never changes. The route
+// index.gecko.v2.autoland.revision.<40 digits>.taskgraph.decision gives the 40 digits.
 func (p *Project) definition(ctx context.Context, id string) (*definition, error) {
 	return p.known.defined.Do(ctx, id, func(ctx context.Context) (*definition, bool, error) {
 		t, raw, err := p.c.definition(ctx, id)
@@ -82,7 +83,8 @@ func headRevisions(definition []byte) []string {
 
 // parameters returns the head revisions in a decision task's parameters.yml. It looks for
 // lines such as "head_rev: 0123…" or, for a project within another, "comm_head_rev: 0123…"; a
-// YAML parser would be too much for that.
+// YAML parser would be too much for that. For example the line `head_rev: "0123…"` gives 0123…,
+// and `base_rev: 0123…` nothing.
 func (p *Project) parameters(ctx context.Context, id string) ([]string, error) {
 	run, err := p.completed(ctx, id)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Rights are what acting on the pushes of a project takes, as the newest decision task
-// that was found tells.
+// Rights tell what scopes it takes to act on the pushes of a project. They come from the newest
+// decision task that was found.
 type Rights struct {
 	Place    string // of the project in the index, such as gecko.v2.autoland
 	Decision string // the decision task's id
@@ -23,36 +23,37 @@ type Rights struct {
 // Right is one way to act, and the scopes that it takes.
 type Right struct {
 	Kind RightKind
-	// Actions are the names of the in-tree actions whose hook it is; none for what no
-	// action does.
+	// Actions are the names of the in-tree actions that fire the hook; none for ways without an
+	// action.
 	Actions []string
-	// Needs has groups of scopes, of each of which one suffices, the usual one first.
+	// Needs are groups of scopes: one scope of each group is needed. The usual one comes first
+	// in its group.
 	Needs [][]string
-	// Barred is why nobody can act so, whatever their scopes, or why what it takes is
-	// not known; nil otherwise.
+	// Barred says why nobody can act in this way, whatever their scopes, or why the needed
+	// scopes are not known; nil otherwise.
 	Barred error
 }
 
-// RightKind is a sort of way to act.
+// RightKind is a kind of way to act.
 type RightKind string
 
-// The ways to act, each there at most once but RightAction.
+// The ways to act. Only RightAction may come several times.
 const (
 	RightTrigger RightKind = "trigger" // runs of labels, by the usual in-tree actions
-	RightCopy    RightKind = "copy"    // a task of a push whose hooks are gone, of which one is looked at
+	RightCopy    RightKind = "copy"    // a task of a push whose hooks are gone; see copying
 	RightCancel  RightKind = "cancel"  // runs
 	RightAction  RightKind = "action"  // other in-tree actions, named by the caller
 )
 
-// Missing are the scopes that somebody who has these lacks, in the order of Needs: of
-// a group of which none is there, the first.
+// Missing returns the scopes that somebody with the scopes have lacks, in the order of Needs:
+// for each group of which they have none, its first scope.
 func (r Right) Missing(have []string) []string { return scope.Missing(have, r.Needs) }
 
-// Rights finds the decision task of one of the pushes, given oldest first, or else the
-// project's latest one, and tells what acting on it takes: its actions.json names the
-// hooks. Nothing is fired, created or stopped. Pushes without a decision task are passed
-// over; where no decision task is found the error is job.ErrNotScheduled, and says where
-// that of the newest push was looked for.
+// Rights finds the decision task of one of the pushes, which are given oldest first, or else the
+// project's latest one. It tells which scopes it takes to act on it, by the hooks that its
+// actions.json names. Nothing is fired, created or cancelled. Pushes without a decision task are
+// skipped. When no decision task is found, the error is job.ErrNotScheduled and says where mozci
+// looked for that of the newest push.
 func (p *Project) Rights(ctx context.Context, pushes ...job.Push) (*Rights, error) {
 	const op = "taskcluster.rights"
 	return within(ctx, p.c, op, p.name, func(ctx context.Context) (*Rights, error) {
@@ -82,8 +83,12 @@ func (p *Project) rights(ctx context.Context, pushes []job.Push) (*Rights, error
 	return out, ctx.Err()
 }
 
-// anyDecision is the decision task of the newest push that has one, or else the
-// project's latest.
+// anyDecision is the decision task of the newest push that has one, or else the project's
+// latest. All places are looked up in one request, in this order:
+//
+//	gecko.v2.autoland.revision.<newest push>.taskgraph.decision
+//	gecko.v2.autoland.revision.<the push before it>.taskgraph.decision, and so on
+//	gecko.v2.autoland.latest.taskgraph.decision
 func (p *Project) anyDecision(ctx context.Context, pushes []job.Push) (string, error) {
 	var paths []string
 	for _, push := range slices.Backward(pushes) {
@@ -108,12 +113,11 @@ func (p *Project) anyDecision(ctx context.Context, pushes []job.Push) (string, e
 	return "", p.explain(ctx, &noDecision{looked: looked})
 }
 
-// usualActions are those by which Trigger runs a label.
+// usualActions are the actions with which Trigger runs a label.
 var usualActions = []string{"retrigger-multiple", "retrigger", "add-new-jobs"}
 
-// triggering is the right to run labels, and those to fire the other hooks, a right each.
-// An action of kind task needs what its task does, which depends on the input: it is left
-// out.
+// triggering returns the right to run labels, and a right for each other hook. An action of kind
+// task is left out: what it needs is what its task needs, which depends on the input.
 func (p *Project) triggering(ctx context.Context, decision string, offers *actions) (usual Right, rest []Right) {
 	usual = Right{Kind: RightTrigger}
 	for _, a := range offers.list {
@@ -148,7 +152,7 @@ func (r *Right) add(w way) {
 	}
 }
 
-// barred is why mozci would not fire the usual hooks: see mayFire.
+// barred says why mozci would not fire the usual hooks; see mayFire.
 func (p *Project) barred(ctx context.Context, decision string, usual Right) error {
 	if len(usual.Needs) == 0 {
 		return fmt.Errorf("%w: the decision task %s offers none of the actions %s", job.ErrRefused, decision,
@@ -168,8 +172,8 @@ func (p *Project) barred(ctx context.Context, decision string, usual Right) erro
 	return nil
 }
 
-// copying is what the copy of a task takes, of the first test found among some that the
-// decision task made, or else of any.
+// copying is the right to copy a task. It looks at a few of the tasks that the decision task
+// made, and takes the first test among them, or else any of them, as the example.
 func (p *Project) copying(ctx context.Context, decision string) Right {
 	out := Right{Kind: RightCopy}
 	made, err := p.planOf(ctx, decision)
@@ -199,7 +203,8 @@ func (p *Project) copying(ctx context.Context, decision string) Right {
 	return out
 }
 
-// copyNeeds is what whoever copies a task must have; a copy is not indexed.
+// copyNeeds are the scopes for copying a task with this definition. A copy is not put into the
+// index, so it needs no scopes for the routes of the index.
 func copyNeeds(raw []byte) ([][]string, error) {
 	var definition map[string]any
 	if err := v2.Unmarshal(raw, &definition); err != nil {
@@ -214,7 +219,8 @@ func copyNeeds(raw []byte) ([][]string, error) {
 	return createNeeds(definition)
 }
 
-// cancelAny is what whoever cancels any task of a task's scheduler must have.
+// cancelAny are the scopes for cancelling any task of a task's scheduler, such as
+// queue:cancel-task:gecko-level-3/*.
 func cancelAny(s *TaskStatus) [][]string {
 	group := []string{"queue:cancel-task:" + s.SchedulerID + "/*"}
 	if s.ProjectID != "" {

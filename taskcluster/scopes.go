@@ -29,16 +29,16 @@ var expanded = contract.New(contract.Endpoint[scopesWire]{
 	},
 })
 
-// currently are the scopes of the caller. A caller without credentials has those of the
-// role anonymous.
+// currently is the answer with the caller's scopes. A caller without credentials has those of
+// the role anonymous.
 var currently = contract.New(contract.Endpoint[scopesWire]{
 	Source: source, Name: "auth.currentScopes", URL: `/auth/v1/scopes/current$`,
 })
 
-// CurrentScopes are the scopes that the client's requests have, with what their roles
-// contain: what is left of temporary or narrowed credentials, and without credentials
-// what the deployment allows everyone. Wrong or expired credentials give job.ErrDenied,
-// as every request with them does.
+// CurrentScopes returns the scopes that the client's requests have, with those of their roles.
+// For temporary or narrowed credentials these are the ones that are left; without credentials,
+// what the deployment allows everyone. Wrong or expired credentials give job.ErrDenied, as in
+// every other request.
 func (c *Client) CurrentScopes(ctx context.Context) ([]string, error) {
 	const op = "auth.currentScopes"
 	return within(ctx, c, op, "", func(ctx context.Context) ([]string, error) {

@@ -76,6 +76,12 @@ func (r *TaskRun) ended() bool {
 
 // Prove implements contract.Prover: a run that has ended tells when and how, one that has not
 // tells neither, and a run that a worker took names the worker and the time.
+//
+//	state                       resolved, reason      started, worker
+//	pending                     neither               none
+//	running                     neither               both
+//	completed, failed           both, the same word   both
+//	exception                   both, another word    both, or neither when no worker took it
 func (r *TaskRun) Prove() error {
 	begun := r.State == "running" || r.State == "completed" || r.State == "failed"
 	switch {

@@ -148,7 +148,8 @@ func (p *Project) tasksWaitedFor(ctx context.Context, runs map[string]runOf) (*g
 }
 
 // withWaited adds to the tasks the dependencies of those that waited when they were last
-// read, and so on.
+// read, and so on. For a test that waited for a build the last time, it is the test and the
+// build, so that one request reads both.
 func (p *Project) withWaited(ids []string) []string {
 	seen := map[string]bool{}
 	var out []string

@@ -13,7 +13,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// survey reads the runs of some labels on several pushes without listing their groups. The
+// survey reads the runs of some labels on several pushes without listing their groups. Its steps
+// are find, index, settle, plan, ask, judge and complete; read takes the pushes through them. The
 // files that decision and action tasks left behind tell which tasks the labels have; a few
 // requests for all pushes tell how those tasks stand. When that does not tell everything
 // about a push, the survey notes why, and the push's groups are to be listed.
@@ -30,10 +31,10 @@ type survey struct {
 
 // reading is one push of a survey. Once lacking or err is set, the rest means nothing.
 type reading struct {
-	p    *Project
+	p    *Project // of the push's repository
 	push job.Push
-	key  string
-	note *note
+	key  string // Project.key of the push
+	note *note  // as it was when the survey began; never nil
 
 	none     error            // why it has no decision task
 	decision string           // the id of its decision task; "" for none
@@ -289,7 +290,9 @@ func (s *survey) askBoth(ctx context.Context, tasks, statuses []string) error {
 }
 
 // plan is the fourth step: it reads the plans of the makers that completed in their first
-// run. The others are left to judge.
+// run. The others are left to judge. makers has the groups' tasks first, so those from
+// len(r.groups()) on are actions: of a push with one cron job and two actions, 0 and 1 decide,
+// and 2 and 3 act.
 func (s *survey) plan(ctx context.Context, all []*reading) {
 	each(ctx, all, func(ctx context.Context, r *reading) {
 		for i, id := range r.makers() {

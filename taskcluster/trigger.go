@@ -237,7 +237,8 @@ func (e *refusal) Error() string { return fmt.Sprintf("%s was refused: %v", e.wa
 func (e *refusal) Unwrap() error { return e.err }
 
 // sameJSON reports whether the input that a task has, raw, equals an input v that was sent.
-// Both are decoded and encoded again, so that the order of members does not matter.
+// Both are decoded and encoded again, so that the order of members does not matter. For example
+// {"a": 1, "b": 2} and {"b": 2, "a": 1} are equal, and so are no input and nil.
 func sameJSON(raw json.RawMessage, v any) bool {
 	sent, err := plainJSON(v)
 	if err != nil {

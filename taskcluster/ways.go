@@ -83,6 +83,12 @@ func (s *shot) ways(ctx context.Context) ([]way, error) {
 
 // usual returns the ways that people use to run a label, in the order of preference. An
 // action without "times" is a way only for a single run.
+//
+// For the label a and a count of 3:
+//
+//	retrigger-multiple    {"requests": [{"tasks": ["a"], "times": 3}]}     a ran, and may be retriggered
+//	retrigger             {"times": 3}, on the task of a                   the same
+//	add-new-jobs          {"tasks": ["a"], "times": 3}                     always, if offered
 func (s *shot) usual(ran []*listedTask) []way {
 	labels, count := []string{s.req.Label}, s.req.Count
 	times := func(a *action, in map[string]any) (map[string]any, bool) {

@@ -49,6 +49,12 @@ func timeUp(ctx context.Context, op, key string, err error) error {
 // opening bounds the opening of a file by the client's deadline, but not the reading after
 // it. A context with a deadline would end the reading as well, so a timer cancels the context
 // instead, and is stopped once the file is open.
+//
+//	open in time                  its reader, whose context ends only with Close
+//	open fails in time            its error
+//	the timer comes first         the context is cancelled with late, which becomes job.ErrUnavailable
+//	the timer comes while open
+//	  returns a reader            stop is false: the reader is closed again
 func opening(
 	ctx context.Context, c *Client, op, key string, open func(context.Context) (io.ReadCloser, error),
 ) (io.ReadCloser, error) {

@@ -54,6 +54,15 @@ type thing struct {
 }
 
 // scheduler triggers builders.
+//
+// For example
+//
+//	"tests-fx-team-xp-ix-opt-unittest-7-3600": {
+//		"triggered_by": ["fx-team-win32-opt-unittest"],
+//		"downstream":   ["Windows XP 32-bit fx-team opt test mochitest-1", …]
+//	}
+//
+// lets the builds with the short name fx-team-win32 trigger those tests.
 type scheduler struct {
 	Downstream  []string `json:"downstream" is:"required"`
 	TriggeredBy []string `json:"triggered_by"` // schedulers of tests always have it
@@ -61,7 +70,7 @@ type scheduler struct {
 
 // skips matches the end of the name of a scheduler that SETA made, -<pushes>-<seconds>: it
 // runs after that many pushes, or after that time. "tests-fx-team-xp-ix-debug-unittest-7-3600"
-// skips up to 7 pushes or one hour.
+// skips up to 7 pushes or one hour: groups "7" and "3600".
 var skips = regexp.MustCompile(`-(\d+)-(\d+)$`)
 
 // mostThings is the largest size accepted for allthethings.json, in bytes. Mozilla's had
@@ -164,6 +173,12 @@ func tests(name string) bool {
 // after the other until the rest is a short name: a-b-pgo-opt-unittest, a-b-pgo, a-b. The last
 // step is for platforms without PGO builds of their own, whose tests of PGO test the opt
 // build.
+//
+//	try-linux64-opt-unittest        try-linux64-opt-unittest, then try-linux64
+//	try-linux64-pgo-talos           try-linux64-pgo-talos, try-linux64-pgo, then try-linux64
+//
+// The first of these that is a short name counts. A trigger may also be the whole name of a
+// builder.
 func triggering(word string, builders map[string]thing, short map[string][]string) []string {
 	if _, ok := builders[word]; ok {
 		return []string{word}
@@ -204,7 +219,7 @@ const defaultPushes = 5
 
 // MaxRevisions is how many pushes one has to look back, at most, to find the last run of a
 // builder: 1.5 times the pushes that SETA lets its scheduler skip, rounded up. With 7 it is 11;
-// without SETA, 8.
+// without SETA, 8. The arithmetic is in whole numbers: (7*3 + 1) / 2 = 11 and (5*3 + 1) / 2 = 8.
 func (a *AllTheThings) MaxRevisions(builder string) int {
 	n := a.pushes[builder]
 	if n == 0 {

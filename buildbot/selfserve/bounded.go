@@ -50,6 +50,10 @@ func (o *opened) Close() error {
 // opening opens a file within the deadline of ctx. Reading it afterwards is bounded only by
 // outer, the caller's context. For that the file gets a context of its own, which ctx ends
 // only until the file is open.
+//
+//	ctx ends before the file is open    reading ends, open fails, and the error is that of ctx
+//	it ends while open returns          stop is false: the file is closed again
+//	it ends later                       no matter: stop has cut reading off from ctx
 func opening(
 	ctx, outer context.Context, open func(context.Context) (io.ReadCloser, error),
 ) (io.ReadCloser, error) {

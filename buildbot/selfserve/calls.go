@@ -83,6 +83,12 @@ func (c *Client) builders(ctx context.Context, branch string) ([]string, error) 
 
 // build requests a run of a builder on a revision. Self-serve checks neither, and accepts any;
 // a wrong one never runs.
+//
+//	POST self-serve/try/builders/Linux%20try%20build/a1c0ffee1234
+//	properties={"branch":"try","revision":"a1c0ffee1234"}&files=[]
+//
+// (the form is escaped on the wire). files are URLs, first the package and then the tests. An
+// empty list is sent as [].
 func (c *Client) build(
 	ctx context.Context, branch, builder, rev string, properties map[string]any, files []string,
 ) error {
@@ -102,7 +108,8 @@ func (c *Client) build(
 	return c.write(ctx, takenBuilds, op, builder+" on "+rev, to, form)
 }
 
-// rebuild requests count copies of a request.
+// rebuild requests count copies of a request. The form is request_id=71123549&count=3; without a
+// count self-serve makes one.
 func (c *Client) rebuild(ctx context.Context, branch string, request int64, count int) error {
 	id := strconv.FormatInt(request, 10)
 	form := url.Values{"request_id": {id}}

@@ -8,8 +8,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// Builders are the names of the branch's builders that ran in the last 60 days, as
-// self-serve says it. It wants the same user and password as everything else there.
+// Builders returns the names of the branch's builders that ran in the last 60 days, as
+// self-serve lists them. Self-serve requires a user and password for this, as for every request.
 func (p *Project) Builders(ctx context.Context) ([]string, error) {
 	const op = "selfserve.builders"
 	return bounded(ctx, p.c, op, p.repo, func(ctx context.Context) ([]string, error) {
@@ -17,8 +17,8 @@ func (p *Project) Builders(ctx context.Context) ([]string, error) {
 	})
 }
 
-// CheckDumps reports whether the dump of the last four hours is there, without reading
-// it: some 100 MB.
+// CheckDumps returns an error when the dump of the last four hours is not there. It sends a
+// HEAD, as the dump has about 100 MB.
 func (c *Client) CheckDumps(ctx context.Context) error {
 	const op = "selfserve.dump"
 	url := c.dumps.asked(recent).URL
@@ -29,5 +29,5 @@ func (c *Client) CheckDumps(ctx context.Context) error {
 	return err
 }
 
-// CheckDumps is the Client's.
+// CheckDumps is [Client.CheckDumps].
 func (p *Project) CheckDumps(ctx context.Context) error { return p.c.CheckDumps(ctx) }

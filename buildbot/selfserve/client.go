@@ -57,15 +57,15 @@ type Options struct {
 // it is read once, and each waits no longer than its own context lasts. It keeps four dumps in
 // memory. Its errors are *job.Error.
 type Client struct {
-	base   string
+	base   string // of BuildAPI, without /self-serve
 	rest   *rest.Client
 	dumps  *dumps
-	user   string
-	secret string
-	all    *AllTheThings
-	log    *slog.Logger
+	user   string        // "" for requests without a user
+	secret string        // the password
+	all    *AllTheThings // nil when the names of builders must tell
+	log    *slog.Logger  // never nil
 	clock  *clock
-	within time.Duration
+	within time.Duration // Options.Deadline; see package deadline for 0 and less
 
 	writes   atomic.Int64                       // counts writes: a read that began before one is stale
 	listings *flight.Cache[revisionAt, []entry] // reads of listings under way
@@ -126,7 +126,8 @@ func New(baseURL string, opts *Options) (*Client, error) {
 	return c, nil
 }
 
-// path is the URL of a resource of self-serve. The parts are escaped.
+// path is the URL of a resource of self-serve. The parts are escaped. For example path("try",
+// "rev", "a1c0ffee1234") is BASE/self-serve/try/rev/a1c0ffee1234?format=json.
 func (c *Client) path(parts ...string) string {
 	var u strings.Builder
 	u.WriteString(c.base + "/self-serve")

@@ -17,7 +17,9 @@ type clock struct {
 // a while, and its Date header has whole seconds.
 const exact = time.Minute
 
-// hear notes the time in an answer's Date header, if it has one.
+// hear notes the time in an answer's Date header, if it has one. With a local clock at 12:00:00
+// the date 12:00:40 counts as the same time, and 14:30:00 means that the service is 2 h 30 min
+// ahead.
 func (c *clock) hear(h http.Header) {
 	at, err := http.ParseTime(h.Get("Date"))
 	if err != nil {

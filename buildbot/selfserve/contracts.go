@@ -36,6 +36,8 @@ func absent(path string) error {
 }
 
 // isRevision reports whether a text is 12 to 40 hex digits. BuildAPI's revisions have 12 or 40.
+// c|0x20 turns capital letters into small ones, and no other character into a letter from a to
+// f.
 func isRevision(revision string) bool {
 	if len(revision) < shortest || len(revision) > 40 {
 		return false

@@ -55,7 +55,8 @@ func (d *dumps) save(name string, in io.Reader) (*index, error) {
 }
 
 // trim removes dumps, those written longest ago first, until the rest are within the bound. It
-// never removes the dump but, which has just been written.
+// never removes the dump but, which has just been written. Other files in the folder are not
+// counted and stay.
 func (d *dumps) trim(but string) error {
 	all, err := os.ReadDir(d.dir)
 	if err != nil {

@@ -73,7 +73,8 @@ func (d *wireDumped) build() DumpBuild {
 	}
 }
 
-// requests is the union of the two lists of requests, sorted. They are nearly always equal.
+// requests is the union of the two lists of requests, sorted. They are nearly always equal. For
+// example [3, 5] and [5, 4] give 3, 4 and 5.
 func (d *wireDumped) requests() []int64 {
 	all := d.Requests
 	if !slices.Equal(all, d.Properties.Requests) {
@@ -156,8 +157,8 @@ func first(text *bufio.Reader) byte {
 
 // span counts the builds that were read, and has the earliest and the latest end of any.
 type span struct {
-	builds      int
-	first, last ending
+	builds      int    // also the index of the build that comes next
+	first, last ending // zero while builds is 0
 }
 
 // ending is when a build ended, and its index in the dump.

@@ -59,7 +59,9 @@ func dumpOf(finished, now time.Time) string {
 	return "builds-" + finished.UTC().Format(time.DateOnly) + ".js.gz"
 }
 
-// over reports whether a dump cannot change any more: its day ended at least 4 hours ago.
+// over reports whether a dump cannot change any more: its day ended at least 4 hours ago. At
+// 2015-07-03 03:59 UTC the dump builds-2015-07-02 may still grow, at 04:01 it cannot. builds-4hr
+// is never over.
 func over(name string, now time.Time) bool {
 	at, err := time.Parse("builds-2006-01-02.js.gz", name)
 	return err == nil && now.After(at.Add(24*time.Hour+young))
@@ -96,6 +98,9 @@ func (d *dumps) question() *question {
 
 // find looks a run up. It returns nil when the dump does not have the run, and
 // job.ErrNotFound when the service does not have the dump.
+//
+// A run that ended at 08:05 is looked for at 12:00 in builds-4hr and then in the dump of the
+// day; one that ended at 07:00 in the dump of the day only.
 func (q *question) find(ctx context.Context, run sought) (*DumpBuild, error) {
 	if known, ok := q.found[run]; ok {
 		return known.build, known.err
@@ -140,6 +145,15 @@ func (q *question) in(ctx context.Context, name string, run sought) (*DumpBuild,
 // dump returns the dump with this name, to look up a run in it. It fetches the dump again when
 // the one in memory lacks the run, may have changed, and was read before the question began;
 // that happens at most once in a question.
+//
+//	in memory, has the run                           used
+//	in memory, lacks it, and its day is over         used: it will never have it
+//	in memory, lacks it, read less than 1 min ago    used
+//	in memory, lacks it, read at 11:50, asked at 12  fetched again
+//	not in memory                                    fetched
+//
+// The one minute is counted back from the beginning of the question, so a dump that was read
+// during the question is never fetched a second time.
 func (d *dumps) dump(ctx context.Context, name string, run sought, asked time.Time) (dump, error) {
 	x, known := d.known(name)
 	if known && (x.has(run) || over(name, asked) || asked.Sub(x.read) < fresh) {

@@ -8,7 +8,8 @@ import (
 	"github.com/mozci/mozci/job/contract"
 )
 
-// dumpContract is a status dump: the builds that ended between two times.
+// dumpContract is a status dump: the builds that ended between two times. "of" is "4hr" in
+// /builds-4hr.js.gz, and "2015-07-02" in /builds-2015-07-02.js.gz.
 var dumpContract = contract.New(contract.Endpoint[wireDump]{
 	Source: source, Name: "dump", URL: `/builds-(?P<of>4hr|\d{4}-\d{2}-\d{2})\.js(\.gz)?$`,
 	File: `builds-(4hr|4h|\d{4}-\d{2}-\d{2})`, Same: samePeriod,
@@ -118,6 +119,10 @@ const firstDumps = 1262304000
 
 // samePeriod checks that a dump is of the requested day, if it has times. Its period only has to
 // overlap the day in UTC, since the service's days may be of another time zone.
+//
+// A dump of 2015-07-02 whose times are from 07:00 that day to 07:00 the next, as in California,
+// overlaps the day; one that begins at midnight of 2015-07-03 does not, since the end of a day
+// is not part of it.
 func samePeriod(asked contract.Asked, d *wireDump) error {
 	switch {
 	case !d.dated():

@@ -14,6 +14,8 @@ import (
 // with a page of HTML instead.
 var failures = contract.New(contract.Endpoint[wireFailure]{Source: source, Name: "failure"})
 
+// wireFailure is such an answer: {"status": "FAILED", "msg": "Revision a1c0ffee1234 not found on
+// branch try"}.
 type wireFailure struct {
 	Msg    string `json:"msg" is:"required" min:"1"`
 	Status string `json:"status" is:"required" words:"FAILED"`

@@ -52,7 +52,9 @@ func (p *Project) files(ctx context.Context, j job.Job) ([]string, error) {
 }
 
 // buildFiles returns the files of the first of the jobs that is one of the builds up and still
-// has its files. Without one the error wraps [job.ErrNoBuild] and says why.
+// has its files. Without one the error wraps [job.ErrNoBuild] and says why. With the builds A
+// (coalesced), B (running) and C (ended, with files), the files are those of C. Without C the
+// error says that B has not ended.
 func (p *Project) buildFiles(ctx context.Context, jobs []job.Job, up []string) ([]string, error) {
 	running, ran := 0, 0
 	for _, j := range jobs {

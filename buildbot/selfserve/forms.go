@@ -11,10 +11,21 @@ import (
 // reads one form, and its comment has an example; false means that the name has another form.
 
 // dashedRepo matches a repository in names whose words are separated by underscores. Only B2G's
-// repositories have underscores themselves, such as mozilla-b2g34_v2_1s.
+// repositories have underscores themselves, such as mozilla-b2g34_v2_1s. The first choice comes
+// first since the second would take only mozilla-b2g34 of it.
 const dashedRepo = `(mozilla-b2g\d+(?:_v\d+(?:_\d+)*[a-z]?(?:_hd)?)?|[a-z][a-z0-9-]*)`
 
-// In each form the groups are, from left to right, the words that its function uses.
+// In each form the groups are, from left to right, the words that its function uses:
+//
+//	locales   Firefox, mozilla-central, win32, 4
+//	device    mozilla-inbound, flame-kk_eng-debug, periodic
+//	hazard    linux64-br-haz, try, dep
+//	jetpack   fx-team, ubuntu64-asan_vm, opt
+//	release   mozilla-beta, "", macosx64, update_verify, 4
+//	fuzzer    macosx64-lion
+//	chore     mozilla-central, hg bundle
+//
+// for the names in the comments of the functions.
 var (
 	localesForm = regexp.MustCompile(`^(Firefox|Thunderbird|Fennec) ([a-z][a-z0-9_-]*) (\S+) ` +
 		`(?:(?:nightly )?l10n(?: nightly| dep)?)(?:[ -](\d+)(?:/\d+)?)?$`)

@@ -35,6 +35,9 @@ func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...stri
 // more pushes than this at a time saves nothing.
 func (p *Project) HistoryWidth() int { return 2 * atOnce }
 
+// history is History without the deadline. Each goroutine writes only to its own elements of
+// listed and out, and Wait comes before they are read, so no lock is needed. The requests go on
+// until all pushes were read, even if one fails: each push has its own error.
 func (p *Project) history(ctx context.Context, op string, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
 	out := make([]job.PushRuns, len(pushes))
 	listed := make([][]Listing, len(pushes))

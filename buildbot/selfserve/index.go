@@ -8,7 +8,7 @@ import (
 
 // index finds the builds of a dump by their requests.
 type index struct {
-	builds []DumpBuild
+	builds []DumpBuild       // in the order of the dump
 	at     map[int64][]int32 // by request: indexes into builds, in 32 bits to save memory
 }
 

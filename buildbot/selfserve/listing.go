@@ -125,6 +125,11 @@ var (
 
 // pending reports whether an element is a bare request. One with any member of a build is a
 // build, so that a damaged build without its status is not taken for a request that waits.
+//
+//	{"request_id": 7, "buildername": "b", …}                      true
+//	{"build_id": 3, "status": null, "requests": [{…}], …}         false
+//	{"request_id": 7, "status": 0, …}                             false: a damaged build
+//	{"buildername": "b"}                                          false: fits neither, found by the contract
 func pending(text []byte) bool {
 	// Names that come twice are allowed here; the contract of either form finds them later.
 	dec := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))

@@ -58,7 +58,8 @@ func (p *Project) logURL(ctx context.Context, j job.Job, which job.LogKind) (str
 }
 
 // log is the URL of a log of a build; "" when it has none of this kind. When several files
-// match, the last by name is taken.
+// match, the last by name is taken. For LogErrorSummary it is the file
+// mochitest-plain_errorsummary.log, for example.
 func (b *DumpBuild) log(which job.LogKind) string {
 	end, ok := map[job.LogKind]string{job.LogErrorSummary: "_errorsummary.log", job.LogStructured: "_raw.log"}[which]
 	switch {

@@ -59,6 +59,12 @@ type wireForm struct {
 var forms = contract.New(contract.Endpoint[wireForm]{Source: source, Name: "message"})
 
 // read decodes a message of any form.
+//
+//	form                                             decoded as
+//	{"payload": {"build": {…}}, "_meta": {…}}        a whole message of a master
+//	{"build": {…}}                                   its payload alone
+//	{"payload": {"key": …, "buildername": …}, …}     a normalized message
+//	{"key": …, "buildername": …}                     a normalized payload alone
 func read(body []byte) (Message, job.Times, error) {
 	form, err := forms.Decode(contract.Asked{}, body)
 	if err != nil {
@@ -93,6 +99,10 @@ func read(body []byte) (Message, job.Times, error) {
 }
 
 // events returns one event for each request of a message; a message without requests gives one.
+//
+// The requests 11, 12 and 13 with result 0 give 11/1 and 12/1, coalesced, and 13/1, success. A
+// normalized message with the key build.try-linux64.17.finished gives one event, with the ID
+// build.try-linux64.17.
 func (m Message) events(t job.Times) ([]job.Event, error) {
 	last, ok := job.StatusRunning, true
 	switch {

@@ -49,7 +49,11 @@ func unknownWord(what, word string) error { return job.UnknownWord("Mozilla's Bu
 var (
 	repoForm  = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 	suiteForm = regexp.MustCompile(`^([a-z][A-Za-z0-9_.-]*?)(?:-([1-9]\d{0,3})(?:/\d+)?)?$`)
-	// The groups of flavourForm are: debug or not, what is special, the kind of build, the chunk.
+	// "mochitest-browser-chrome-3" → "mochitest-browser-chrome", "3"; "mochitest-3/5" → "mochitest",
+	// "3"; "jsreftest" → "jsreftest", "".
+	// The groups of flavourForm are: debug or not, what is special, the kind of build, the chunk:
+	// "leak test build" → "leak test ", "", "build", ""; "debug asan build" → "debug ", "asan ",
+	// "build", ""; "l10n nightly-4" → "", "", "l10n nightly", "4".
 	flavourForm = regexp.MustCompile(`^(leak test |debug )?((?:asan|tsan|static analysis|spidermonkey[_\w-]+) )?` +
 		`(pgo-build|build|nightly|non-unified|valgrind|xulrunner(?: nightly)?|dxr|` +
 		`l10n(?: nightly| dep)?|nightly l10n)(?:[ -](\d+)(?:/\d+)?)?$`)
@@ -58,6 +62,10 @@ var (
 
 // onPlatform reads the form that most tests and builds have: a platform, a repository, and what
 // is done. For Thunderbird "TB" comes first.
+//
+//	TB WINNT 5.2 comm-central leak test build    built("leak test build"), not a test named "build"
+//	Windows XP 32-bit try opt test jsreftest     tested("opt", "test", "jsreftest")
+//	Windows XP 32-bit try talos svgr             tested(nothing, "talos", "svgr"), which is opt
 func onPlatform(name string) (Name, error) {
 	text, tb := strings.CutPrefix(name, "TB ")
 	platform, words := cutPlatform(text)

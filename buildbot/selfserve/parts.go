@@ -81,7 +81,9 @@ func (n Name) saidType(builder string) string {
 	return "opt"
 }
 
-// short is the short name of a build's platform.
+// short is the short name of a build's platform. For example "Linux x86-64" → linux64, with the
+// suite "asan nightly" → linux64-asan; "Android armv7 API 11+" → android-api-11; "OS X 10.7" →
+// macosx64.
 func (n Name) short(builder string) string {
 	at := n.Platform
 	for _, v := range []string{" add-on-devel", " devedition", " Debug"} {
@@ -103,7 +105,8 @@ func (n Name) short(builder string) string {
 	return at + made[word]
 }
 
-// typed matches the build type at the end of a platform in allthethings.json: linux64-debug.
+// typed matches the build type at the end of a platform in allthethings.json: linux64-debug is
+// linux64 and debug.
 var typed = regexp.MustCompile(`-(debug|pgo|opt)$`)
 
 // Parts returns what a builder is made of. A build's platform comes from its properties, and so

@@ -30,6 +30,11 @@ var variants = map[string]bool{
 
 // cutPlatform splits a builder's name into the platform, with its variants, and the words that
 // follow. platform is "" when the name does not begin with one.
+//
+//	Linux x86-64 try leak test build       "Linux x86-64"; try leak test build
+//	Linux Code Coverage try build          "Linux Code Coverage"; try build
+//	Ubuntu VM 12.04 x64 Mulet try opt …    "Ubuntu VM 12.04 x64 Mulet"; try opt …
+//	Plan9 try build                        ""
 func cutPlatform(name string) (platform string, words []string) {
 	platform = platformForm.FindString(name)
 	words = strings.Fields(name[len(platform):])

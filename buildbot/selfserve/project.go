@@ -91,6 +91,10 @@ func (l Listing) order() int64 {
 
 // jobs returns the runs of one listing, one for each of its requests. The last request ran; the
 // others were merged into it. runs counts the runs of each request, for their numbers.
+//
+// A build with the requests 8, 9 and 7 gives 7/1 and 8/1, coalesced, and 9/1 with the true
+// status. A request 9 that a second listing has again, because its first build was to be
+// retried, is then 9/2.
 func (p *Project) jobs(
 	ctx context.Context, q *question, push job.Push, kind job.Kind, l Listing, runs map[int64]int,
 ) ([]job.Job, error) {

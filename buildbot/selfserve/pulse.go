@@ -100,7 +100,8 @@ type told struct {
 var toldProperties = contract.New(contract.Endpoint[told]{Source: source, Name: "message: build.properties"})
 
 // properties turns the list of properties into a JSON object, and decodes that by its contract.
-// A name that comes twice is an error.
+// A name that comes twice is an error. The list [["buildername", "b", "Builder"], ["branch",
+// "try", "Build"]] becomes {"buildername": "b", "branch": "try"}.
 func (w *wireTold) properties() (*told, error) {
 	text := []byte("{")
 	for i, p := range w.Properties {
@@ -160,7 +161,8 @@ func (w *wireTold) message(key string) (Message, job.Times, error) {
 	return m, t, err
 }
 
-// times returns when a build began, and when it ended if it has.
+// times returns when a build began, and when it ended if it has. For example
+// ["2015-07-02T05:06:07-0700", null] is a build that began at 12:06:07 UTC and still runs.
 func (w *wireTold) times() (t job.Times, err error) {
 	for i, at := range []*time.Time{&t.Started, &t.Finished} {
 		if w.Times[i] == nil {
@@ -179,6 +181,7 @@ func (w *wireTold) times() (t job.Times, err error) {
 }
 
 // keys matches a routing key, build.<short name>.<number>.<what happened>, and finds the number.
+// The short name may have dots: "build.try-linux64_ubuntu-12.04.17.finished" → 17.
 var keys = regexp.MustCompile(`^build\..+\.(\d{1,9})\.\w+$`)
 
 // numberOf is the number of the build in a routing key; anyNumber when it has none.

@@ -51,6 +51,10 @@ var errEnough = errors.New("no run is missing")
 
 // missing is how many runs of a request are still missing, given the label's runs on the push.
 // Without Times it is Count. It may be negative.
+//
+//	Times 5, Count 3, own: success, running, coalesced    3: 5 - 2 = 3, at most Count
+//	Times 5, Count 3, own: 4 that count                   1
+//	Times 3, Count 3, own: 4 that count                   -1
 func missing(req job.Request, own []job.Job) int {
 	if req.Times == 0 {
 		return req.Count

@@ -13,6 +13,10 @@ import (
 // allthethings.json is not at hand. When builds were renamed it returns both names, the newer
 // one first. A builder that tests nothing gives none. A test platform whose build is not known
 // gives [job.ErrUnknownWord].
+//
+//	Ubuntu VM 12.04 x64 fx-team debug test xpcshell    Linux x86-64 fx-team leak test build
+//	Windows XP 32-bit try opt test jsreftest           WINNT 5.2 try build
+//	Ubuntu VM 12.04 try pgo test jsreftest             Linux try pgo-build
 func Upstream(tester string) ([]string, error) {
 	n, err := ParseName(tester)
 	if err != nil || n.Kind == job.KindBuild || n.Kind == job.KindOther || strings.HasPrefix(tester, fetching) {
@@ -122,7 +126,8 @@ var geckos = map[string]string{
 }
 
 // deviceBuild is the build that a test of B2G tests; "" when it is not such a test or its build
-// is not known.
+// is not known. For example "b2g_ubuntu64_vm mozilla-inbound debug test gaia-unit" →
+// "b2g_mozilla-inbound_linux64_gecko-debug build".
 func (n Name) deviceBuild() string {
 	tested, ok := strings.CutPrefix(n.Platform, "b2g_")
 	if !ok {

@@ -92,7 +92,9 @@ func (c *Consumer) dial(ctx context.Context) (*link, error) {
 }
 
 // attend reads the library's notices about a connection until it has ended. Somebody must
-// always read them, or the library blocks.
+// always read them, or the library blocks. The library sends at most one error on ended and then
+// closes it; when this end closed the connection, it only closes it, so why stays nil. attend
+// ends when both channels are closed.
 func (l *link) attend(ended chan *amqp.Error, blocked chan amqp.Blocking, tell func(amqp.Blocking)) {
 	for ended != nil || blocked != nil {
 		select {
@@ -129,7 +131,8 @@ func (l *link) close() {
 
 // call runs one call of the AMQP library with a time limit. The library itself waits for an
 // answer for ever. When the time is up, call closes the socket, which ends the library's
-// wait, and returns at once, since the library may be stuck in another place.
+// wait, and returns at once, since the library may be stuck in another place. The channel has
+// room for one result, so that the goroutine ends even if nobody reads it any more.
 func (l *link) call(f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -146,6 +149,8 @@ func (l *link) call(f func() error) error {
 }
 
 // cause is err, or the reason why the connection ended when err says only that it has.
+// "channel/connection is not open" (amqp.ErrClosed) says nothing, while why may be "320
+// CONNECTION_FORCED".
 func (l *link) cause(err error) error {
 	switch {
 	case err == nil:

@@ -25,14 +25,14 @@ import (
 type Consumer struct {
 	store  Store
 	o      Options
-	named  bool
-	host   string // host and port
+	named  bool   // the queue has a name of the caller's, and outlives the connection
+	host   string // host and port, such as pulse.mozilla.org:5671
 	secure bool
 	log    *slog.Logger
 	pace   pace
 
 	running atomic.Bool
-	again   chan string // the reason of a Reconnect
+	again   chan string // the reason of a Reconnect; has room for one
 	count   counters
 
 	// These belong to the goroutine of Run.
@@ -54,7 +54,8 @@ type seldom struct {
 }
 
 // tell calls f with the number of lines left out since the last call, unless that call was less
-// than apart ago.
+// than apart ago. With apart 30 s and lines at 0, 10, 20 and 40 s, the lines at 0 and 40 s are
+// logged, the latter with more = 2.
 func (s *seldom) tell(apart time.Duration, f func(more int)) {
 	if !s.last.IsZero() && time.Since(s.last) < apart {
 		s.more++
@@ -132,6 +133,10 @@ func (c *Consumer) Reconnect(why string) {
 // exist, or a queue that was made with other arguments. If it has listened before, it first
 // tries a few times more. After every other failure it connects again, for ever, with growing
 // waits. Only one Run at a time is allowed.
+//
+// With the defaults the waits are 1, 2, 4, 8, 16, 32, 60, 60 … seconds, each a quarter more or
+// less. After a connection that lasted a minute they begin at 1 second again; after a refusal
+// that may pass they are 1 minute.
 func (c *Consumer) Run(ctx context.Context) error {
 	if !c.running.CompareAndSwap(false, true) {
 		return invalid("this Consumer of %s is running already", c.o.Queue)
@@ -184,7 +189,8 @@ func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) // #nosec G404 -- no secret
 }
 
-// gaveUp reports whether Run must end with this error.
+// gaveUp reports whether Run must end with this error. When Run has listened before, it bears
+// the first 5 refusals in a row.
 func (c *Consumer) gaveUp(err error) bool {
 	if !isFinal(err) {
 		return false
@@ -233,6 +239,11 @@ func (c *Consumer) blocked(b amqp.Blocking) {
 
 // session is one connection from beginning to end. Each Reconnect and verdict left from the
 // connection before is handled first.
+//
+//	recall → dial → prepare (queue, bindings) → open (channel, limit, consume) → run
+//
+// Until run begins, the end of ctx drops the socket, since there is nothing to write yet. From
+// then on run itself ends in an orderly way.
 func (c *Consumer) session(ctx context.Context) error {
 	select { // a Reconnect that was meant for an earlier connection
 	case <-c.again:

@@ -14,6 +14,10 @@ import (
 
 // prepare makes sure that the queue exists with its bindings. If the queue should have existed
 // and did not, it reports since when messages are missing.
+//
+// Known are the bindings a and b, and the options want b and c. The Store gets a, b and c; the
+// broker gets b and c; a is unbound; and the Store gets b and c. A crash at any point leaves no
+// binding that the Store does not have, so the next run removes what is left of a.
 func (c *Consumer) prepare(ctx context.Context, l *link, known Queue) error {
 	there, err := c.exists(l)
 	if err != nil {
@@ -88,7 +92,8 @@ func (c *Consumer) declare(l *link) error {
 	return nil
 }
 
-// arguments are those of the queue, which cannot change while it exists.
+// arguments are those of the queue, which cannot change while it exists. For 24 hours it is
+// {"x-expires": 86400000}, in milliseconds.
 func (c *Consumer) arguments() amqp.Table {
 	if !c.named {
 		return nil

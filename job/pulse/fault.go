@@ -47,6 +47,13 @@ func refusal(err error) (code int, reason string, ok bool) {
 
 // failed is the error of one step of connecting; doing names the step. The broker's code
 // decides whether the error is final.
+//
+//	403 ACCESS_REFUSED                       final: the user, the password or a permission
+//	530 NOT_ALLOWED … vhost … not found      final
+//	530 NOT_ALLOWED … connection limit       tried again
+//	406 PRECONDITION_FAILED, named queue     final: it was made with another Expires
+//	a certificate that is not trusted        final
+//	anything else                            tried again
 func (c *Consumer) failed(doing string, err error) error {
 	wrap := func(sentinel error, format string, args ...any) error {
 		err := fmt.Errorf("%w: %s: "+format, append([]any{sentinel, doing}, args...)...)

@@ -69,7 +69,9 @@ func (o verdict) kept(batch []delivery) (puts, asides int64) {
 // batchBytes is the maximum size of a batch's bodies, in bytes. A single message may be larger.
 const batchBytes = 4 << 20
 
-// nextBatch is the number of held messages to write in the next call of the Store.
+// nextBatch is the number of held messages to write in the next call of the Store. With Batch
+// 100 and bodies of 1 MiB it is 4, as a fifth would make 5 MiB; with a body of 16 MiB in front
+// it is 1, and with none held 0.
 func (c *Consumer) nextBatch(held []delivery) int {
 	n, bytes := 0, 0
 	for _, d := range held {
@@ -111,6 +113,9 @@ type keeper struct {
 // write stores the messages with these indices in the batch. When the Store refuses them for
 // their content, write tries each half alone, and so on, until it has found the messages at
 // fault and set them aside. One bad message among 100 takes about 14 calls.
+//
+// Of the messages 0 to 7 only 5 is bad: Put gets 0–7 (refused), 0–3, 4–7 (refused), 4–5
+// (refused), 4, 5 (refused and alone, so set aside), and 6–7.
 func (k keeper) write(ctx context.Context, indices []int) error {
 	if len(indices) == 0 {
 		return nil

@@ -105,6 +105,8 @@ func runs(told []Told) []jobKey {
 }
 
 // cut is a message set aside in the form in which a store keeps it, with its texts shortened.
+// The body's capacity is cut as well, so that an append to it does not write into the caller's
+// message.
 func (a Aside) cut() Aside {
 	m := a.Message
 	m.Exchange, m.RoutingKey = clean(clip.Text(m.Exchange, mostMessage)), clean(clip.Text(m.RoutingKey, mostMessage))

@@ -16,6 +16,15 @@ import (
 // session is one channel on which messages come. Its generation is in the verdicts on its
 // batches, because a delivery tag is valid on its own channel alone: on another channel the
 // same number is another message.
+//
+// One goroutine runs the session and owns all fields. A message goes this way:
+//
+//	deliveries → held → c.putting → keep, in its own goroutine → c.put → acknowledged
+//	                                  ↳ not written: back to the head of held
+//
+// At most one batch is being written, so c.put has room for one verdict and keep never waits.
+// When the session ends, held is given back to the broker by not acknowledging it; the verdict
+// about putting is read by the next session, or by settle.
 type session struct {
 	c          *Consumer
 	l          *link
@@ -216,7 +225,8 @@ func (s *session) proceed(ctx context.Context) error {
 }
 
 // written handles a verdict: it acknowledges what the Store has, and puts the rest back at the
-// head of held.
+// head of held. For example putting is 1, 2, 3, of which 2 was not written, and held is 4, 5:
+// then 1 and 3 are acknowledged, and held is 2, 4, 5.
 func (s *session) written(o verdict) error {
 	c := s.c
 	if o.generation != s.generation {
@@ -273,7 +283,8 @@ func (s *session) acknowledge(list []delivery) error {
 }
 
 // storeFails stops the consuming at the first failure of the Store, and sets the time of the
-// next attempt.
+// next attempt. The waits are 1, 2, 4, 8, 16, 30, 30 … seconds with the defaults, a quarter more
+// or less; after 10 minutes giveUp ends the session.
 func (s *session) storeFails(err error) error {
 	c := s.c
 	s.retry, s.wait = time.After(jitter(s.wait)), min(2*s.wait, max(c.pace.storeWait, c.o.Retry))
@@ -302,6 +313,8 @@ func (s *session) storeWorks() {
 }
 
 // age notes when the oldest message came that is not written yet; see ConsumerStats.Lag.
+// Messages are written in the order in which they came, so it is the first of putting, or else
+// of held.
 func (s *session) age() {
 	var oldest time.Time
 	switch {

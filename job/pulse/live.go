@@ -88,7 +88,7 @@ type Live struct {
 	told     *Once                             // the events that watchers got
 	unheard  *flight.Cache[jobKey, job.Status] // the changes that were counted as unheard
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the fields below; not held during calls of the store or the CI
 	running   bool
 	since     time.Time // when it was connected last; of use only while it is up
 	listeners map[*listener]bool

@@ -104,9 +104,11 @@ type outcome struct {
 	aside []Aside   // cannot be decoded
 }
 
-// batch decodes messages, a few at a time, and stores the results each second and at the end,
-// so that no message waits long for a slow one. Messages whose decoding has not begun by the
-// middle of the lease are left: they are taken again under a new lease.
+// batch decodes messages, a few at a time, and stores the results each second and at the end, so
+// that no message waits long for a slow one. Messages whose decoding has not begun by the middle
+// of the lease are left: they are taken again under a new lease. With a lease of 2 minutes, a
+// message that is still waiting after 1 minute is left; the other minute is for decoding and
+// storing those that were begun.
 func (l *Live) batch(ctx context.Context, taken []Message) {
 	l.mu.Lock()
 	l.stats.Messages += len(taken)
@@ -204,7 +206,9 @@ func (out *outcome) add(r decoded) {
 }
 
 // flush stores what became of messages, in the order in which they came, and passes the events
-// on. Messages that are not handled when ctx is done stay in the store.
+// on. Messages that are not handled when ctx is done stay in the store. The n-th wait of a
+// message is 5 s · 2ⁿ for n from 0, at most 10 minutes: 5 s, 10 s … 320 s, 600 s. The shift is
+// limited as 2ⁿ would overflow.
 func (l *Live) flush(ctx context.Context, ready []decoded) {
 	slices.SortFunc(ready, func(a, b decoded) int { return cmp.Compare(a.message.ID, b.message.ID) })
 	var out outcome
@@ -256,9 +260,11 @@ const mostRefused = 5
 // then Done returns nothing as new. In this case all events are passed on that are new to this
 // process.
 //
-// A message that the store cannot write must not hold up the others. done finds it by halves
-// and sets it aside. refused is the number of refusals before; the store counts as working
-// when its clock answers.
+// A message that the store cannot write must not hold up the others. done finds it by halves and
+// sets it aside. refused is the number of refusals before; the store counts as working when its
+// clock answers. Each half needs only one more refusal, as the store has shown that it works:
+// with 8 messages, of which one is bad, 5 calls are refused with all 8, and 1 each with 4, 2 and
+// 1 of them.
 func (l *Live) done(ctx context.Context, told []Told, refused int) {
 	var fresh []job.Event
 	var err error

@@ -94,6 +94,9 @@ func (l *Live) mind(ctx context.Context) {
 // all, after which the connection is replaced: it may be open and dead.
 const mostSilent = 2
 
+// look is one of these checks. With Safety 10 minutes, a look at 12:10 with 3 unheard changes
+// and no message sets silent to 1, and another at 12:20 replaces the connection. One message in
+// between, or a look without unheard changes, sets silent to 0.
 func (l *Live) look() {
 	l.mu.Lock()
 	was := l.lately
@@ -197,7 +200,8 @@ func (l *Live) knows(id string, s job.Status) bool {
 }
 
 // reached is the stage of a run as far as messages can tell it. All ends are one stage: a source
-// may correct a result later without a message.
+// may correct a result later without a message. Unknown is such an end, so running is 3, and
+// unknown, success and cancelled are all 4.
 func reached(s job.Status) int { return min(stage(s), stage(job.StatusUnknown)) }
 
 // changed is when a run got its status: when it began or ended; zero where that is not known.

@@ -48,7 +48,7 @@ type memoryQueue struct {
 // waiting is a message that is not done.
 type waiting struct {
 	Message
-	holder string
+	holder string    // "" for none
 	due    time.Time // until then it is leased to holder, or put off when there is no holder
 }
 
@@ -94,6 +94,13 @@ func (s *Memory) Put(ctx context.Context, queue string, messages []Message) erro
 }
 
 // Take implements Store.
+//
+//	holder   due          taken by A
+//	""       passed       yes: new
+//	""       in future    no: put off
+//	A        in future    yes: A has it already, perhaps from before a restart
+//	B        in future    no: leased
+//	B        passed       yes: the lease has ended
 func (s *Memory) Take(ctx context.Context, queue, holder string, lease time.Duration, n int) ([]Message, error) {
 	leave, err := s.enter(ctx, "pulse.take", queue)
 	if err != nil {

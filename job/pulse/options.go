@@ -81,6 +81,8 @@ type Options struct {
 }
 
 var (
+	// A name of a user has no "/", which separates the parts of queue/USER/NAME. A queue's own
+	// name may have some inside, but not in front: "mozci/backfill:1" is one, "/mozci" is none.
 	userName  = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 	queueName = regexp.MustCompile(`^[A-Za-z0-9._-][A-Za-z0-9._/:-]*$`)
 )
@@ -133,7 +135,9 @@ func (o Options) checkURL() error {
 	return nil
 }
 
-// address is the broker's host and port, and whether it is spoken to with TLS.
+// address is the broker's host and port, and whether it is spoken to with TLS. For example
+// "amqps://pulse.mozilla.org" → "pulse.mozilla.org:5671", true; "amqp://[::1]" → "[::1]:5672",
+// false.
 func (o Options) address() (hostport string, secure bool) {
 	u, err := url.Parse(o.URL)
 	if err != nil {

@@ -120,6 +120,11 @@ type Store interface {
 // through pending and running to an end, and an end stays. There are two exceptions, where a
 // source knows more later: Unknown gets a result, and an Exception turns out to be a Retry once
 // the next run exists.
+//
+//	pending → running        yes          success → running        no
+//	pending → success        yes          success → testfailed     no
+//	running → pending        no           unknown → success        yes
+//	exception → retry        yes          retry → exception        no
 func After(s, t job.Status) bool {
 	switch {
 	case s == t:

@@ -67,7 +67,8 @@ func (s *SQL) open(ctx context.Context) error {
 	return err
 }
 
-// write runs do with the lock for writers.
+// write runs do with the lock for writers. Sending into writing takes the lock, and receiving
+// gives it back; unlike a mutex, it can be waited for with a context.
 func (s *SQL) write(ctx context.Context, do func() error) error {
 	if err := s.open(ctx); err != nil {
 		return err
@@ -119,7 +120,9 @@ func (s *SQL) now() string { return s.tables.Dialect.Now() }
 
 // rows is the SQL for a table of the rows given to a statement. The rows are one argument, a
 // JSON list of lists such as [[1, "a"], [2, "b"]], so that one statement with a fixed text
-// takes any number of them. r.value is a row, and r.key its position.
+// takes any number of them. r.value is a row, and r.key its position. For [[1, "a"], [2, "b"]]
+// the first row has the value [1, "a"], and col(1, "text") is a. Positions begin at 0 in SQLite
+// and at 1 in PostgreSQL, so they are good for ORDER BY only.
 func (s *SQL) rows() string {
 	if s.tables.Dialect == PostgreSQL {
 		return `jsonb_array_elements(CAST(? AS jsonb)) WITH ORDINALITY AS r (value, key)`
@@ -128,6 +131,9 @@ func (s *SQL) rows() string {
 }
 
 // col is the SQL for column i of rows, from 0, as a type.
+//
+//	PostgreSQL    CAST(r.value ->> 1 AS text)
+//	SQLite        CAST(json_extract(r.value, '$[1]') AS text)
 func (s *SQL) col(i int, as string) string {
 	n := strconv.Itoa(i)
 	if s.tables.Dialect == PostgreSQL {

@@ -128,6 +128,11 @@ func (s *SQL) saveJobs(
 
 // saving is the statement of saveJobs. An empty text or a zero time in the new event keeps the
 // stored value, since not every message has every field.
+//
+// The last line makes it safe without a lock: for a run that was known as pending, was is
+// "pending", and the row is written only if it still is. For one that was unknown, was is "",
+// which no stored status equals: if another process has inserted the run meanwhile, nothing is
+// written, one row is lacking, and saveJobs returns errCrossed.
 func (s *SQL) saving() string {
 	const text, number = "text", "bigint"
 	keep := func(column, none string) string {

@@ -56,7 +56,8 @@ const mostPack = 64 << 10
 type inPack struct{ pack, start int }
 
 // packed puts the bodies of messages into packs, in order. Each pack begins with a byte that
-// belongs to no body, so the first body begins at 1.
+// belongs to no body, so the first body begins at 1. For the bodies "ab" and "c" there is one
+// pack, "\x00abc", and the places are {0, 1} and {0, 3}.
 func packed(messages []Message) (packs [][]byte, places []inPack) {
 	for _, m := range messages {
 		last := len(packs) - 1
@@ -106,6 +107,9 @@ func numbers(rows *sql.Rows) (out []int64, err error) {
 }
 
 // Take implements Store.
+//
+// A message is free when its time due has come, or when the holder has it already. SKIP LOCKED
+// leaves out those that another process is just taking, instead of waiting for it.
 func (s *SQL) Take(
 	ctx context.Context, queue, holder string, lease time.Duration, n int,
 ) (out []Message, err error) {

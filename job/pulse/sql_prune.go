@@ -38,7 +38,8 @@ func (p *pruning) again() {
 }
 
 // prune deletes runs that have not changed for keepJobs, and empty packs; see forget. Its errors
-// are ignored, because the call that it is part of has succeeded; the next one tries again.
+// are ignored, because the call that it is part of has succeeded; the next one tries again. A
+// run whose last change was on day 20,000 goes on day 20,031, since day < 20,031 - 30.
 func (s *SQL) prune(ctx context.Context) {
 	if !s.pruning.due() {
 		return

@@ -11,6 +11,10 @@ import (
 )
 
 // PutAside implements Store.
+//
+// The last statement keeps the newest mostAsides messages of the queue. If that were 3, with the
+// numbers 5 to 9: in descending order, after skipping 3, comes 6, so 6 and 5 are deleted. With 3
+// or fewer the inner SELECT is NULL, and nothing is.
 func (s *SQL) PutAside(ctx context.Context, queue string, aside []Aside) error {
 	const op = "pulse.aside"
 	if len(aside) == 0 {

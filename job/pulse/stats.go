@@ -48,7 +48,8 @@ type ConsumerStats struct {
 	Looked          time.Time
 }
 
-// counters hold a ConsumerStats that several goroutines change.
+// counters hold a ConsumerStats that several goroutines change. The goroutine of Run sets oldest
+// before each wait, and snapshot computes Lag from it.
 type counters struct {
 	mu sync.Mutex
 	ConsumerStats

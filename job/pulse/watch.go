@@ -52,6 +52,9 @@ func (s *session) look(ch *amqp.Channel) error {
 // shorter again only below nine tenths of the limit that it had passed; otherwise a length that
 // varies around the limit would fill the log. With Warn 2,000 it warns above 2,000 and is calm
 // again at 1,800.
+//
+// With Most 8,000 the levels are 0, 1 above 2,000 and 2 above 6,000. From level 2 it goes down
+// only at 5,400 or fewer: 5,500 is still 2, and 5,400 is 1.
 func (c *Consumer) measure(backlog int) {
 	near := c.o.Most * 3 / 4
 	now := 0

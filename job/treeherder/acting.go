@@ -56,7 +56,7 @@ type Acting struct {
 	o   ActingOptions
 	log *slog.Logger
 
-	mu     sync.Mutex
+	mu     sync.Mutex                      // guards the fields below; not held during requests
 	told   map[string]bool                 // the kinds of reasons for which Fell was called
 	until  time.Time                       // Treeherder is left alone until then
 	behind *flight.Cache[string, lateRuns] // by name of the push; see late
@@ -66,9 +66,15 @@ type Acting struct {
 // seen once must not be missing the next time, or the caller would trigger another.
 type lateRuns map[string]lateRun
 
+// lateRun is one of them. For example, with settling of 3 seconds:
+//
+//	12:00:00   Accepted finds run X in the CI only: from 12:00:03, not shown
+//	12:00:01   Jobs may answer without X, as Accepted has just counted it
+//	12:00:03   lacks reports X, so Jobs reads the CI and shows X: shown from now on
+//	12:00:40   Treeherder has X: lacks forgets it
 type lateRun struct {
-	label string
-	ended bool
+	label string    // the name of its job
+	ended bool      // it had ended when the CI showed it
 	from  time.Time // Jobs shows the run from then on
 	shown bool      // Jobs or History has shown it
 }
@@ -194,6 +200,11 @@ func (a *Acting) read(ctx context.Context, pushes []job.Push, labels []string, s
 
 // shown fills the rows with what Treeherder tells. It returns for each push why that cannot be
 // used; nil means that it can.
+//
+//	the push has a decision                                 used, even without runs of the labels
+//	it has none, but another push in rows has one           errNoRuns
+//	no push has one, and this one has runs                  used
+//	no push has one, and this one has no runs               errNoRuns
 func (a *Acting) shown(ctx context.Context, rows []row, pushes []job.Push, labels []string) []error {
 	why := make([]error, len(rows))
 	list, err := a.ask(ctx, pushes, labels)
@@ -307,7 +318,9 @@ func (a *Acting) lacks(p job.Push, shown []job.Job, labels []string) error {
 }
 
 // ask asks Treeherder, unless it is being left alone. When it does not answer at all, or every
-// push fails as unavailable, it is left alone for the time Rest.
+// push fails as unavailable, it is left alone for the time Rest. A push that failed in another
+// way, or any push that was answered, shows that Treeherder is up. When the caller gave up
+// first, nothing is known about Treeherder.
 func (a *Acting) ask(ctx context.Context, pushes []job.Push, labels []string) ([]job.PushRuns, error) {
 	a.mu.Lock()
 	rests := time.Until(a.until) > 0
@@ -347,7 +360,7 @@ func (a *Acting) asked(ctx context.Context, pushes []job.Push, labels []string) 
 }
 
 // own returns a job with the CI's ID instead of Treeherder's. A run of another CI stays as it
-// is.
+// is. For example Treeherder's 303550431 becomes "A5O76NnPRt--HRPWdpOVlA/0".
 func (a *Acting) own(j job.Job) job.Job {
 	r, ok := j.Raw().(Record)
 	if !ok {

@@ -24,6 +24,13 @@ var errUnscheduled = errors.New("runs wait for others")
 // refresh asks the CI for the present status of waiting runs. Treeherder is late, and does not
 // know which of them can never run. When the CI does not answer, Treeherder's word counts,
 // except for unscheduled runs, whose pushes are then read from the CI.
+//
+//	Treeherder     the CI              result
+//	running        success             success, with the CI's times
+//	pending        running             as the CI says
+//	pending        does not have it    the push is read from the CI
+//	pending        does not answer     pending
+//	unscheduled    does not answer     the push is read from the CI
 func (a *Acting) refresh(ctx context.Context, rows []row, why []error) {
 	var ids []string
 	for i := range rows {
@@ -74,7 +81,8 @@ func (a *Acting) now(ctx context.Context, j job.Job, s job.Status) job.Job {
 }
 
 // fall reads from the CI the pushes that Treeherder could not tell about, and reports it. The
-// error is only that of the context.
+// error is only that of the context. places[n] is the index in rows of pushes[n]: with why only
+// at 1 and 4, places is 1, 4.
 func (a *Acting) fall(ctx context.Context, rows []row, why []error, labels []string, shows bool) error {
 	var pushes []job.Push
 	var places []int

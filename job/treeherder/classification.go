@@ -84,6 +84,9 @@ func isSlug(text string) bool {
 
 // said adds to a classification who gave it and when: the latest note by a person with the same
 // classification. Without such a note the author stays empty.
+//
+// For a job with classification 4 and the notes 4 by ann at 10:00, 4 by bob at 11:00, 2 by eve
+// at 12:00 and 4 by autoclassifier at 13:00, it is bob's of 11:00.
 func said(r Record, kind job.ClassificationKind, notes []noteWire) job.Classification {
 	c := job.Classification{Kind: kind}
 	for _, n := range notes {
@@ -125,7 +128,8 @@ func sameNotes(asked contract.Asked, list *[]noteWire) error {
 type utcTime time.Time
 
 // UnmarshalText implements encoding.TextUnmarshaler. It also accepts RFC 3339; a year before
-// 1970 is an error.
+// 1970 is an error. A fraction of a second is accepted in both forms, as Go's parser takes one
+// after any seconds.
 func (t *utcTime) UnmarshalText(text []byte) error {
 	for _, layout := range []string{"2006-01-02T15:04:05", time.RFC3339} {
 		if at, err := time.Parse(layout, string(text)); err == nil && at.Year() >= 1970 {

@@ -14,8 +14,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// pushesAtOnce is how many pushes one request for jobs names. Their ids take 1.6 kB of its URL,
-// and servers accept URLs of 4 kB and more.
+// pushesAtOnce is how many pushes one request for jobs names. Ids of 7 digits, with their commas
+// escaped, take 2 kB of its URL, and servers accept URLs of 4 kB and more.
 const pushesAtOnce = 200
 
 // History implements job.HistoryReader. A push that Treeherder does not have gives
@@ -56,7 +56,9 @@ func (p *Project) History(ctx context.Context, pushes []job.Push, labels ...stri
 	})
 }
 
-// fill reads the runs of the labels on pushes of this project into the rows.
+// fill reads the runs of the labels on pushes of this project into the rows. Several rows may be
+// of one push, when the caller named it twice or by two hashes, so byID has a list for each id.
+// Each id is in one chunk only, so no two goroutines write to the same row.
 func (p *Project) fill(ctx context.Context, rows []*job.PushRuns, labels []string) {
 	byID := map[int64][]*job.PushRuns{}
 	pushes := make([]job.Push, len(rows))
@@ -158,7 +160,8 @@ func (e *longError) Error() string {
 // Unwrap returns the error with its whole text.
 func (e *longError) Unwrap() error { return e.error }
 
-// manyIDs matches two or more ids in a URL; their commas are escaped as %2C.
+// manyIDs matches two or more ids in a URL; their commas are escaped as %2C:
+// "push_id__in=7%2C8%2C9&count=2000" → "push_id__in=7…&count=2000" in the error.
 var manyIDs = regexp.MustCompile(`push_id__in=\d+(%2C\d+)+`)
 
 // isAmong returns a test for membership in a list of numbers with commas between them, as in the

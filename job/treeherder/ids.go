@@ -32,6 +32,9 @@ type knownPush struct {
 }
 
 // learn remembers the id of a push.
+//
+//	learn a1c0ffee1234…01, 7      a1c0ffee1234…01 → 7, and a1c0ffee1234 → 7
+//	learn a1c0ffee1234…02, 8      a1c0ffee1234…02 → 8, and a1c0ffee1234 → none
 func (p *Project) learn(revision string, id int64) {
 	ids, revision := p.server.ids, strings.ToLower(revision)
 	ids.Put(idKey{p.name, revision}, knownPush{revision, id})
@@ -46,7 +49,9 @@ func (p *Project) learn(revision string, id int64) {
 	ids.Put(short, knownPush{revision, id})
 }
 
-// knownID returns the remembered id of a push, by any of its hashes, whole or in part.
+// knownID returns the remembered id of a push, by any of its hashes, whole or in part. A part of
+// 20 digits is looked up by its first 12; then the whole revision of the entry must begin with
+// all 20. An id of 0 is that of the empty entry.
 func (p *Project) knownID(push job.Push) (int64, bool) {
 	for _, h := range push.Hashes() {
 		h = strings.ToLower(h)
@@ -136,6 +141,11 @@ type foundID struct {
 // idsOf returns the ids of pushes, in the same order. It lists the pushes of their time first,
 // and searches one by one for those that are not among them. When there are more than sampled
 // of those, it searches for a sample, and takes all of them to be missing if the sample is.
+//
+//	1 unknown push                       searched for
+//	50 unknown, all in the list          1 request, or 2 for a long time
+//	50 unknown, 2 of them not listed     and a search for each of the 2
+//	50 unknown, none of them listed      and 3 searches; if they find none, all 50 are missing
 func (p *Project) idsOf(ctx context.Context, pushes []job.Push) []foundID {
 	out := make([]foundID, len(pushes))
 	unknown := p.unknown(pushes)
@@ -205,6 +215,10 @@ func (p *Project) lacks(ctx context.Context, pushes []job.Push, unknown []int) b
 // list reads the pushes from the time in which the pushes at some places were made, and a few
 // older ones, and learns their ids. When few pushes of a long time are wanted it makes a second
 // request, for the rest of that time.
+//
+// For 5 pushes from 08:00 to 10:00 the first request is for at least 105 pushes until 11:00.
+// If the oldest of those is of 07:30, pushes from 07:00 to 07:30 may still be wanted, as clocks
+// may differ by an hour, so a second request is for these.
 func (p *Project) list(ctx context.Context, pushes []job.Push, places []int) error {
 	var oldest, newest int64
 	for _, i := range places {

@@ -103,8 +103,8 @@ type jobsWire struct {
 
 type jobsMetaWire struct {
 	Repository *string `json:"repository" is:""`
-	Offset     *int    `json:"offset" is:"" min:"0"`
-	Count      *int    `json:"count" is:"" min:"0"` // the count of the request, not of the results
+	Offset     *int    `json:"offset" is:"" min:"0"` // of the page's first job, from 0
+	Count      *int    `json:"count" is:"" min:"0"`  // the count of the request, not of the results
 }
 
 // Inspect implements contract.Inspector: it checks each job by the contract of a record.
@@ -206,6 +206,8 @@ func numberOf(asked contract.Asked, name string) (int64, bool) {
 // records reads all pages of jobs; of says whose they are, for errors. The server promises no
 // order, so pages may overlap when jobs are added in between. A job that comes twice means that
 // another may be on no page at all, so all pages are read again, up to mostReadings times.
+// params begin with the name and the value of the push parameter, so the new ones are put after
+// these two.
 func (p *Project) records(ctx context.Context, of string, params ...string) ([]Record, error) {
 	params = slices.Insert(params, 2, "count", strconv.Itoa(pageOfJobs), "return_type", "list")
 	for range mostReadings {
@@ -218,7 +220,9 @@ func (p *Project) records(ctx context.Context, of string, params ...string) ([]R
 		job.ErrUnavailable, of, mostReadings)
 }
 
-// pages reads page after page until one is not full. overlap says that a job came twice.
+// pages reads page after page until one is not full. overlap says that a job came twice. The
+// offsets are 0, 2000, 4000 …. A push with exactly 2000 jobs takes two requests, of which the
+// second is empty.
 func (p *Project) pages(ctx context.Context, params []string) (all []Record, overlap bool, err error) {
 	seen := map[int64]bool{}
 	for n := range mostPagesOfJobs {

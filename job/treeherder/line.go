@@ -104,6 +104,14 @@ var plainBranch = regexp.MustCompile(`^[\w./-]+$`)
 // branch of OnBranch; the first one in Treeherder's table; main or master, if pushes are on it;
 // and the only branch of the pushes. Pushes of an hg repository have no branch, and the result
 // is "".
+//
+//	OnBranch   table           pushes on     the branch is
+//	beta       main,beta       main, beta    → beta
+//	""         main,beta       main, beta    → main
+//	""         releases/.*     main, rel     → main
+//	""         none            rel           → rel
+//	""         none            rel, dev      → error
+//	""         anything        no branch     → ""
 func (p *Project) ownBranch(ctx context.Context, pushes []job.Push) (string, error) {
 	if p.branch != "" {
 		return p.branch, nil

@@ -92,6 +92,13 @@ func DecodeMessage(body []byte) (Message, error) {
 }
 
 // messageShape has the members that tell the kinds of messages apart.
+//
+//	{"taskId": "…", "retryId": 0, "origin": …}                  a job, since 2016
+//	{"jobGuid": "…/0", "origin": …}                             a job, in 2015
+//	{"job_guid": "…", "action": "retrigger", …}                 an action on a job
+//	{"resultset_id": "7", "action": "cancel_all", …}            an action on a push
+//	{"resultset_id": "7", "requested_jobs": ["…"], …}           an action that adds jobs
+//	{"revision_hash": "…", …}                                   a new push
 type messageShape struct {
 	TaskID      jsontext.Value `json:"taskId"`
 	GUID        jsontext.Value `json:"jobGuid"`
@@ -152,7 +159,8 @@ func (w *actionWire) action() (*Action, error) {
 	}, nil
 }
 
-// event makes an event of a message about a job.
+// event makes an event of a message about a job. The loop leaves the latest of the times that
+// are known, in the order of a job's life: for one that runs, its start.
 func (w *jobMessageWire) event() (*job.Event, error) {
 	status, err := w.status()
 	if err != nil {

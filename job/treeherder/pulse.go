@@ -50,7 +50,8 @@ type actionWire struct {
 // ofLabels reports whether the action adds jobs by their names.
 func (w *actionWire) ofLabels() bool { return w.Builders != nil || w.Requested != nil }
 
-// digits matches the id of a resultset, which messages have as a string.
+// digits matches the id of a resultset, which messages have as a string. "0", "007" and numbers
+// of 16 digits are none, as in the contracts of ids that are numbers.
 var digits = regexp.MustCompile(`^[1-9]\d{0,14}$`)
 
 // Prove implements contract.Prover: the message is of exactly one of the three kinds, and its ids
@@ -79,7 +80,7 @@ func (w *actionWire) Prove() error {
 }
 
 // time is the time of the action in UTC; zero when the message does not say. A time without a
-// zone is in UTC.
+// zone is in UTC. For example "2016-09-14T08:15:30.123456" and "2016-09-14T10:15:30+02:00".
 func (w *actionWire) time() (time.Time, error) {
 	if w.Timestamp == "" {
 		return time.Time{}, nil

@@ -22,6 +22,11 @@ const (
 
 // pushWire is one push. Its revisions are newest first, and the server returns only a number of
 // them; see capped.
+//
+//	{"id": 7, "revision": "c3e2…", "push_timestamp": 1767571200, "revision_count": 2,
+//	 "revisions": [{"revision": "c3e2…", …}, {"revision": "b2d1…", …}]}
+//
+// A push from which the server left out some has revision_count 30 and 20 revisions.
 type pushWire struct {
 	ID        int64          `json:"id" is:"required" min:"1" max:"1e15"`
 	Revision  string         `json:"revision" is:"required"`
@@ -109,7 +114,8 @@ func (w *pushesWire) Prove() error {
 }
 
 // samePushes checks that the pushes are of the project, are not too many, and satisfy the
-// request's parameters. This finds servers that ignore a parameter.
+// request's parameters. This finds servers that ignore a parameter. Both ends are included, as
+// in the request: id__gte=7&id__lte=9 allows 7, 8 and 9.
 func samePushes(asked contract.Asked, w *pushesWire) error {
 	if name := asked.Var("project"); w.Meta.Repository != nil && *w.Meta.Repository != name {
 		return contract.Differs("meta.repository", *w.Meta.Repository, name)

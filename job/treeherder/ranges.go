@@ -98,7 +98,9 @@ func (p *Project) byDates(ctx context.Context, r job.Range) ([]job.Push, error) 
 
 // around returns the pushes from r.Before before the center to r.After after it. The server lists
 // newest first. That suits older pushes, of which it reads only what it needs. Of the newer ones
-// it must read all, from the newest down to the center.
+// it must read all, from the newest down to the center. For the center 5, Before 2 and After 1
+// of the pushes 1 to 9: 3 and 4 are the last two of the older ones, and 6 the first of the newer
+// ones.
 func (p *Project) around(ctx context.Context, r job.Range) ([]job.Push, error) {
 	center, err := p.push(ctx, r.Center)
 	if err != nil {
@@ -148,7 +150,8 @@ func (w window) query() []string {
 }
 
 // first is the size of the first page. It is a little more than enough, since the server cannot
-// filter by branch, and returns pushes of the same second in any order.
+// filter by branch, and returns pushes of the same second in any order. For enough 30 it is 80;
+// for all, and for more than 500, it is 1000.
 func (w window) first() int {
 	if w.enough == 0 || w.enough > pageOfPushes/2 {
 		return pageOfPushes
@@ -159,6 +162,15 @@ func (w window) first() int {
 // read reads page after page, newest first, and returns the pushes in ascending order. Each page
 // ends at the time of the oldest push of the page before, and so repeats the pushes of that
 // second: some of them may have been cut off.
+//
+// With a page of 4 and pushes of the seconds 90, 80, 80, 70, 70, 70, 60:
+//
+//	until 0    90, 80, 80, 70            3 are newer than 70, the oldest second
+//	until 70   70, 70, 70, 60            (a page of 8 by then) not full, so these are all
+//
+// Whether the first page has all pushes of second 70 cannot be seen, so with enough 4 it would
+// not do. The size doubles each time, so that a second with many pushes gets through; a page of
+// the largest size with nothing new is an error.
 func (p *Project) read(ctx context.Context, w window) ([]job.Push, error) {
 	var out []job.Push
 	seen := map[int64]bool{}

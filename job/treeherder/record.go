@@ -106,6 +106,11 @@ func (r Record) label() string {
 
 // buildWords, testWords and talosWords tell the kind of jobs whose names are not labels of
 // Taskcluster: Buildbot's builders, and Treeherder's own names for them.
+//
+//	"linux64 asan leak test build"           build, as "leak test" is taken out first
+//	"Ubuntu VM 12.04 opt test mochitest-1"   test
+//	"Windows XP 32-bit try talos svgr"       perf
+//	"b2g_try_flame_dep"                      build
 var (
 	buildWords = regexp.MustCompile(`build|nightly|l10n|valgrind|non-?unified|hazard|xulrunner|_dep$|_periodic$`)
 	testWords  = regexp.MustCompile(`mochitest|reftest|xpcshell|crashtest|\btests?\b`)

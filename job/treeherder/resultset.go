@@ -235,7 +235,9 @@ func (rs *resultsetWire) read(path string, names columns) error {
 	return nil
 }
 
-// prove returns an error when a job's own members contradict the place where it stands.
+// prove returns an error when a job's own members contradict the place where it stands. The
+// space after both platforms makes whole words of them: "linux64" fits "linux64 opt" and
+// "linux64", but "linux" fits neither.
 func (rs *resultsetWire) prove(at string, r *oldJobWire, platform platformWire, group groupWire) error {
 	switch {
 	case r.ResultSetID != 0 && r.ResultSetID != rs.ID:
@@ -252,6 +254,11 @@ func (rs *resultsetWire) prove(at string, r *oldJobWire, platform platformWire, 
 
 // count returns an error when the number of jobs with a result, or in a state, is not the one in
 // the answer.
+//
+//	{"success": 3, "testfailed": 1, "running": 1, "total": 5}
+//
+// A job that stands in two groups is counted twice there. Words without a job may be missing,
+// and words of the answer that no job has are not checked.
 func (rs *resultsetWire) count(path string, all []Record) error {
 	if len(rs.Counts) == 0 {
 		return nil
@@ -273,7 +280,9 @@ func (rs *resultsetWire) count(path string, all []Record) error {
 }
 
 // placed fills in what a job lacks from its place. In 2013 the option was part of the platform's
-// name ("linux64 opt"), and only the group had the symbol.
+// name ("linux64 opt"), and only the group had the symbol. For example the job
+// {"build_platform": "linux64"} of the platform "linux64 opt" gets the platform linux64 and the
+// option opt.
 func placed(r Record, platform platformWire, group groupWire) Record {
 	if r.Platform == "" && strings.HasPrefix(platform.Name, r.BuildPlatform+" ") {
 		r.Platform = r.BuildPlatform // platform.Name is "<platform> <option>"

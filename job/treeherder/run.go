@@ -56,6 +56,11 @@ func (p *Project) FindRun(ctx context.Context, id string) (job.Job, error) {
 const mostRuns = 200
 
 // named returns the parameters that select a job: its id, or its task, or its task and run.
+//
+//	303550431                      id=303550431
+//	A5O76NnPRt--HRPWdpOVlA         task_id=A5O76NnPRt--HRPWdpOVlA
+//	A5O76NnPRt--HRPWdpOVlA/0       task_id=A5O76NnPRt--HRPWdpOVlA, retry_id=0
+//	A5O76NnPRt--HRPWdpOVlA/        an error, and so is anything else
 func named(id string) ([]string, error) {
 	const most = 1e15
 	if n, err := strconv.ParseInt(id, 10, 64); err == nil && n > 0 && n <= most {

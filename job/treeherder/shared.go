@@ -34,6 +34,10 @@ type sharing []int
 
 // labelsOf finds the labels that several builders share, and the traits in which they differ. An
 // empty trait does not count as a difference.
+//
+//	"linux64 | opt | M | Mochitest | 1", built on linux64          first is linux64
+//	"linux64 | opt | M | Mochitest | 1", built on linux64-asan     differs: trait 1
+//	"linux64 | opt | M | Mochitest | 1", built on ""               no difference
 func labelsOf(jobs map[int64][]Record) map[string]sharing {
 	type values [4]string // the first value seen of each trait
 	first := map[string]*values{}
@@ -60,7 +64,8 @@ func labelsOf(jobs map[int64][]Record) map[string]sharing {
 
 // label is a job's label in this snapshot. If several builders share the plain label, it ends with
 // the traits that tell them apart. A job without such a trait gets "unknown", which is a label of
-// its own.
+// its own. With trait 1, the build's platform, the three jobs above have the labels "… | 1 |
+// linux64", "… | 1 | linux64-asan" and "… | 1 | unknown".
 func (s *Snapshot) label(r Record) string {
 	l := r.oldLabel()
 	for _, i := range s.labels[l] {

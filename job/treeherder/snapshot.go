@@ -72,6 +72,10 @@ func readSnapshot(r io.Reader, name string) (*Snapshot, error) {
 
 // decodeSnapshot decodes any of the three forms of an answer: a list, one resultset, or an object
 // with results. repo is the repository in the answer; only the last form has one.
+//
+//	[{"id": 7, "platforms": …}, …]                       a list, of November 2013
+//	{"id": 7, "platforms": …}                            one resultset
+//	{"meta": {"repository": "try"}, "results": […]}      an object with results
 func decodeSnapshot(body []byte) (list []resultsetWire, repo string, err error) {
 	body = bytes.TrimLeft(body, " \t\r\n")
 	if bytes.HasPrefix(body, []byte("[")) {

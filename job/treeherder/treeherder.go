@@ -104,14 +104,14 @@ type Options struct {
 
 // Server is a Treeherder server; [New] makes one. It is safe for concurrent use.
 type Server struct {
-	base     string
-	deadline time.Duration
-	pages    int // how many pages of pushes a range may read: mostPages
+	base     string        // the address without a final slash
+	deadline time.Duration // Options.Deadline; see package deadline for 0 and less
+	pages    int           // how many pages of pushes a range may read: mostPages
 	http     *rest.Client
 	once     *rest.Client // without retries, for requests that mozci can do without
 	twins    func(ctx context.Context, repo, rev string) (hg, git string, err error)
 	log      *slog.Logger
-	ids      *flight.Cache[idKey, knownPush]
+	ids      *flight.Cache[idKey, knownPush]      // of the projects' pushes; see learn
 	searches *flight.Cache[string, searched]      // under way, by project
 	tables   *flight.Cache[struct{}, []aboutWire] // the one table of repositories
 }
@@ -199,7 +199,8 @@ func within[T any](
 }
 
 // get fetches an answer of the project's API and checks it against its contract. params are name,
-// value, name, value.
+// value, name, value. For example get(ctx, p, "jobs/", e, "push_id", "7", "count", "2000") reads
+// BASE/api/project/autoland/jobs/?push_id=7&count=2000.
 func get[T any](
 	ctx context.Context, p *Project, what string, e *contract.Endpoint[T], params ...string,
 ) (*T, error) {
