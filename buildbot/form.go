@@ -246,12 +246,12 @@ func object(v any) (map[string]any, error) {
 }
 
 // matches reports whether a field accepts a value. Its regular expression is Python's; when Go
-// cannot compile it, the answer is yes, and the master decides. Python matches from the
-// beginning of the text and Go anywhere in it, so Go may accept what the master then refuses.
+// cannot compile it, the answer is yes, and the master decides. The master uses Python's match,
+// which begins at the first character: "[0-9a-f]{12}$" does not accept 40 digits.
 func matches(f formField, v string) bool {
 	if f.MaxSize != nil && len(v) > *f.MaxSize {
 		return false
 	}
-	re, err := regexp.Compile(f.Regex)
+	re, err := regexp.Compile(`\A(?:` + f.Regex + ")")
 	return err != nil || re.MatchString(v)
 }
