@@ -436,10 +436,10 @@ func TestEventsForPeople(t *testing.T) {
 			"X try build", "Build"], ["buildnumber", 1, "Build"], ["branch", "try", "Build"],
 			["revision", "1fa1f28c6edf",
 			"Build"]]}}`))
-	want := "2026-11-01T00:00:00Z  pending       try  -             build-x      " + taskID + "/0\n" +
-		"2026-11-01T00:00:02Z  success       try  -             build-x      " + taskID + "/0\n" +
-		"-                     add_new_jobs  try  -             a, b         -\n" +
-		"2013-04-11T21:14:36Z  success       try  1fa1f28c6edf  X try build  build.x.1\n"
+	want := ". 2026-11-01T00:00:00Z  pending       try  -             build-x      " + taskID + "/0\n" +
+		"✓ 2026-11-01T00:00:02Z  success       try  -             build-x      " + taskID + "/0\n" +
+		"  -                     add_new_jobs  try  -             a, b         -\n" +
+		"✓ 2013-04-11T21:14:36Z  success       try  1fa1f28c6edf  X try build  build.x.1\n"
 	if out != want || status != 0 || errOut != "" {
 		t.Errorf("exit %d, %s\n%s\nexpected\n%s", status, errOut, out, want)
 	}

@@ -79,8 +79,8 @@ func TestCheckSources(t *testing.T) {
 func TestCheckSourcesTable(t *testing.T) {
 	bad := file(t, "e.json", jobsAnswer(`"push_id": 7, "state": "running"`, `"state": "running"`))
 	out, errOut, status := mozci(t, "check-sources", bad, file(t, "notes.txt", "no answer"))
-	want := "source           path               finding  detail   times  first in\n" +
-		"treeherder/jobs  results[].push_id  missing  missing  1      " + bad + "\n"
+	want := "  source           path               finding  detail   times  first in\n" +
+		"✕ treeherder/jobs  results[].push_id  missing  missing      1  " + bad + "\n"
 	if out != want || status != 1 {
 		t.Errorf("exit %d\n%s", status, out)
 	}

@@ -65,10 +65,13 @@ func recordedPush(t *testing.T) (args []string) {
 
 func TestJobsOnRecordedTaskcluster(t *testing.T) {
 	out, errOut, status := mozci(t, append([]string{"jobs", "--rev", "tip"}, recordedPush(t)...)...)
-	want := `success      Gecko Decision Task                               A5O76NnPRt--HRPWdpOVlA/0  0s
-success      build-linux64/opt                                 DTvVh6M-RnOO-JItzOp-RQ/0  0s
-test_failed  test-linux2404-64/opt-mochitest-browser-chrome-2  A0cKfsxWTMq5ESDjLOnkVg/0  0s
-success      test-linux2404-64/opt-xpcshell-4                  eUSX8V6mThidPX7LS38kAg/0  0s
+	want := `Push 20 567d57332b25 has 4 runs: 3 success, 1 test_failed.
+
+  result       job                                               run                       took
+✓ success      Gecko Decision Task                               A5O76NnPRt--HRPWdpOVlA/0   0 s
+✓ success      build-linux64/opt                                 DTvVh6M-RnOO-JItzOp-RQ/0   0 s
+✕ test_failed  test-linux2404-64/opt-mochitest-browser-chrome-2  A0cKfsxWTMq5ESDjLOnkVg/0   0 s
+✓ success      test-linux2404-64/opt-xpcshell-4                  eUSX8V6mThidPX7LS38kAg/0   0 s
 `
 	if d := cmp.Diff(want, out); d != "" || status != 0 {
 		t.Errorf("exit %d, %s (-want +got):\n%s", status, errOut, d)
