@@ -50,6 +50,6 @@ var migrations = []string{
 		PRIMARY KEY (repo, revision))`,
 }
 
-// ready is the SQL for the time from which on a row can be claimed. It is in an index, so the
-// statements must use it letter for letter.
+// ready is the SQL for the time from which on a row can be claimed. An index is on it, which a
+// statement uses only when it contains the same expression.
 const ready = `(CASE WHEN leased > due THEN leased ELSE due END)`

@@ -110,8 +110,8 @@ func (s *SQL) Open(ctx context.Context, c Case, spans []Span, most int) (made Ca
 	return made, fresh, nil
 }
 
-// join adds the labels and signatures of a case to an earlier one. It runs in alone, so nobody else
-// joins meanwhile; Save, which holds the row, keeps what was added.
+// join adds the labels and signatures of a case to an earlier one. It runs in alone, so no other
+// Open joins at the same time.
 func (s *SQL) join(ctx context.Context, tx *sql.Tx, key string, c Case) (Case, error) {
 	r, err := s.row(ctx, tx, key)
 	if err != nil {
@@ -175,8 +175,7 @@ func (s *SQL) Extend(ctx context.Context, key string, spans []Span) (earlier Cas
 
 // Claim implements Store with one statement, so that several instances can claim at the same time.
 // PostgreSQL skips rows that another instance is claiming right now; SQLite runs one writing
-// statement after the other. The outer due = … keeps from when the row was due, since a lease that
-// ended counts as due from its end.
+// statement after the other.
 func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n int) (out []Claimed, err error) {
 	if n < 1 {
 		return nil, job.Wrap("autopilot.claim", "", ctx.Err())
