@@ -131,13 +131,14 @@ func (s *searching) chances(ctx context.Context, bad job.Push, suspects []job.Pu
 		out = append(out, Chance{p.Ref(), chance})
 	}
 	slices.SortStableFunc(out, func(a, b Chance) int { return cmp.Compare(b.Probability, a.Probability) })
-	const most = 50 // of a merge of hundreds of pushes, the first ones are enough for people
+	const most = 50 // a merge can bring hundreds of pushes
 	return out[:min(len(out), most)]
 }
 
 // learn changes how many cases may be open. After too many undecided ones in a row it falls back to
 // a dry run. Outcomes that say nothing about the robot's judgement, such as Classified, teach
-// nothing, and neither does a dry run. Undecided 5 in a row with Config.Undecided 5 falls back.
+// nothing, and neither does a dry run. With Config.Undecided 5, the fifth undecided case in a row
+// falls back.
 func (s *searching) learn(ctx context.Context, o Outcome) error {
 	lesson, ok := map[Outcome]Lesson{
 		Culprit: LessonRight, Undecided: LessonUndecided, Infra: LessonUndecided, Intermittent: LessonDecided,

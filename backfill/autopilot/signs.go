@@ -12,7 +12,7 @@ import (
 )
 
 // nameless is the signature of a run whose log does not say what failed. All such runs of a variant
-// look the same, so the second one within KnownDays is known.
+// have the same signature, so a second one is not new.
 const nameless = "the log does not say what failed"
 
 // signsOf reads from a run's log the signatures of what failed (see joblog.Report.Signatures), and
@@ -125,8 +125,8 @@ func (r *Robot) judge(ctx context.Context, f Failure) (analysis.Judge, error) {
 	return r.judgeOf(ctx, signs, test)
 }
 
-// judgeOf returns the one judge for a test and signatures, so that each run's log is read once for
-// all looks.
+// judgeOf returns the one judge for a test and signatures, so that what it has read of the logs by
+// test is kept from one look to the next.
 func (r *Robot) judgeOf(ctx context.Context, signs []string, test string) (analysis.Judge, error) {
 	return r.judges.Do(ctx, test+"\x00"+strings.Join(signs, "\x00"), func(context.Context) (analysis.Judge, bool,
 		error,
