@@ -10,6 +10,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The lines of a world that are no pushes. Each method reads the words of one line, of which the
+// first is the directive, and puts what they say into the world or its current repository.
+
 // current is the repository of the lines being read; the first directive that
 // needs one makes the default.
 func (p *parser) current() *repo {
@@ -20,6 +23,7 @@ func (p *parser) current() *repo {
 	return p.r
 }
 
+// args checks that a directive has n words after its name.
 func (p *parser) args(ws []word, n int, usage string) error {
 	if len(ws) != n+1 {
 		return p.fail(ws[0], "expected: %s", usage)
@@ -27,7 +31,8 @@ func (p *parser) args(ws []word, n int, usage string) error {
 	return nil
 }
 
-// once refuses a directive that was given before for the same thing.
+// once refuses a directive that was given before for the same thing. The keys are the directive, with
+// the repository and the label where it is about one: "start", "autoland takes linux/test".
 func (p *parser) once(at word, key string) error {
 	if p.said[key] {
 		return p.fail(at, "%s is given twice", key)
@@ -36,7 +41,8 @@ func (p *parser) once(at word, key string) error {
 	return nil
 }
 
-// ofLabel checks a directive about a label of the current repository.
+// ofLabel checks a directive about a label of the current repository. It returns the repository and
+// the label.
 func (p *parser) ofLabel(ws []word) (*repo, string, error) {
 	r := p.current()
 	if len(ws) < 3 {
@@ -60,7 +66,7 @@ func (p *parser) repo(ws []word) error {
 	return nil
 }
 
-// ofWorld checks a directive that speaks of the whole world.
+// ofWorld checks a directive that speaks of the whole world, and so comes before the first push.
 func (p *parser) ofWorld(ws []word, usage string) error {
 	if err := p.args(ws, 1, usage); err != nil {
 		return err
@@ -85,6 +91,7 @@ func (p *parser) start(ws []word) error {
 	return nil
 }
 
+// duration reads a duration: more than 0, so that time moves, and at most 1000 hours.
 func (p *parser) duration(at word) (time.Duration, error) {
 	const longest = 1000 * time.Hour
 	d, err := time.ParseDuration(at.text)
@@ -189,7 +196,9 @@ func (p *parser) lists(ws []word) error {
 	return p.once(ws[0], fmt.Sprint(r.name, " lists ", ws[1].text))
 }
 
-// manifests are what a label runs on a push.
+// manifests are what a label runs on a push: of the lines "runs" that begin at or before it the newest.
+// With one without from= and one from=19, push 18 has the first and push 19 the second. nil when no line
+// applies.
 func (r *repo) manifests(label string, id int64) []string {
 	var best running
 	for _, n := range r.runs[label] {
