@@ -13,7 +13,7 @@ import (
 // The rules of a CI that can be acted on. They trigger runs of the first label, and compare the
 // number of its runs before and after, so nothing else may trigger runs of it meanwhile.
 
-// refusals checks that requests which make no sense give the right error and make no run.
+// refusals checks that requests which must be refused give the right error and make no run.
 func (k *schedulerKit) refusals(ctx context.Context) {
 	before := k.count(ctx)
 	refused := func(rule string, req job.Request, want error) {

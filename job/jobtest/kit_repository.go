@@ -71,8 +71,8 @@ func (k *repositoryKit) testable() []job.Push {
 	return out
 }
 
-// lookup checks that a push is found by its revision, by the first 12 digits, and by any of its
-// changesets, and that "tip" is the newest.
+// lookup checks that a push is found by its revision, by the first 12 digits and by a changeset
+// that is not its tip, if it has one, and that "tip" is the newest.
 func (k *repositoryKit) lookup(ctx context.Context) {
 	for _, p := range k.testable() {
 		revs := map[string]string{"push-by-revision": p.Revision, "push-by-prefix": p.Revision[:12]}

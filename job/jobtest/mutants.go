@@ -11,6 +11,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The broken repositories, and how they are made. The names of the functions say what is broken:
+// misbounded ones read bounds wrongly, misfound ones find other revisions. mutants_ci.go has the
+// broken CIs.
+
 // RepositoryMutant is a broken job.Repository that CheckRepository must catch.
 type RepositoryMutant struct {
 	Name  string // what is broken, as a predecessor or a hurried author broke it

@@ -10,12 +10,13 @@ import (
 
 // SchedulerMutant is a broken CI that CheckScheduler must catch.
 type SchedulerMutant struct {
-	Name  string
-	Rule  string
+	Name  string // what is broken, as a predecessor or a hurried author broke it
+	Rule  string // the rule that must be reported
 	Break func(*CI) job.Scheduler
 }
 
-// mutantCI is a CI with methods replaced; it keeps the optional abilities.
+// mutantCI is a CI with methods replaced: those whose function is not nil. It keeps the optional
+// abilities.
 type mutantCI struct {
 	*CI
 	jobs    func(context.Context, job.Push, ...string) ([]job.Job, error)
@@ -96,6 +97,7 @@ func edited(name, rule string, edit func(job.Fields) job.Fields) SchedulerMutant
 	})
 }
 
+// fieldsOf is a job as the fields that make it, to be edited.
 func fieldsOf(j job.Job) job.Fields {
 	return job.Fields{
 		ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(),
