@@ -110,6 +110,7 @@ func (m *Memory) Hear(ctx context.Context, f Failure, after time.Duration) (bool
 	return true, nil
 }
 
+// insert gives a new row its place in the order of the store.
 func (m *Memory) insert(key string, r *row) {
 	m.last++
 	r.order = m.last
@@ -195,6 +196,7 @@ func (m *Memory) clash(but string, signatures []string, spans []Span) string {
 	return found
 }
 
+// addSpans stores spans once for each signature: 2 signatures in 2 spans are 4.
 func (m *Memory) addSpans(key string, signatures []string, spans []Span) {
 	for _, s := range signatures {
 		for _, sp := range spans {

@@ -281,6 +281,7 @@ func (s snapshot) Kind() job.Kind     { return s.repo.kind(s.label) }
 func (s snapshot) Status() job.Status { return s.status }
 func (s snapshot) Times() job.Times   { return s.times }
 
+// Raw is a Record.
 func (s snapshot) Raw() any {
 	r := Record{NoTest: s.cell.noTest}
 	r.Value = s.value(s.status)

@@ -54,6 +54,8 @@ func (p *parser) ofLabel(ws []word) (*repo, string, error) {
 	return r, ws[1].text, p.once(ws[0], r.name+" "+ws[0].text+" "+ws[1].text)
 }
 
+// repo reads "repo mozilla-central": the lines that follow are about that one, until the next such
+// line.
 func (p *parser) repo(ws []word) error {
 	if err := p.args(ws, 1, "repo NAME"); err != nil {
 		return err
@@ -79,6 +81,7 @@ func (p *parser) ofWorld(ws []word, usage string) error {
 	return p.once(ws[0], ws[0].text)
 }
 
+// start reads "start 2026-01-05T00:00:00Z".
 func (p *parser) start(ws []word) error {
 	if err := p.ofWorld(ws, "start TIME"); err != nil {
 		return err
@@ -101,6 +104,7 @@ func (p *parser) duration(at word) (time.Duration, error) {
 	return d, nil
 }
 
+// every reads "every 10m".
 func (p *parser) every(ws []word) (err error) {
 	if err := p.ofWorld(ws, "every DURATION"); err != nil {
 		return err
@@ -109,6 +113,7 @@ func (p *parser) every(ws []word) (err error) {
 	return err
 }
 
+// seed reads "seed 7".
 func (p *parser) seed(ws []word) error {
 	if err := p.ofWorld(ws, "seed NUMBER"); err != nil {
 		return err
@@ -121,6 +126,7 @@ func (p *parser) seed(ws []word) error {
 	return nil
 }
 
+// kind reads "kind linux64/opt/smoke build".
 func (p *parser) kind(ws []word) error {
 	r, label, err := p.ofLabel(ws)
 	if err != nil {
@@ -134,6 +140,8 @@ func (p *parser) kind(ws []word) error {
 	return nil
 }
 
+// needs reads "needs linux64/opt/xpcshell-1 linux64/opt/build": the first label needs all others.
+// What these need in turn is refused by finishRepo.
 func (p *parser) needs(ws []word) error {
 	r, label, err := p.ofLabel(ws)
 	if err != nil {
@@ -148,6 +156,7 @@ func (p *parser) needs(ws []word) error {
 	return nil
 }
 
+// takes reads "takes linux64/opt/build 40m".
 func (p *parser) takes(ws []word) error {
 	r, label, err := p.ofLabel(ws)
 	if err != nil {
@@ -160,6 +169,8 @@ func (p *parser) takes(ws []word) error {
 	return err
 }
 
+// runs reads "runs linux64/opt-m-1 from=19 dom/a.toml b.toml": it may be given again for the same
+// label with another from=.
 func (p *parser) runs(ws []word) error {
 	r := p.current()
 	n := running{}
@@ -185,6 +196,7 @@ func (p *parser) runs(ws []word) error {
 	return p.once(ws[0], fmt.Sprint(r.name, " runs ", label, " ", n.from))
 }
 
+// lists reads "lists dom/a.toml dom/test_a.html dom/test_b.html".
 func (p *parser) lists(ws []word) error {
 	r := p.current()
 	if len(ws) < 3 || p.grid {
@@ -209,6 +221,8 @@ func (r *repo) manifests(label string, id int64) []string {
 	return slices.Clone(best.manifests)
 }
 
+// can reads "can linux64/opt/marionette linux64/opt/reftest-4". Unlike the others it may be given
+// several times.
 func (p *parser) can(ws []word) error {
 	r := p.current()
 	if len(ws) < 2 || p.grid {
@@ -234,6 +248,8 @@ func (p *parser) label(l word) error {
 	return nil
 }
 
+// header reads "push linux/build linux/test", after which only rows and the next repository may
+// follow.
 func (p *parser) header(ws []word) error {
 	r := p.current()
 	if p.grid {

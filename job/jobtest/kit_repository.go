@@ -99,6 +99,7 @@ func (k *repositoryKit) lookup(ctx context.Context) {
 	}
 }
 
+// pushes checks that a range has the pushes want, in their order. An empty want is no error.
 func (k *repositoryKit) pushes(ctx context.Context, rule string, r job.Range, want []job.Push) {
 	got, err := k.r.Pushes(ctx, r)
 	if k.failed(rule, call("Pushes", r), err) {
@@ -123,7 +124,7 @@ func (k *repositoryKit) ranges(ctx context.Context) {
 		{"ids-inclusive", ids[1], ids[n-2]},
 		{"ids-all", first, last},
 		{"ids-one", w[2].ID, w[2].ID},
-		{"ids-beyond-end", last, last + 1000},
+		{"ids-beyond-end", last, last + 1000}, // the newest push, and ids that are not there yet
 		{"ids-nothing", last + 1000, last + 1010},
 	} {
 		k.pushes(ctx, r.rule, job.IDs(r.lo, r.hi), k.withIDs(r.lo, r.hi))
@@ -143,6 +144,7 @@ func (k *repositoryKit) ranges(ctx context.Context) {
 	k.pushes(ctx, "around-alone", job.Around(w[j].Revision, 0, 0), w[j:j+1])
 	k.pushes(ctx, "around-before", job.Around(w[j].Revision, j-i, 0), w[i:j+1])
 	k.pushes(ctx, "around-after", job.Around(w[i].Revision, 0, j-i), w[i:j+1])
+	// One before and one after: 3 pushes with the one in the middle.
 	k.pushes(ctx, "around-both", job.Around(w[j].Revision, 1, 1), w[j-1:j+2])
 	k.pushes(ctx, "around-end", job.Around(w[j].Revision, 0, 50), w[j:])
 }

@@ -142,6 +142,7 @@ func (k *schedulerKit) job(called string, j job.Job) {
 	if !t.Started.IsZero() && !t.Finished.IsZero() && t.Finished.Before(t.Started) {
 		bad("job-times", fmt.Sprintf("an end at %s", t.Finished), "none before its start at %s", t.Started)
 	}
+	// Unknown counts as waiting, but a run may have ended without its result being known.
 	if j.Status().Waiting() && !t.Finished.IsZero() && j.Status() != job.StatusUnknown {
 		bad("job-times", fmt.Sprintf("an end at %s", t.Finished), "none while it is %s", j.Status())
 	}

@@ -216,6 +216,7 @@ func mistriggered() []SchedulerMutant {
 			}),
 		triggers("silently does nothing", "trigger-count",
 			func(_ *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				// It refuses what is easy to refuse, so that only the missing runs give it away.
 				if r.Count < 1 || ctx.Err() != nil {
 					return job.Receipt{}, job.Wrap("trigger", r.Label, errors.Join(job.ErrInvalid, ctx.Err()))
 				}

@@ -57,6 +57,7 @@ func misremembered() []SchedulerMutant {
 	return slices.Concat(misremembering(), mistelling())
 }
 
+// misremembering answer History in another way than Jobs would.
 func misremembering() []SchedulerMutant {
 	return []SchedulerMutant{
 		remembers("no label is every label", "history-labels",
@@ -112,6 +113,7 @@ func misremembering() []SchedulerMutant {
 	}
 }
 
+// mistelling answer Statuses in another way than Jobs would.
 func mistelling() []SchedulerMutant {
 	return []SchedulerMutant{
 		tells("an unknown run waits", "statuses-unknown",

@@ -134,6 +134,7 @@ func (w *World) Labels(repo string) []string {
 	return append(append([]string(nil), r.labels...), r.can...)
 }
 
+// repo is the repository with a name; nil for none.
 func (w *World) repo(name string) *repo {
 	for _, r := range w.repos {
 		if r.name == name {
