@@ -221,8 +221,7 @@ func (r *repo) manifests(label string, id int64) []string {
 	return slices.Clone(best.manifests)
 }
 
-// can reads "can linux64/opt/marionette linux64/opt/reftest-4". Unlike the others it may be given
-// several times.
+// can reads "can linux64/opt/marionette linux64/opt/reftest-4". It may be given several times.
 func (p *parser) can(ws []word) error {
 	r := p.current()
 	if len(ws) < 2 || p.grid {
