@@ -176,8 +176,8 @@ func running(all []Tested, without []bool) []int {
 // answer are applied afterwards.
 func (s *searcher) decide(engine engine, running []int) {
 	s.engine = engine
-	// How many more runs may be under way at once, and how many are left in all: with Batch 4, 1 of its
-	// own under way, MaxRuns 10 and 8 spent, it is 2 and not 3.
+	// How many more runs may be under way at once, and how many are left in all: with Batch 4, 1 of
+	// its own under way, MaxRuns 10 and 8 spent, it is 2 and not 3.
 	left := s.o.Batch - s.ours()
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())

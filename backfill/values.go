@@ -197,8 +197,8 @@ func (s *searcher) withValues(t *Tested, at looked) {
 			s.warn("run %s on push %s has no value: %s", j.ID(), t.Push, r.why)
 		}
 	}
-	// Runs with a result but without a value move to Infra: of 1 that failed and 3 that passed, 2 of these
-	// with a value, 2 move.
+	// Runs with a result but without a value move to Infra: of 1 that failed and 3 that passed, 2
+	// of these with a value, 2 move.
 	t.Infra += t.Failed + t.Passed - len(t.Values)
 	t.Chosen = min(t.Chosen, len(t.Values))
 }

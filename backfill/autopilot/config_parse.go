@@ -173,8 +173,8 @@ func unknown(name string, known []string) error {
 }
 
 // object calls each for every member of a JSON object, in their order. A repeated name is an error,
-// which encoding/json would not say, and so is text after the object. prefix stands before the name in
-// errors: "budgets." gives "budgets.runs_day appears twice".
+// which encoding/json would not say, and so is text after the object. prefix stands before the name
+// in errors: "budgets." gives "budgets.runs_day appears twice".
 func object(text []byte, prefix string, each func(name string, raw json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	malformed := func(err error) error {
@@ -256,9 +256,9 @@ func plain(to any) string {
 	return "a text"
 }
 
-// duration reads a duration: seconds, or text such as "10m". 90, 90.0 and "1m30s" are the same; "90"
-// has no unit and is an error. Check refuses what is out of range; the bound here only keeps the product
-// from overflowing.
+// duration reads a duration: seconds, or text such as "10m". 90, 90.0 and "1m30s" are the same;
+// "90" has no unit and is an error. Check refuses what is out of range; the bound here only keeps
+// the product from overflowing.
 func duration(field string, raw json.RawMessage, to *time.Duration) error {
 	var n float64
 	if json.Unmarshal(raw, &n) == nil && !bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {

@@ -10,8 +10,8 @@ import (
 )
 
 // guard is the CI as a case sees it. Before every request it checks again whether the robot may
-// act, and takes the request's cost out of the budgets. The first stop is kept,
-// and every later request of the plan is refused with it.
+// act, and takes the request's cost out of the budgets. The first stop is kept, and every later
+// request of the plan is refused with it.
 type guard struct {
 	job.Scheduler
 	r *Robot
@@ -38,9 +38,9 @@ var errStopped = fmt.Errorf("%w: the autopilot may not go on", job.ErrRefused)
 // Unwrap keeps the abilities of the CI.
 func (g *guard) Unwrap() job.Scheduler { return g.Scheduler }
 
-// Trigger implements job.Scheduler. It pays before it sends, so that a crash between the two costs a
-// budget too much and never lets it be exceeded. When it is not known whether the CI took the request,
-// the cost stays; settle corrects it by what the ledger learns later.
+// Trigger implements job.Scheduler. It pays before it sends, so that a crash between the two costs
+// a budget too much and never lets it be exceeded. When it is not known whether the CI took the
+// request, the cost stays; settle corrects it by what the ledger learns later.
 func (g *guard) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "autopilot.trigger"
 	if why := g.why(); why != nil {

@@ -377,8 +377,8 @@ func (f Facts) newestRed() job.Push {
 }
 
 // backouts looks for a suspect that was backed out after the newest red push. One that was backed
-// out before that push cannot have caused its failure. With the suspects 4 and 5, and push 7 red,
-// a backout of 4 by push 6 does not count, and one by push 8 does. Both results are nil for none, and
+// out before that push cannot have caused its failure. With the suspects 4 and 5, and push 7 red, a
+// backout of 4 by push 6 does not count, and one by push 8 does. Both results are nil for none, and
 // for a repository that cannot tell backouts.
 func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, red job.Push) (undone, by *job.Push,
 	err error,

@@ -83,8 +83,8 @@ func (r *Robot) did(ctx context.Context, c Case) (People, error) {
 }
 
 // candidates returns the pushes that could have caused a case's failure, each once: those of the
-// report and, where they can be read, all after the last good push up to the first bad one. When these
-// cannot be read, a backout of one of them is seen the next time.
+// report and, where they can be read, all after the last good push up to the first bad one. When
+// these cannot be read, a backout of one of them is seen the next time.
 func (r *Robot) candidates(ctx context.Context, c Case) (out []job.Push) {
 	seen := map[job.PushKey]bool{}
 	add := func(p job.Push) {

@@ -35,8 +35,8 @@ func (r *Robot) spend(c Case, key, label string, runs int) Spend {
 	return s
 }
 
-// platformPool is the prefix of the pools of platforms: "platform linux64". A label has no space, so no glob of
-// Budgets.Pools is taken for one.
+// platformPool is the prefix of the pools of platforms: "platform linux64". A label has no space,
+// so no glob of Budgets.Pools is taken for one.
 const platformPool = "platform "
 
 // limits returns the limits that a spend must respect. A limit of -1 is left out. A kind without a

@@ -356,8 +356,8 @@ func (r *Robot) line(ctx context.Context, repo job.Repository) (lineErr, err err
 	return lineErr, nil
 }
 
-// keyOf is a short key for what the parts say: the first 12 hex digits, or 48 bits, of their SHA-256.
-// A NUL byte between them keeps "a", "bc" apart from "ab", "c".
+// keyOf is a short key for what the parts say: the first 12 hex digits, or 48 bits, of their
+// SHA-256. A NUL byte between them keeps "a", "bc" apart from "ab", "c".
 func keyOf(parts ...string) string {
 	h := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	const digits = 12

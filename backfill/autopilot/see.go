@@ -17,7 +17,8 @@ import (
 // came from.
 
 // byIDs returns the jobs with these ids or, without any ids, those that are newer than the first
-// seen jobs, up to count. With 3 jobs by time of their request, seen 1 and count 1, it is the second.
+// seen jobs, up to count. With 3 jobs by time of their request, seen 1 and count 1, it is the
+// second.
 func byIDs(jobs []job.Job, ids []string, seen, count int) []job.Job {
 	if len(ids) > 0 {
 		return slices.DeleteFunc(slices.Clone(jobs), func(j job.Job) bool { return !slices.Contains(ids, j.ID()) })
@@ -79,9 +80,9 @@ func (v *view) count(sp spot) {
 	}
 }
 
-// spot returns what is known of a push. Requests in the ledger whose runs are not visible yet count as
-// running. A request that a person withdrew is as good as a run that a person cancelled. Ours are only
-// those of this case: other cases may have run the label there too.
+// spot returns what is known of a push. Requests in the ledger whose runs are not visible yet count
+// as running. A request that a person withdrew is as good as a run that a person cancelled. Ours
+// are only those of this case: other cases may have run the label there too.
 func (s *searching) spot(ctx context.Context, sight backfill.Sighting) (spot, error) {
 	r, label := sight.Runs, cmp.Or(sight.Label, s.c.Label)
 	sp := spot{
@@ -197,9 +198,9 @@ func (s *searching) follow(ctx context.Context) error {
 	return nil
 }
 
-// extend makes the case one about the pushes of the other repository too: the span from its last good
-// push, or from just before the first push that was looked at, to its last one. When an earlier case
-// has the same failure there, the error is a *joinedError.
+// extend makes the case one about the pushes of the other repository too: the span from its last
+// good push, or from just before the first push that was looked at, to its last one. When an
+// earlier case has the same failure there, the error is a *joinedError.
 func (s *searching) extend(ctx context.Context, d backfill.Followed, l line) error {
 	high := l.spots[len(l.spots)-1].push
 	span := Span{Repo: d.Repo, High: place(high)}

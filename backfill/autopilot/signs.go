@@ -41,8 +41,8 @@ func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, 
 	return signs, tests, nil
 }
 
-// log reads the failed run's log, unless an earlier look has, and what is known of its signatures. It
-// records them in the store at once, so that the same failure on a newer push is not new.
+// log reads the failed run's log, unless an earlier look has, and what is known of its signatures.
+// It records them in the store at once, so that the same failure on a newer push is not new.
 func (l *looking) log(ctx context.Context) error {
 	f := &l.f.Failure
 	if !f.Read {

@@ -75,8 +75,8 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 // process: all of them lock the same row first.
 func (s *SQL) alone(ctx context.Context, op, key string, f func(tx *sql.Tx) error) error {
 	return s.in(ctx, op, key, func() error {
-		// SQLite locks the whole database at the first write, so this one comes first; a transaction that
-		// reads before it writes may fail instead of waiting.
+		// SQLite locks the whole database at the first write, so this one comes first; a
+		// transaction that reads before it writes may fail instead of waiting.
 		lock := `UPDATE mozci_autopilot_state SET body = body WHERE name = 'lock'`
 		if s.tables.Dialect == PostgreSQL {
 			lock = `SELECT body FROM mozci_autopilot_state WHERE name = 'lock' FOR UPDATE`

@@ -372,8 +372,8 @@ func (s *SQL) Prune(ctx context.Context, keep, signatures time.Duration) (n int,
 		return 0, job.Wrap(op, "", fmt.Errorf("%w: %s, expected %s or more", job.ErrInvalid, keep, LeastKept))
 	}
 	err = s.alone(ctx, op, "", func(tx *sql.Tx) error {
-		// The rows come first, because the spans of their cases go with them. Only they are counted. The
-		// condition 0 < ? is always true: it gives each statement one argument.
+		// The rows come first, because the spans of their cases go with them. Only they are
+		// counted. The condition 0 < ? is always true: it gives each statement one argument.
 		for i, q := range []struct {
 			query string
 			keep  time.Duration

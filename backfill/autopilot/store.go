@@ -262,8 +262,8 @@ type Limit struct {
 	Most       int
 }
 
-// String says what the limit counts: "runs", "label linux64/opt/xpcshell-1". Spend returns it for the
-// limit that is used up.
+// String says what the limit counts: "runs", "label linux64/opt/xpcshell-1". Spend returns it for
+// the limit that is used up.
 func (l Limit) String() string {
 	if l.Name == "" {
 		return string(l.Meter)

@@ -60,9 +60,9 @@ func (r *Robot) Stop(ctx context.Context, m Mode, who, why string) error {
 	return err
 }
 
-// Resume lets the robot do again what the file allows, also after it fell back to a dry run.
-// It ends a row of undecided cases, so that the next one does not make the robot fall back at once, and
-// makes everything that waits due now.
+// Resume lets the robot do again what the file allows, also after it fell back to a dry run. It
+// ends a row of undecided cases, so that the next one does not make the robot fall back at once,
+// and makes everything that waits due now.
 func (r *Robot) Resume(ctx context.Context, who string) error {
 	if err := r.store.SetSwitch(ctx, Switch{Mode: Act, By: who}); err != nil {
 		return err

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Day returns what the robot did on the UTC day of a time, and what its budgets have left now. The zero
-// time means today. A switch that cannot be read is no error; see Day.SwitchOK. On an error, the Day
-// has what was read before it.
+// Day returns what the robot did on the UTC day of a time, and what its budgets have left now. The
+// zero time means today. A switch that cannot be read is no error; see Day.SwitchOK. On an error,
+// the Day has what was read before it.
 func (r *Robot) Day(ctx context.Context, of time.Time) (Day, error) {
 	now, err := r.store.Now(ctx)
 	if err != nil {
@@ -73,8 +73,8 @@ func (r *Robot) left(ctx context.Context, d *Day) error {
 	return err
 }
 
-// decision is what was decided about a failure or, while it waits, what it waits for. Its time is then
-// when the robot heard of it.
+// decision is what was decided about a failure or, while it waits, what it waits for. Its time is
+// then when the robot heard of it.
 func (f Failure) decision() Decision {
 	d := Decision{
 		Time: f.At, Repo: f.Push.Repo, Label: f.Label, Push: f.Push.Ref(), Run: f.Run, Rule: f.Rule, Why: f.Why,

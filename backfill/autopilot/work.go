@@ -239,9 +239,9 @@ func (s *searching) step(ctx context.Context) (time.Duration, error) {
 // purpose is the case's name in the ledger. Only requests with it are the case's own; see spot.
 func (c Case) purpose() string { return "autopilot " + c.Key }
 
-// buy triggers one more run on each of the spots of a move. trigger.Make takes a total, so one more than
-// counted; it plans the builds that the run needs too. A push on which the label cannot run is noted in
-// Blocked, and the next look leaves it out.
+// buy triggers one more run on each of the spots of a move. trigger.Make takes a total, so one more
+// than counted; it plans the builds that the run needs too. A push on which the label cannot run is
+// noted in Blocked, and the next look leaves it out.
 func (s *searching) buy(ctx context.Context, m move) (time.Duration, error) {
 	g := &guard{Scheduler: s.r.ci, r: s.r, c: s.c, look: s.before, with: map[string]int{}}
 	var plan trigger.Plan
@@ -332,10 +332,10 @@ func (s *searching) bought(ctx context.Context, g *guard, done trigger.Plan, err
 	return again, s.r.account(ctx, s.c)
 }
 
-// settle records how a spend's runs ended. A spend that the ledger does not know stays as it is: its
-// request may be on the way. A refused request gives the whole spend back, and the zero Spend is returned.
-// Of 3 runs of which 2 have ended, one of them red, after 20 and 25 minutes, with a label that takes 30:
-// Red is 1, Open 1, Minutes 75.
+// settle records how a spend's runs ended. A spend that the ledger does not know stays as it is:
+// its request may be on the way. A refused request gives the whole spend back, and the zero Spend
+// is returned. Of 3 runs of which 2 have ended, one of them red, after 20 and 25 minutes, with a
+// label that takes 30: Red is 1, Open 1, Minutes 75.
 func (r *Robot) settle(ctx context.Context, c *Case, s Spend) (Spend, error) {
 	entries, err := r.places.Ledger.Entries(ctx, ledger.Query{Key: s.Key})
 	if err != nil || len(entries) == 0 {

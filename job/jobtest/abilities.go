@@ -121,8 +121,8 @@ func (c *CI) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	}
 }
 
-// nextEvent is the event after one; nil when there can be none. Without an event yet it moves the time
-// on until there is one.
+// nextEvent is the event after one; nil when there can be none. Without an event yet it moves the
+// time on until there is one.
 func (c *CI) nextEvent(seen *told) *told {
 	c.lock()
 	defer c.unlock()
@@ -134,8 +134,8 @@ func (c *CI) nextEvent(seen *told) *told {
 	return seen.next
 }
 
-// listen waits until there is an event after one. It takes the bell under the same lock under which it
-// looked, so that no event comes unheard between the two.
+// listen waits until there is an event after one. It takes the bell under the same lock under which
+// it looked, so that no event comes unheard between the two.
 func (c *CI) listen(ctx context.Context, seen *told) error {
 	for {
 		c.lock()

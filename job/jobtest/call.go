@@ -47,8 +47,8 @@ func argument(a any) string {
 
 func pushText(p job.Push) string { return fmt.Sprintf("push %d of %s", p.ID, p.Repo) }
 
-// rangeText is a range in the words of the function that makes it: "ids 17 to 20", or "2 before and 0
-// after a1c0b2d1e3f4". A range that is given in two ways has both.
+// rangeText is a range in the words of the function that makes it: "ids 17 to 20", or "2 before and
+// 0 after a1c0b2d1e3f4". A range that is given in two ways has both.
 func rangeText(r job.Range) string {
 	var out []string
 	if r.From != "" || r.To != "" {

@@ -146,9 +146,9 @@ func NewCI(w *World, opts *CIOptions) *CI {
 	return c
 }
 
-// history makes a run that the grid shows, of a world that does not play: its times are made up as if it
-// had been played. With the usual settings, a run of a push of 10:00 is requested at 10:00, starts at
-// 10:05 and ends at 10:35, but nothing ends later than the present of the CI.
+// history makes a run that the grid shows, of a world that does not play: its times are made up as
+// if it had been played. With the usual settings, a run of a push of 10:00 is requested at 10:00,
+// starts at 10:05 and ends at 10:35, but nothing ends later than the present of the CI.
 func (c *CI) history(r *repo, p *push, label string, cell cellRun) {
 	n := c.newRun(r, p, label)
 	n.ofCell(cell)

@@ -188,7 +188,8 @@ func (c *CI) set(n *run, s job.Status) {
 	n.status = s
 }
 
-// release lets the runs go that waited for this build, once all builds that they need have their files.
+// release lets the runs go that waited for this build, once all builds that they need have their
+// files.
 func (c *CI) release(build *run) {
 	for _, n := range c.places[build.push].runs {
 		if n.status == job.StatusUnscheduled && slices.Contains(n.repo.needs[n.label], build.label) &&

@@ -31,8 +31,8 @@ func (p *parser) args(ws []word, n int, usage string) error {
 	return nil
 }
 
-// once refuses a directive that was given before for the same thing. The keys are the directive, with
-// the repository and the label where it is about one: "start", "autoland takes linux/test".
+// once refuses a directive that was given before for the same thing. The keys are the directive,
+// with the repository and the label where it is about one: "start", "autoland takes linux/test".
 func (p *parser) once(at word, key string) error {
 	if p.said[key] {
 		return p.fail(at, "%s is given twice", key)
@@ -208,9 +208,9 @@ func (p *parser) lists(ws []word) error {
 	return p.once(ws[0], fmt.Sprint(r.name, " lists ", ws[1].text))
 }
 
-// manifests are what a label runs on a push: of the lines "runs" that begin at or before it the newest.
-// With one without from= and one from=19, push 18 has the first and push 19 the second. nil when no line
-// applies.
+// manifests are what a label runs on a push: of the lines "runs" that begin at or before it the
+// newest. With one without from= and one from=19, push 18 has the first and push 19 the second. nil
+// when no line applies.
 func (r *repo) manifests(label string, id int64) []string {
 	var best running
 	for _, n := range r.runs[label] {

@@ -90,9 +90,9 @@ func (p *parser) finishMerges() error {
 	return nil
 }
 
-// changesets makes one changeset for each push; a merge push has those that it
-// brought too, and its tip the merged tip as second parent. The first parent is the push before, without
-// stripped ones. Push 17 with the word a1c0 says "Bug 1900017 - Change a1c0".
+// changesets makes one changeset for each push; a merge push has those that it brought too, and its
+// tip the merged tip as second parent. The first parent is the push before, without stripped ones.
+// Push 17 with the word a1c0 says "Bug 1900017 - Change a1c0".
 func (p *parser) changesets() {
 	for _, r := range p.w.repos {
 		parent := ""

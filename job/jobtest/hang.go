@@ -24,8 +24,8 @@ func (c *CI) Hang() (release func()) {
 	})
 }
 
-// reach waits while the CI hangs. Its error is the context's. Each call begins with it, before it takes
-// the lock, so that a caller who waits holds up nobody.
+// reach waits while the CI hangs. Its error is the context's. Each call begins with it, before it
+// takes the lock, so that a caller who waits holds up nobody.
 func (c *CI) reach(ctx context.Context) error {
 	c.mu.Lock()
 	hung := c.hung

@@ -17,9 +17,9 @@ type item struct {
 	earliest time.Time // when it is requested at the earliest
 }
 
-// toCome makes every push of the world a moment to come. One that merges others comes
-// after them, and none before an older one. The sequence numbers are in the order in which the calls end,
-// so that of pushes at the same time the merged ones come first.
+// toCome makes every push of the world a moment to come. One that merges others comes after them,
+// and none before an older one. The sequence numbers are in the order in which the calls end, so
+// that of pushes at the same time the merged ones come first.
 func (c *CI) toCome() {
 	at := map[*push]time.Time{}
 	seq := 0
@@ -80,8 +80,8 @@ func (c *CI) appear(p *push) {
 	}
 }
 
-// items makes the runs of a cell, by its words: cellRun.item counts them from 0. None is requested yet.
-// One run with :by= makes its whole item late.
+// items makes the runs of a cell, by its words: cellRun.item counts them from 0. None is requested
+// yet. One run with :by= makes its whole item late.
 func (c *CI) items(r *repo, p *push, label string) (out []*item) {
 	for _, cell := range p.cells[label] {
 		if cell.item == len(out) {

@@ -75,8 +75,8 @@ func whole(p job.Push) string {
 		p.Branch, p.User, p.Time.UTC().Format("2006-01-02 15:04:05"))
 }
 
-// firstDifference says how two lists of pushes differ where the ids are the same and something else is
-// not: ids alone can be read from the lists. It is empty when there is no such push.
+// firstDifference says how two lists of pushes differ where the ids are the same and something else
+// is not: ids alone can be read from the lists. It is empty when there is no such push.
 func firstDifference(got, want []job.Push) string {
 	for i := range min(len(got), len(want)) {
 		if !samePush(got[i], want[i]) && got[i].ID == want[i].ID {

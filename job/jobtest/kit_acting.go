@@ -52,7 +52,8 @@ func (k *schedulerKit) first(ctx context.Context) (jobs []job.Job, ok bool) {
 	return jobs, !k.failed("jobs", k.calledFirst(), err)
 }
 
-// count is the number of runs of the first label, with those that were requested and are not visible yet.
+// count is the number of runs of the first label, with those that were requested and are not
+// visible yet.
 func (k *schedulerKit) count(ctx context.Context) int {
 	jobs, _ := k.first(ctx)
 	n := len(jobs)

@@ -73,8 +73,8 @@ func (r *report) hanging(ctx context.Context, hang func() (release func()), ques
 	}
 }
 
-// hangingOver checks one question. It is false where q is answered though the server hangs, as from a
-// cache: then nothing was checked.
+// hangingOver checks one question. It is false where q is answered though the server hangs, as from
+// a cache: then nothing was checked.
 func (r *report) hangingOver(ctx context.Context, hang func() func(), q question, all []question) bool {
 	release := hang()
 	defer release()
@@ -127,8 +127,8 @@ func (r *report) released(ctx context.Context, q question, patient asked, releas
 	}
 }
 
-// hurry asks with a short deadline while q hangs. The answer may take prompt longer than the deadline,
-// since a busy machine is slow.
+// hurry asks with a short deadline while q hangs. The answer may take prompt longer than the
+// deadline, since a busy machine is slow.
 func (r *report) hurry(ctx context.Context, q, other question) {
 	short, cancel := context.WithTimeout(ctx, hasty)
 	defer cancel()

@@ -108,8 +108,8 @@ func firstOther(got, want []job.Job) (a, b string) {
 	return "", ""
 }
 
-// runTexts is all that two snapshots of the same runs have in common, sorted, since the order of runs is
-// not part of the contract. All statuses of a run that has not ended are the same word.
+// runTexts is all that two snapshots of the same runs have in common, sorted, since the order of
+// runs is not part of the contract. All statuses of a run that has not ended are the same word.
 func runTexts(jobs []job.Job) []string {
 	var out []string
 	for _, j := range jobs {

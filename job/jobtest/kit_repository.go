@@ -219,8 +219,8 @@ func (k *repositoryKit) full(ctx context.Context) {
 	}
 }
 
-// changesets checks the changesets of a push that was read in full: the tip is the last one, and want is
-// their number.
+// changesets checks the changesets of a push that was read in full: the tip is the last one, and
+// want is their number.
 func (k *repositoryKit) changesets(called string, p job.Push, want int) {
 	n := len(p.Changesets)
 	if n == 0 || p.Changesets[n-1].Node != p.Revision {

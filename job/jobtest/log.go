@@ -52,8 +52,8 @@ func (n *run) log(which job.LogKind) (string, bool) {
 // failing is the test that failed.
 func (n *run) failing() string { return cmp.Or(n.sig, usualTest) }
 
-// plain is the plain log: a line for each test of the label. A run that failed has its failing test last,
-// and no value for Perfherder.
+// plain is the plain log: a line for each test of the label. A run that failed has its failing test
+// last, and no value for Perfherder.
 func (n *run) plain() string {
 	if n.status == job.StatusTestFailed {
 		return n.passed(n.failing()) + "TEST-UNEXPECTED-FAIL | " + n.failing() + " | expected PASS\n"
@@ -64,8 +64,8 @@ func (n *run) plain() string {
 	return n.passed("") + n.perfherder()
 }
 
-// passed are the lines of the label's tests that passed: all but the one that failed, or all when none
-// did: "TEST-PASS | a".
+// passed are the lines of the label's tests that passed: all but the one that failed, or all when
+// none did: "TEST-PASS | a".
 func (n *run) passed(failed string) string {
 	var b strings.Builder
 	for _, name := range n.repo.tests[n.label] {
@@ -76,8 +76,8 @@ func (n *run) passed(failed string) string {
 	return b.String()
 }
 
-// summary is the errorsummary: a line of JSON for each event. Without the test that is searched for, a run
-// that succeeded has another group, and one that failed has none.
+// summary is the errorsummary: a line of JSON for each event. Without the test that is searched
+// for, a run that succeeded has another group, and one that failed has none.
 func (n *run) summary() string {
 	if n.cell.noTest && n.status != job.StatusSuccess {
 		return `{"action":"test_groups","line":1,"groups":[]}` + "\n"

@@ -17,8 +17,8 @@ type moment struct {
 	run  *run  // of runChanges
 }
 
-// momentKind says what happens; of what happens at the same time the lower comes first: a push is there
-// before its runs change, and a wait ends when all that happens then has happened.
+// momentKind says what happens; of what happens at the same time the lower comes first: a push is
+// there before its runs change, and a wait ends when all that happens then has happened.
 type momentKind int
 
 const (
@@ -70,8 +70,8 @@ func (m moments) first() time.Time {
 }
 
 // change is when something other than the end of a wait happens next; zero for never. In a heap no
-// moment is later than those below it, so it must look below waits alone, and not below what is later
-// than the earliest change found so far.
+// moment is later than those below it, so it must look below waits alone, and not below what is
+// later than the earliest change found so far.
 func (m moments) change() (at time.Time) {
 	below := []int{0}
 	for len(below) > 0 {

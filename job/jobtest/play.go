@@ -52,7 +52,8 @@ func (p *player) look(first time.Time) {
 	}
 }
 
-// again makes the player look for the next moment again. Without a leg the time stands still until then.
+// again makes the player look for the next moment again. Without a leg the time stands still until
+// then.
 func (p *player) again() {
 	p.leg = nil
 	select {
@@ -144,9 +145,9 @@ func (c *CI) next() (moment, change time.Duration) {
 	return max(c.player.to.Sub(c.now), 0), change
 }
 
-// leave begins the leg to the moment that is d away; change is the time to the next change. Without a
-// moment there is no arrival. A wait that ends after 10 minutes on the way to a change after 30, for which
-// pace says 3 seconds, takes 1 second.
+// leave begins the leg to the moment that is d away; change is the time to the next change. Without
+// a moment there is no arrival. A wait that ends after 10 minutes on the way to a change after 30,
+// for which pace says 3 seconds, takes 1 second.
 func (c *CI) leave(
 	d, change time.Duration, pace func(time.Duration) time.Duration,
 ) (<-chan time.Time, func() bool) {
@@ -177,9 +178,9 @@ func (c *CI) arrive() {
 	}
 }
 
-// await waits until something changes, or d has passed by the CI's clock. A change since the last Wait
-// returned is reported at once: it happened while the caller was at work. The end of the wait is a moment
-// of its own, so that the player stops there.
+// await waits until something changes, or d has passed by the CI's clock. A change since the last
+// Wait returned is reported at once: it happened while the caller was at work. The end of the wait
+// is a moment of its own, so that the player stops there.
 func (c *CI) await(ctx context.Context, d time.Duration) (changed bool, err error) {
 	c.lock()
 	defer c.unlock()

@@ -114,8 +114,8 @@ func (p *parser) cells(r *repo, n *push, cells []word, id word) error {
 	return nil
 }
 
-// cell reads "-" or "pass,fail*2:no-test": of the latter one run of item 0, and two of item 1. No runs for
-// "-".
+// cell reads "-" or "pass,fail*2:no-test": of the latter one run of item 0, and two of item 1. No
+// runs for "-".
 func (p *parser) cell(c word) ([]cellRun, error) {
 	if c.text == "-" {
 		return nil, nil

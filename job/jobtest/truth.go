@@ -94,8 +94,8 @@ const usualTest = "test"
 // otherTest is the test that fails at the rate other= of a truth.
 const otherTest = "other"
 
-// findTests collects the names of the tests that fail in each label, by the truth or in a cell, sorted and
-// each once. A label without any has the one test "test".
+// findTests collects the names of the tests that fail in each label, by the truth or in a cell,
+// sorted and each once. A label without any has the one test "test".
 func (r *repo) findTests() {
 	for _, label := range append(slices.Clone(r.labels), r.can...) {
 		var names []string

@@ -65,9 +65,9 @@ func (p *parser) values(at word, ws []word) (*values, error) {
 	return v, nil
 }
 
-// measure draws the value that the next run of the label on the push measures. Like draw it depends on
-// the seed, the push, the label and the number of runs, but it uses a random stream of its own: whether
-// runs fail stays the same when a truth is given values. nil for a label without values.
+// measure draws the value that the next run of the label on the push measures. Like draw it depends
+// on the seed, the push, the label and the number of runs, but it uses a random stream of its own:
+// whether runs fail stays the same when a truth is given values. nil for a label without values.
 func (c *CI) measure(r *repo, p *push, label string) *float64 {
 	t, ok := r.truths[label]
 	if !ok || t.values == nil {

@@ -81,7 +81,8 @@ type truth struct {
 	values               *values // what runs measure; nil for nothing
 }
 
-// broken reports whether the truth's break is in a push. With culprit=19 until=23 these are 19 to 22.
+// broken reports whether the truth's break is in a push. With culprit=19 until=23 these are 19 to
+// 22.
 func (t truth) broken(id int64) bool { return id >= t.culprit && (t.until == 0 || id < t.until) }
 
 const (
@@ -198,8 +199,8 @@ func guessKind(label string) job.Kind {
 	return job.KindTest
 }
 
-// revision completes a short word to 40 digits: "a1c0" of push 17 of autoland is a1c0 and the first 36
-// digits of the SHA-1 of "autoland:17".
+// revision completes a short word to 40 digits: "a1c0" of push 17 of autoland is a1c0 and the first
+// 36 digits of the SHA-1 of "autoland:17".
 func revision(repo string, id int64, word string) string {
 	sum := sha1.Sum(fmt.Appendf(nil, "%s:%d", repo, id)) // #nosec G401 -- see the import
 	return (word + hex.EncodeToString(sum[:]))[:40]

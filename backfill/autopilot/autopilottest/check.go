@@ -217,8 +217,8 @@ func (c *check) inTime(ctx context.Context, f func(time.Duration)) time.Duration
 	}
 }
 
-// pass waits until d has passed by the store's clock. It looks each millisecond, at most 100,000 times:
-// a clock that stands still is a finding.
+// pass waits until d has passed by the store's clock. It looks each millisecond, at most 100,000
+// times: a clock that stands still is a finding.
 func (c *check) pass(ctx context.Context, d time.Duration) {
 	began, err := c.s.Now(ctx)
 	for range 100_000 {

@@ -184,8 +184,9 @@ func (c *check) spend(ctx context.Context) {
 	same(c, "Spends since later", len(none), 0)
 }
 
-// limits checks that each meter counts what its comment says. What earlier rules spent counts too, so
-// the totals are read first. For each meter, a limit that fits exactly must pass, and one less must not.
+// limits checks that each meter counts what its comment says. What earlier rules spent counts too,
+// so the totals are read first. For each meter, a limit that fits exactly must pass, and one less
+// must not.
 func (c *check) limits(ctx context.Context) {
 	now, err := c.s.Now(ctx)
 	c.wants("Now", err, nil)

@@ -146,7 +146,8 @@ func (c *check) opens(ctx context.Context) {
 	}
 }
 
-// full checks the maximum number of open cases. The cases of earlier rules have ended, so 2 are open.
+// full checks the maximum number of open cases. The cases of earlier rules have ended, so 2 are
+// open.
 func (c *check) full(ctx context.Context) {
 	for range 2 {
 		n, spans := c.newCase()
@@ -168,8 +169,8 @@ func (c *check) full(ctx context.Context) {
 	same(c, "Window: open", w.Open, 2)
 }
 
-// openAtOnce checks that of several callers who open overlapping cases exactly one gets true, and that
-// the labels of all are in the one case. The spans begin at 0 to 7 and all contain push 9.
+// openAtOnce checks that of several callers who open overlapping cases exactly one gets true, and
+// that the labels of all are in the one case. The spans begin at 0 to 7 and all contain push 9.
 func (c *check) openAtOnce(ctx context.Context) {
 	const n = 8
 	base, _ := c.newCase()

@@ -21,8 +21,8 @@ type Mutant struct {
 	Wrap func(autopilot.Store) autopilot.Store
 }
 
-// wrapped is a store with some of its methods replaced: those whose function is not nil. The functions
-// call the store below, w.Store, and so break one thing and leave the rest right.
+// wrapped is a store with some of its methods replaced: those whose function is not nil. The
+// functions call the store below, w.Store, and so break one thing and leave the rest right.
 type wrapped struct {
 	autopilot.Store
 	hear   func(context.Context, autopilot.Failure, time.Duration) (bool, error)
