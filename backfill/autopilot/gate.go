@@ -162,7 +162,7 @@ func try(f Facts) *Refusal {
 // age leaves failures of old pushes to people. The push's age counts from when the robot heard of
 // the failure, so waiting for its turn does not make a failure too old, unless that takes longer
 // than patience. With MaxAge 6 hours, a push of 10:00 whose failure was heard of at 15:00 is 5
-// hours old, also when it is looked at at 17:00. A push without a time is not too old.
+// hours old, also when the robot comes to it at 17:00. A push without a time is not too old.
 func age(f Facts) *Refusal {
 	if f.Failure.Push.Time.IsZero() {
 		return nil

@@ -41,7 +41,7 @@ type heldSpan struct {
 // changes what it got changes nothing here; the other fields are what the methods look for, and put
 // keeps them in step with the body.
 type row struct {
-	order  int // 1 for the first row of the store, and never used again
+	order  int // counts from 1 and is never used again
 	body   []byte
 	isCase bool
 	done   bool // nothing is left to do; see Claimed.done

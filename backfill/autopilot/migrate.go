@@ -15,8 +15,8 @@ var ErrNewer = database.ErrNewer
 // was heard of or a case was opened, ended is when it was decided or ended. due and leased are as
 // in the store in memory. span has a row for each span and signature of a case, seen one for each
 // signature on each push, with the push's place in the order of its repository. In spend, pending
-// is how many runs have not ended. state has the switch and the window as JSON, and the row that
-// alone locks.
+// is how many runs have not ended. state has the switch and the window as JSON, and the row "lock"
+// that SQL.alone locks.
 var migrations = []string{
 	`CREATE TABLE mozci_autopilot_work (
 		key TEXT PRIMARY KEY, num BIGINT NOT NULL, is_case INTEGER NOT NULL, repo TEXT NOT NULL, push BIGINT NOT NULL,

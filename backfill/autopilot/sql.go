@@ -212,8 +212,9 @@ func (c Claimed) columns() columns {
 	return v
 }
 
-// update overwrites a failure or case. set adds more assignments to the statement, such as
-// ", due = ?" with its argument. The caller must hold the row or run in alone.
+// update overwrites a failure or case. set adds more assignments to the statement, such as ", due =
+// ?" with its argument. It writes the whole body, so what another transaction wrote since the
+// caller read the row is lost.
 func (s *SQL) update(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
 	body, err := encoded(c)
 	if err != nil {

@@ -140,7 +140,8 @@ func (c *check) aSpend(runs int) autopilot.Spend {
 	}
 }
 
-// spends spends within limits; want is the limit that must be named, or empty when it must fit.
+// spends checks one Spend within limits; want is the limit that must be named, or empty when it
+// must fit.
 func (c *check) spends(ctx context.Context, s autopilot.Spend, want string, limits ...autopilot.Limit) {
 	over, err := c.s.Spend(ctx, s, limits)
 	c.wants("Spend", err, nil)
