@@ -53,9 +53,9 @@ type Report struct {
 	// Culprit is nil unless exactly one push can be it. Several that cannot be told apart are in
 	// Credible, with the Outcome Culprit too.
 	Culprit *job.PushRef `json:"culprit"`
-	// Credible are the pushes that can have caused the failure, at most 50. It is empty for an
-	// outcome that says nothing about them.
-	Credible []Chance `json:"credible"` // the most probable first; never null in JSON
+	// Credible are the pushes that can have caused the failure, the most probable first, at most
+	// 50. It is empty for an outcome that says nothing about them, and never null in JSON.
+	Credible []Chance `json:"credible"`
 	Runs     int      `json:"runs"`     // triggered, with builds and with runs in repositories of merges
 	RedRuns  int      `json:"red_runs"` // how many of Runs ended red
 	Why      string   `json:"why"`

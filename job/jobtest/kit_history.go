@@ -23,6 +23,7 @@ func (k *schedulerKit) history(ctx context.Context) {
 		pushes = append(pushes, k.c.NotScheduled)
 	}
 	slices.Reverse(pushes) // the order is the caller's
+	// Many pushes, one, and none; one label, two, one that is not there, and one of each.
 	for _, asked := range [][]job.Push{pushes, {k.c.Push}, nil} {
 		for _, labels := range [][]string{
 			k.c.Labels[:1], k.c.Labels[:2], {unknownLabel}, {k.c.Labels[1], unknownLabel},

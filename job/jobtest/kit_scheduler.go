@@ -120,7 +120,8 @@ func (k *schedulerKit) jobs(ctx context.Context) {
 	}
 }
 
-// job checks one snapshot.
+// job checks one snapshot: its fields, its push, its words, and the order of its times where they
+// are known.
 func (k *schedulerKit) job(called string, j job.Job) {
 	bad := func(rule, has, want string, args ...any) {
 		k.wrong(rule, called, fmt.Sprintf("job %s of %q with %s", j.ID(), j.Name(), has), want, args...)

@@ -168,6 +168,7 @@ func misread() []SchedulerMutant {
 			func(f job.Fields) job.Fields { f.Status = 0; return f }),
 		edited("no kind", "job-kind", func(f job.Fields) job.Fields { f.Kind = 0; return f }),
 		edited("no ids", "job-fields", func(f job.Fields) job.Fields { f.ID = ""; return f }),
+		// Two runs of one label have the same ID.
 		edited("ids by label", "ids-unique", func(f job.Fields) job.Fields { f.ID = f.Name; return f }),
 		edited("another push", "job-push", func(f job.Fields) job.Fields {
 			f.Push.Revision = revision("x", 1, "dead")
@@ -205,6 +206,7 @@ func mistriggered() []SchedulerMutant {
 			}),
 		triggers("twice is twice", "twice-is-once",
 			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				// The CI never sees the key.
 				r.Key = ""
 				return c.Trigger(ctx, r)
 			}),
@@ -238,6 +240,7 @@ func mistriggered() []SchedulerMutant {
 			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
 				receipt, err := c.Trigger(ctx, r)
 				if errors.Is(err, job.ErrNotFound) {
+					// It refuses the unknown label, and runs the first one all the same.
 					r.Label = c.w.Labels(r.Push.Repo)[0]
 					if _, again := c.Trigger(ctx, r); again != nil {
 						return receipt, errors.Join(err, again)

@@ -12,7 +12,8 @@ import (
 // most is the maximum number of runs in one cell, so that a hostile world stays small.
 const most = 1000
 
-// row reads one push: id, revision, cells, attributes.
+// row reads one push: id, revision, cells, attributes. In "17 a1c0 pass - user=a merge=b:3" the
+// cells are pass and -, and the last two words are attributes.
 func (p *parser) row(ws []word) error {
 	r := p.current()
 	if !p.grid {

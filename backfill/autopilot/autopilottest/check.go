@@ -29,8 +29,8 @@ import (
 // CheckStore returns all misbehaviour that it finds in a store, joined, one finding a line: the
 // name of the broken rule, what was done, the result, and the result that was wanted. open opens
 // the store, which must be empty the first time. Later calls of open return the same store as
-// another process would see it, where that is possible. CheckStore waits for leases of some
-// milliseconds by the store's own clock, so that clock must move.
+// another process would see it, where that is possible. CheckStore waits for leases of up to a
+// second, or longer on a slow machine, by the store's own clock, so that clock must move.
 func CheckStore(ctx context.Context, open func() (autopilot.Store, error)) error {
 	s, err := open()
 	if err != nil {
