@@ -45,6 +45,8 @@ func (s *searcher) open(ctx context.Context) error {
 	if at < 0 {
 		return fmt.Errorf("%w: push %s is not among the pushes around it", job.ErrNotFound, start)
 	}
+	// The range is pushes[from : to+1], with the start as its last push. Those before and after it
+	// are the history on both sides.
 	s.pushes, s.from, s.to = pushes, max(0, at-s.o.MaxRevisions), at
 	s.engine = nil // it belongs to the previous range
 	if s.names == nil {
@@ -174,7 +176,8 @@ func running(all []Tested, without []bool) []int {
 // answer are applied afterwards.
 func (s *searcher) decide(engine engine, running []int) {
 	s.engine = engine
-	// How many more runs may be under way at once, and how many are left in all.
+	// How many more runs may be under way at once, and how many are left in all: with Batch 4, 1 of
+	// its own under way, MaxRuns 10 and 8 spent, it is 2 and not 3.
 	left := s.o.Batch - s.ours()
 	if s.o.MaxRuns > 0 {
 		left = min(left, s.o.MaxRuns-s.spent())

@@ -17,11 +17,11 @@ import (
 
 // looking holds the options that say how to look at a push.
 type looking struct {
-	judge     analysis.Judge
-	test      string
-	manifests []string
-	width     int
-	log       *slog.Logger
+	judge     analysis.Judge // nil: by status
+	test      string         // the test that is looked for; empty for the job as a whole
+	manifests []string       // of the test; found in the catalog when there is a test and none are given
+	width     int            // how many pushes are read at once; 0 for the default
+	log       *slog.Logger   // may be nil
 }
 
 // looker sees what ran of the label on a push and what a judge makes of it. Where tests

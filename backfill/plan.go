@@ -11,8 +11,9 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
-// plan plans the runs that are missing since the last good push, on each push that is not
-// bad already. Pushes that turn out to be untestable move to that list of the result.
+// plan plans the runs that are missing since the last good push, on each push that is not bad
+// already. Pushes that turn out to be untestable move to that list of the result. Of the history,
+// which is newest first, index 0 is the start.
 func (f *finder) plan(ctx context.Context, res *FindResult) error {
 	var pushes []job.Push
 	var bad []trigger.Step
@@ -113,8 +114,8 @@ func (f *finder) unattended(ctx context.Context, res *FindResult) (why, reason s
 	return "", "", err
 }
 
-// leaveAlone makes the plan of a call that must trigger nothing: everything missing is
-// left out. Runs that are under way are not missing.
+// leaveAlone makes the plan of a call that must trigger nothing: everything missing is left out.
+// Runs that are under way are not missing. With Times 3 and 1 run that counts, 2 are left out.
 func (f *finder) leaveAlone(res *FindResult, pushes []job.Push, why, reason string) {
 	has := map[job.PushKey]int{}
 	for _, s := range res.History {

@@ -50,6 +50,7 @@ func (s *searcher) steps(ctx context.Context, known func(job.Push) ([]job.Job, b
 		if want[x] == 0 {
 			continue
 		}
+		// x is a position in the range, which begins at push from.
 		p := s.pushes[s.from+x]
 		r := s.seen[p.Key()].runs
 		opts := s.planOptions(s.decision.Why)

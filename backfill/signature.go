@@ -16,13 +16,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// signed is what a search knows about the signatures of failures.
+// signed is what a search knows about the signatures of failures. Without signatures, as with a
+// Judge or a Test, reader and told are nil.
 type signed struct {
 	reader *joblog.SignatureReader
 	unsure bool               // the signatures must still be learnt from the start
 	sought []joblog.Signature // nil: every failure counts
 
-	mu   sync.Mutex
+	mu   sync.Mutex               // guards told, which the judge fills from several goroutines
 	told map[string]joblog.Judged // by the ID of the run
 }
 

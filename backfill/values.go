@@ -197,7 +197,8 @@ func (s *searcher) withValues(t *Tested, at looked) {
 			s.warn("run %s on push %s has no value: %s", j.ID(), t.Push, r.why)
 		}
 	}
-	// Runs with a result but without a value move to Infra.
+	// Runs with a result but without a value move to Infra: of 1 that failed and 3 that passed, 2
+	// of these with a value, 2 move.
 	t.Infra += t.Failed + t.Passed - len(t.Values)
 	t.Chosen = min(t.Chosen, len(t.Values))
 }
@@ -216,7 +217,8 @@ func (s *searcher) byValues(o *culprit.Options) (*perf.Search, error) {
 		po.Untestable[x], po.Closed[x] = blocked && len(t.Values) == 0, blocked && len(t.Values) > 0
 	}
 	for i, p := range s.pushes {
-		// Pushes in the range are told one by one below.
+		// Pushes in the range are told one by one below. i counts all pushes that were read, x only
+		// those in the range, from 0: index 12 with from 10 is x 2.
 		if i >= s.from && i <= s.to {
 			continue
 		}

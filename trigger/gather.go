@@ -265,8 +265,9 @@ func asked(
 	return out, nil
 }
 
-// remember adds what the ledger knows to what the CI says. Both may know the same
-// requests, so the larger number counts, not the sum.
+// remember adds what the ledger knows to what the CI says. Both may know the same requests, so the
+// larger number counts, not the sum. When the CI has accepted 2 and the ledger expects 3, 3 are on
+// the way.
 func (o *onTheWay) remember(entries []ledger.Entry, visible int) {
 	says := o.runs
 	o.runs = max(says, ledger.Outstanding(entries, visible))

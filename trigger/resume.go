@@ -12,6 +12,11 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
+// What became of a request that the ledger knows from an earlier run, or from another process. One
+// that the CI has answered is followed. One that may not have reached the CI is looked up by its
+// key, where keys reach the CI, and by the number of runs elsewhere. The result is a receipt,
+// errRepeat when it may be made again, or an error that it is unclear.
+
 // errRepeat says that the request of an entry was not made, or may be made again under
 // its key.
 var errRepeat = errors.New("not done")

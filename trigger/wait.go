@@ -162,8 +162,9 @@ func Ended(ctx context.Context, ci job.Scheduler, ids ...string) (map[string]boo
 // statuses alone: others may have triggered or stopped something.
 const WholeLook = 10
 
-// still returns the steps whose builds are all still under way, by one request for the
-// statuses of all of them, where the CI can tell. The other steps must be read.
+// still returns the steps whose builds are all still under way, by one request for the statuses of
+// all of them, where the CI can tell. The other steps must be read. A step whose builds are the
+// runs a and b still waits while both do; when one of them has ended, it is read.
 func (r *runner) still(ctx context.Context, steps []*Step) map[*Step]bool {
 	var ids []string
 	for _, s := range steps {

@@ -6,7 +6,8 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// State says how far a case has come.
+// State says how far a case has come. The words of State, Outcome and Answer are stored and are in
+// the JSON, so they stay as they are.
 type State string
 
 // The states. A case goes back and forth between Waiting and Searching until it has Ended.
@@ -43,16 +44,21 @@ type Chance struct {
 
 // Report says how a case ended. Its JSON is the body of the webhook.
 type Report struct {
-	Repo      string       `json:"repo"`
-	Label     string       `json:"label"`
-	Signature string       `json:"signature"`
-	Outcome   Outcome      `json:"outcome"`
-	FirstBad  *job.PushRef `json:"first_bad"`
-	Culprit   *job.PushRef `json:"culprit"`
-	Credible  []Chance     `json:"credible"` // the most probable first; never null in JSON
-	Runs      int          `json:"runs"`     // triggered, with builds and with runs in repositories of merges
-	RedRuns   int          `json:"red_runs"` // how many of Runs ended red
-	Why       string       `json:"why"`
+	Repo      string  `json:"repo"`
+	Label     string  `json:"label"`
+	Signature string  `json:"signature"`
+	Outcome   Outcome `json:"outcome"`
+	// FirstBad is the oldest push known to be bad; nil when none is known.
+	FirstBad *job.PushRef `json:"first_bad"`
+	// Culprit is nil unless exactly one push can be it. Several that cannot be told apart are in
+	// Credible, with the Outcome Culprit too.
+	Culprit *job.PushRef `json:"culprit"`
+	// Credible are the pushes that can have caused the failure, the most probable first, at most
+	// 50. It is empty for an outcome that says nothing about them, and never null in JSON.
+	Credible []Chance `json:"credible"`
+	Runs     int      `json:"runs"`     // triggered, with builds and with runs in repositories of merges
+	RedRuns  int      `json:"red_runs"` // how many of Runs ended red
+	Why      string   `json:"why"`
 }
 
 // Cost is what was triggered for one case, or in one day.
@@ -64,7 +70,9 @@ type Cost struct {
 
 // Case is one new failure, and what the robot does about it.
 type Case struct {
-	Key string // its name, also in addresses: short, only letters and digits
+	// Key is "c-" and 12 hex digits that are made of the repository, the first bad push and the
+	// signatures, so two instances that find the same failure make the same key.
+	Key string // its name, also in addresses
 	// Repo, Label and Signature are those of the failure that opened the case. Labels and
 	// Signatures are all that the case is about by now.
 	Repo, Label string
@@ -91,7 +99,7 @@ type Case struct {
 	BlindAt time.Time // the last of these times
 	Takes   float64   // minutes that a run of the label usually takes
 	// Blocked says why no run can be triggered on some pushes. Keys are the repository and the
-	// push's id.
+	// push's id. "autoland 42" is push 42 of autoland.
 	Blocked map[string]string
 	Cost    Cost
 	Report  *Report // nil until the case has ended

@@ -41,6 +41,7 @@ func ParseConfig(text []byte) (Config, error) {
 }
 
 // Check returns an error that wraps job.ErrInvalid and names the first field that makes no sense.
+// The zero Config is refused; begin with Defaults. A Mode of Off needs no repositories.
 func (c Config) Check() error {
 	bad := func(field, format string, args ...any) error {
 		return fmt.Errorf("%w: %s: %s", job.ErrInvalid, field, fmt.Sprintf(format, args...))
@@ -119,7 +120,7 @@ func (c Config) checkTimes(bad func(field, format string, args ...any) error) er
 	return nil
 }
 
-// fields maps the names in the file to the fields.
+// fields maps the names in the file to the fields, as pointers that value writes through.
 func (c *Config) fields() map[string]any {
 	return map[string]any{
 		"repositories": &c.Repositories, "labels": &c.Labels, "mode": &c.Mode, "budgets": &c.Budgets, "quiet": &c.Quiet,
@@ -129,6 +130,7 @@ func (c *Config) fields() map[string]any {
 	}
 }
 
+// read overwrites the fields that the file names and leaves the others.
 func (c *Config) read(text []byte) error {
 	return object(text, "", func(name string, raw json.RawMessage) error {
 		to, ok := c.fields()[name]
@@ -145,6 +147,8 @@ func (c *Config) read(text []byte) error {
 	})
 }
 
+// read is as Config.read for the object "budgets": "pool": 50 limits every platform, and "pool":
+// {"linux*": 50} the labels that match.
 func (b *Budgets) read(text []byte) error {
 	fields := map[string]any{
 		"runs_day": &b.RunsDay, "red_runs_day": &b.RedRunsDay, "minutes_day": &b.MinutesDay, "label_day": &b.LabelDay,
@@ -162,16 +166,19 @@ func (b *Budgets) read(text []byte) error {
 	})
 }
 
+// unknown is the error of a name that is no field. The names that are come with it.
 func unknown(name string, known []string) error {
 	return fmt.Errorf("%w: %s: unknown field; the fields are %s", job.ErrInvalid, job.Visible(name),
 		strings.Join(known, ", "))
 }
 
-// object calls each for every member of a JSON object. A repeated name is an error.
+// object calls each for every member of a JSON object, in their order. A repeated name is an error,
+// which encoding/json would not say, and so is text after the object. prefix stands before the name
+// in errors: "budgets." gives "budgets.runs_day appears twice".
 func object(text []byte, prefix string, each func(name string, raw json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	malformed := func(err error) error {
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) { // a text that ends too early, also the empty one
 			err = io.ErrUnexpectedEOF
 		}
 		return fmt.Errorf("%w: %s%w", job.ErrInvalid, where(prefix), err)
@@ -211,6 +218,7 @@ func object(text []byte, prefix string, each func(name string, raw json.RawMessa
 	return nil
 }
 
+// where is a prefix at the beginning of a sentence: "budgets." becomes "budgets: ", and "" stays.
 func where(prefix string) string {
 	if prefix == "" {
 		return ""
@@ -218,6 +226,8 @@ func where(prefix string) string {
 	return strings.TrimSuffix(prefix, ".") + ": "
 }
 
+// value reads one value into a field. null is an error, because encoding/json would leave the field
+// as it is and say nothing.
 func value(field string, raw json.RawMessage, to any) error {
 	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return fmt.Errorf("%w: %s: null; leave it out for the default", job.ErrInvalid, field)
@@ -232,7 +242,8 @@ func value(field string, raw json.RawMessage, to any) error {
 	return nil
 }
 
-// plain says in words which type a field has.
+// plain says in words which type a field has, for an error: Go's names of types mean little to who
+// writes the file.
 func plain(to any) string {
 	switch to.(type) {
 	case *[]string:
@@ -245,7 +256,9 @@ func plain(to any) string {
 	return "a text"
 }
 
-// duration reads a duration: seconds, or text such as "10m".
+// duration reads a duration: seconds, or text such as "10m". 90, 90.0 and "1m30s" are the same;
+// "90" has no unit and is an error. Check refuses what is out of range; the bound here only keeps
+// the product from overflowing.
 func duration(field string, raw json.RawMessage, to *time.Duration) error {
 	var n float64
 	if json.Unmarshal(raw, &n) == nil && !bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {

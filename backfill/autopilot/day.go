@@ -37,7 +37,8 @@ type Accuracy struct {
 }
 
 // Window says how many cases may be open at the same time. It grows slowly and shrinks fast, as
-// TCP's congestion window does: the robot earns trust with right answers.
+// TCP's congestion window does: the robot earns trust with right answers. With Size 4, an undecided
+// case makes it 2, another one 1, which is the least, and a right answer 2 again.
 type Window struct {
 	Size      int // Config.Cases at first; plus 1 after a right answer, halved after a wrong or undecided one
 	Open      int // number of cases that are open now

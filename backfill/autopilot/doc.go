@@ -10,6 +10,16 @@
 //	r, err := autopilot.New(autopilot.Places{CI: ci, Repository: open, Ledger: book}, store, c, nil)
 //	err = r.Run(ctx)
 //
+// A file for a first try, in which the robot triggers nothing; see [Config] for the other fields:
+//
+//	{
+//		"repositories": ["autoland"],
+//		"labels": ["linux64/*"],
+//		"mode": "dry_run",
+//		"quiet": "10m",
+//		"budgets": {"runs_day": 100, "label_day": 20, "pool": {"*talos*": 10}}
+//	}
+//
 // The other methods serve a page: [Robot.Day] is what the robot did on a day, [Robot.Stop] and
 // [Robot.Resume] are the switch, and with [Robot.OptOut] and [Robot.Wrong] people object. The
 // mode is [DryRun] until the file says otherwise: the robot then decides and reports as usual,

@@ -10,6 +10,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The gates are pure functions from Facts to a Refusal, or to nil when they do not object. A gate
+// reads only facts of its own stage and of earlier ones, and is not asked before these are known:
+// mixed would take runs that were not read for no failed run.
+
 // Stage says which Facts are known. Each stage costs more than the one before.
 type Stage int
 
@@ -101,6 +105,8 @@ var gates = []gate{
 	{StagePeople, classified},
 	{StagePeople, backedOut},
 	{StagePeople, blind},
+	// These two only wait. They stand below the gates about people, so that, when everything is
+	// known, what a person did ends the matter at once.
 	{StageHistory, quiet},
 	{StageHistory, running},
 	{StageCosts, queue},
@@ -108,7 +114,9 @@ var gates = []gate{
 }
 
 // Gate asks the gates whose facts are known at a stage, the cheapest first. It returns the first
-// refusal and true, or false when no gate refuses. It does not read facts of later stages.
+// refusal and true, or false when no gate refuses. It does not read facts of later stages. The
+// gates of earlier stages are asked again, because a later stage may add to their facts: the
+// history tells that a log, once compared, does not show the failure.
 func Gate(f Facts, known Stage) (Refusal, bool) {
 	for _, g := range gates {
 		if g.stage > known {
@@ -121,11 +129,13 @@ func Gate(f Facts, known Stage) (Refusal, bool) {
 	return Refusal{}, false
 }
 
+// refuse is a refusal that is final.
 func refuse(rule Rule, format string, args ...any) *Refusal {
 	return &Refusal{Rule: rule, Why: fmt.Sprintf(format, args...)}
 }
 
-// later is a refusal that is not final: look again after wait.
+// later is a refusal that is not final: look again after wait. A Wait of 0 would make it final, so
+// it is at least a second.
 func later(rule Rule, wait time.Duration, format string, args ...any) *Refusal {
 	return &Refusal{Rule: rule, Wait: max(wait, time.Second), Why: fmt.Sprintf(format, args...)}
 }
@@ -151,7 +161,8 @@ func try(f Facts) *Refusal {
 
 // age leaves failures of old pushes to people. The push's age counts from when the robot heard of
 // the failure, so waiting for its turn does not make a failure too old, unless that takes longer
-// than patience.
+// than patience. With MaxAge 6 hours, a push of 10:00 whose failure was heard of at 15:00 is 5
+// hours old, also when the robot comes to it at 17:00. A push without a time is not too old.
 func age(f Facts) *Refusal {
 	if f.Failure.Push.Time.IsZero() {
 		return nil
@@ -174,6 +185,8 @@ func optedOut(f Facts) *Refusal {
 	return refuse(RuleOptOut, "%s opted the push out", f.OptedOut)
 }
 
+// offspring leaves a failure alone when no run that came with the push failed: the robot must not
+// answer runs that it, another tool or a person triggered, or its own runs would open cases.
 func offspring(f Facts) *Refusal {
 	if !f.Offspring {
 		return nil
@@ -186,6 +199,7 @@ func offspring(f Facts) *Refusal {
 		"retriggers", by)
 }
 
+// cancelled takes a cancelled run for a person's decision to leave the label alone on the push.
 func cancelled(f Facts) *Refusal {
 	if n := f.Runs.By[job.StatusCancelled]; n > 0 {
 		return refuse(RuleCancelled, "a person cancelled %s of it on the push", count(n, "run"))
@@ -193,6 +207,7 @@ func cancelled(f Facts) *Refusal {
 	return nil
 }
 
+// retried waits while another run of the label on the push is under way: it may pass.
 func retried(f Facts) *Refusal {
 	if n := f.Runs.Running; n > 0 {
 		return later(RuleRetried, shortWait, "%s of it on the push has not ended", count(n, "more run"))
@@ -200,6 +215,8 @@ func retried(f Facts) *Refusal {
 	return nil
 }
 
+// mixed leaves alone what passed and failed on one push and, with RuleStatus, what no run failed by
+// now.
 func mixed(f Facts) *Refusal {
 	if f.Runs.Good > 0 && f.Runs.Bad > 0 {
 		return refuse(RuleMixed, "it passed and failed on this push: it is intermittent")
@@ -217,6 +234,7 @@ func build(f Facts) *Refusal {
 	return refuse(RuleBuild, "its build %s failed, which is a case of its own", f.Broken)
 }
 
+// unread waits for a log that cannot be read, about an hour in all, and then gives up.
 func unread(f Facts) *Refusal {
 	switch {
 	case f.Unread == nil:
@@ -228,7 +246,9 @@ func unread(f Facts) *Refusal {
 }
 
 // known leaves a failure alone when its signature was seen on an older push, some time ago. A
-// streak of red runs that goes on is not refused here: inherited decides about that.
+// streak of red runs that goes on is not refused here: inherited decides about that. With MaxAge 6
+// hours, the same signature 5 hours later on a push of 5 hours later is a streak, but a day later
+// it is known. It does not refuse when some signature is new, nor when the run has none.
 func known(f Facts) *Refusal {
 	if len(f.Failure.New) > 0 || len(f.Failure.Signatures) == 0 {
 		return nil
@@ -243,7 +263,8 @@ func known(f Facts) *Refusal {
 		last.Push.ID, count(f.Config.KnownDays, "day"))
 }
 
-// last returns when and where one of the signatures was seen last.
+// last returns when and where one of the signatures was seen last. It is the zero Seen when none
+// was seen.
 func (f Facts) last() Seen {
 	var out Seen
 	for _, s := range f.LastSeen {
@@ -262,6 +283,8 @@ func green(f Facts) *Refusal {
 	if n == 0 || f.Newer[n-1].Verdict != analysis.Good {
 		return nil
 	}
+	// Gap > 0: pushes between good and bad have not run it. FirstBad is the failure's push: no
+	// older one is red.
 	alone := n == 1 && f.Gap > 0 && f.FirstBad.ID == f.Failure.Push.ID && f.Runs.Bad == 1
 	if alone {
 		return nil
@@ -269,6 +292,7 @@ func green(f Facts) *Refusal {
 	return refuse(RuleGreen, "it is green again on push %d, which is newer", f.Newer[n-1].Push.ID)
 }
 
+// caseExists leaves a failure to the case about it, when nothing in it is new.
 func caseExists(f Facts) *Refusal {
 	if f.Case == "" || len(f.Failure.New) > 0 {
 		return nil
@@ -277,12 +301,14 @@ func caseExists(f Facts) *Refusal {
 }
 
 // inherited leaves a failure alone when an older push failed in the same way, because the robot
-// looked at that one when it heard of it.
+// looked at that one when it heard of it. When the label passed between the two, the failure comes
+// and goes, and counts as known.
 func inherited(f Facts) *Refusal {
 	if len(f.Failure.New) > 0 || len(f.Failure.Signatures) == 0 {
 		return nil
 	}
 	last := f.last()
+	// The failure was last seen after the last good push, so it goes on from there.
 	if f.LastGood == nil || place(*f.LastGood) < place(last.Push) {
 		if f.LastGood == nil {
 			return nil // the gate never_green decides
@@ -293,6 +319,8 @@ func inherited(f Facts) *Refusal {
 		span(f.Failure.Finished.Sub(last.At)), last.Push.ID)
 }
 
+// neverGreen leaves a failure alone without a good push to start from: the search needs both ends.
+// It waits while a run under way may still give one.
 func neverGreen(f Facts) *Refusal {
 	switch {
 	case f.LastGood != nil:
@@ -309,6 +337,8 @@ func neverGreen(f Facts) *Refusal {
 	return refuse(RuleNeverGreen, "it was never green on the %s before", count(f.Older, "push"))
 }
 
+// classified leaves alone what a person has classified, whatever the classification says. A guess
+// of a program is none; see job.Classification.
 func classified(f Facts) *Refusal {
 	if !f.Class.Classified() {
 		return nil
@@ -327,9 +357,12 @@ func backedOut(f Facts) *Refusal {
 		f.Backout.ID)
 }
 
-// doubted reports whether the backout may have been about something else.
+// doubted reports whether the backout may have been about something else. A run at or after the
+// backout settles it: red means that the failure is still there.
 func (f Facts) doubted() bool { return f.Suspects > 1 && !f.Settled }
 
+// blind waits while it cannot be seen what people said and did, and in the end does not act: the
+// answer might have been to stay away.
 func blind(f Facts) *Refusal {
 	if f.Blind == nil {
 		return nil
@@ -342,6 +375,8 @@ func blind(f Facts) *Refusal {
 		f.Blind)
 }
 
+// quiet gives people time. It counts from when the robot heard of the failure, not from the push:
+// at 10 minutes, one heard of at 15:00 is looked at again at 15:10.
 func quiet(f Facts) *Refusal {
 	left := f.Config.Quiet - f.Now.Sub(f.Failure.Heard)
 	if left <= 0 {
@@ -350,6 +385,8 @@ func quiet(f Facts) *Refusal {
 	return later(RuleQuiet, left, "people have %s to classify it or to back out", span(f.Config.Quiet))
 }
 
+// running waits for runs under way on other pushes, which tell for free, at most longWait after the
+// failure was heard of.
 func running(f Facts) *Refusal {
 	if len(f.Running) == 0 || f.Now.Sub(f.Failure.Heard) > longWait {
 		return nil
@@ -357,6 +394,8 @@ func running(f Facts) *Refusal {
 	return later(RuleRunning, shortWait, "a run on push %d is under way and will decide", f.Running[0].ID)
 }
 
+// queue waits while more runs than Config.Queue wait. A queue of exactly that length is not too
+// long.
 func queue(f Facts) *Refusal {
 	if f.Queue.Pending <= f.Config.Queue {
 		return nil
@@ -365,6 +404,7 @@ func queue(f Facts) *Refusal {
 		f.Config.Queue)
 }
 
+// budget refuses for good. The failure becomes a case that has ended, so that people are told.
 func budget(f Facts) *Refusal {
 	if f.Over == "" {
 		return nil
@@ -373,7 +413,8 @@ func budget(f Facts) *Refusal {
 }
 
 const (
-	// shortWait is how long to wait before looking again at what events would tell of.
+	// shortWait is how long to wait before looking again at what events would tell of, in case the
+	// event gets lost.
 	shortWait = 5 * time.Minute
 	// longWait is how long to wait for runs that are under way.
 	longWait = 2 * time.Hour
@@ -382,12 +423,14 @@ const (
 	blindMost = 8
 )
 
-// blindWait is how long to wait for a source that has failed to answer before times in a row.
+// blindWait is how long to wait for a source that has failed to answer before times in a row. 1, 2,
+// 4 and 8 minutes, then 10 minutes each time; blindMost waits take 55 minutes. The shift is bounded
+// so that it cannot overflow.
 func blindWait(before int) time.Duration {
 	return min(time.Minute<<min(before, 10), 10*time.Minute)
 }
 
-// count is a number with its noun: "1 push", "2 pushes".
+// count is a number with its noun: "1 push", "2 pushes". Only a final "sh" gets "es".
 func count(n int, noun string) string {
 	switch {
 	case n == 1:
@@ -398,7 +441,9 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// span is a duration in words.
+// span is a duration in words. It rounds down to one unit, and keeps minutes and hours until there
+// are 2 of the next unit: 119 minutes are "119 minutes", 120 are "2 hours", 47 hours are "47
+// hours". A negative one is "0 seconds".
 func span(d time.Duration) string {
 	switch {
 	case d >= 2*day:

@@ -10,16 +10,18 @@ import (
 )
 
 // guard is the CI as a case sees it. Before every request it checks again whether the robot may
-// act, and takes the request's cost out of the budgets.
+// act, and takes the request's cost out of the budgets. The first stop is kept, and every later
+// request of the plan is refused with it.
 type guard struct {
 	job.Scheduler
-	r    *Robot
-	c    *Case
+	r *Robot
+	c *Case
+	// look checks what people said and did since; nil means that nothing stands against the request.
 	look func(ctx context.Context, req job.Request) (*stop, error)
 	with map[string]int // number of builds that the CI makes along with a request, by its key
 
 	mu      sync.Mutex
-	stopped *stop
+	stopped *stop // guarded by mu; nil until a request was stopped
 }
 
 // stop says why a case may not go on.
@@ -36,7 +38,9 @@ var errStopped = fmt.Errorf("%w: the autopilot may not go on", job.ErrRefused)
 // Unwrap keeps the abilities of the CI.
 func (g *guard) Unwrap() job.Scheduler { return g.Scheduler }
 
-// Trigger implements job.Scheduler.
+// Trigger implements job.Scheduler. It pays before it sends, so that a crash between the two costs
+// a budget too much and never lets it be exceeded. When it is not known whether the CI took the
+// request, the cost stays; settle corrects it by what the ledger learns later.
 func (g *guard) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) {
 	const op = "autopilot.trigger"
 	if why := g.why(); why != nil {
@@ -77,8 +81,9 @@ func (g *guard) why() *stop {
 	return g.stopped
 }
 
-// pay takes the cost of a request out of the budgets. A request that fails for certain gets its
-// cost back.
+// pay takes the cost of a request, with the builds that the CI makes along with it, out of the
+// budgets. It returns a stop when a budget is used up. A request that the CI refuses gets its cost
+// back.
 func (g *guard) pay(ctx context.Context, req job.Request) (*stop, error) {
 	s := g.r.spend(*g.c, req.Key, req.Label, req.Count+g.with[req.Key])
 	limits := g.r.limits(s)
@@ -86,6 +91,7 @@ func (g *guard) pay(ctx context.Context, req job.Request) (*stop, error) {
 	if err != nil || over == "" {
 		return nil, err
 	}
+	// "label linux64/opt/t" becomes "40 label linux64/opt/t".
 	for _, l := range limits {
 		if l.String() == over {
 			over = fmt.Sprintf("%d %s", l.Most, over)

@@ -10,9 +10,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// listen stores the failures that events tell of, and wakes the cases that an event concerns.
+// Failures reach the robot in two ways: events tell of them at once, and sweep reads the recent
+// pushes, because events get lost. Both end in hear, which stores a failure under a key of its
+// label and push, so that the same failure is stored once however often it is told of.
+
+// listen stores the failures that events tell of, and wakes the cases that an event concerns. It
+// returns when ctx is done, or when the CI has no events; then only sweep finds failures. After
+// each break it sweeps first, as for events that were missed.
 func (r *Robot) listen(ctx context.Context) {
-	for failed := 0; ctx.Err() == nil; {
+	for failed := 0; ctx.Err() == nil; { // failed: how many times in a row the events broke off
 		var last error
 		for e, err := range job.Watch(ctx, r.ci) {
 			if err != nil {
@@ -51,6 +57,7 @@ func (r *Robot) heard(ctx context.Context, e job.Event) {
 	}
 }
 
+// note stores one event: it sweeps after missed ones, wakes what waits, and hears a failed run.
 func (r *Robot) note(ctx context.Context, e job.Event) error {
 	switch {
 	case e.Missed:
@@ -68,7 +75,7 @@ func (r *Robot) note(ctx context.Context, e job.Event) error {
 		_, err := r.store.Wake(ctx, e.Push.Repo, "")
 		r.wake()
 		return err
-	case e.Job == nil, e.Job.Status().Waiting():
+	case e.Job == nil, e.Job.Status().Waiting(): // only a run that has ended decides something
 		return nil
 	}
 	repo := e.Job.Push().Repo
@@ -102,7 +109,8 @@ func (r *Robot) note(ctx context.Context, e job.Event) error {
 	return nil
 }
 
-// failureKey identifies a label on a push.
+// failureKey identifies a label on a push. Other runs of the label on the push have the same key,
+// and so are the same failure.
 func failureKey(p job.Push, label string) string {
 	return "f-" + keyOf(p.Repo, strconv.FormatInt(p.ID, 10), p.Revision, label)
 }
@@ -121,6 +129,8 @@ func (r *Robot) hear(ctx context.Context, j job.Job) error {
 		if err != nil {
 			return err
 		}
+		// One key a day and repository: in a burst, 20,000 failures of labels that nobody named are
+		// one row.
 		f.Key = "f-" + keyOf("unnamed", p.Repo, now.Format(time.DateOnly))
 		f.Rule, f.Why, f.Decided = no.Rule, no.Why, true
 	}
@@ -135,11 +145,14 @@ func (r *Robot) hear(ctx context.Context, j job.Job) error {
 	return err
 }
 
-// mostSwept is the maximum number of a repository's newest pushes that sweep reads.
+// mostSwept is the maximum number of a repository's newest pushes that sweep reads. Of these it
+// reads the jobs of those that are younger than Config.MaxAge.
 const mostSwept = 100
 
 // sweep reads the recent pushes of each repository. It finds failures that no event told of, and
-// what people did about earlier cases.
+// what people did about earlier cases. One repository that does not answer does not keep it from
+// the others, but when the store does not answer, sweep fails. At the end it prunes the store; a
+// signature is kept one day longer than it counts as known.
 func (r *Robot) sweep(ctx context.Context, now time.Time) error {
 	for _, name := range r.places.Repositories {
 		if err := r.through(ctx, name, now.Add(-r.cfg.MaxAge)); err != nil {
@@ -159,7 +172,9 @@ func (r *Robot) sweep(ctx context.Context, now time.Time) error {
 // keptFor is how long cases, decisions and spends are kept.
 const keptFor = 90 * day
 
-// through stores the failures on a repository's pushes since a time.
+// through stores the failures on a repository's pushes since a time. A push whose jobs cannot be
+// read does not keep it from the others; the errors come back joined. Words of statuses that mozci
+// does not know are no such error: the other jobs still count.
 func (r *Robot) through(ctx context.Context, name string, since time.Time) error {
 	repo, err := r.places.Repository(name)
 	if err != nil {

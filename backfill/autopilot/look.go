@@ -15,6 +15,11 @@ import (
 	"github.com/mozci/mozci/trigger"
 )
 
+// One look at a failure: the stages are gathered one after the other, and after each the gates are
+// asked, so that a failure which is refused early costs little. A stage that cannot be read gives
+// an error, and the failure is looked at again; only what the gates unread and blind are about is
+// recorded in the facts instead.
+
 // look decides about a failure. It gathers the facts stage by stage, asks the gates after each, and
 // opens a case when none refuses. It returns after how long to look again; 0 when that is decided.
 func (r *Robot) look(ctx context.Context, f *Failure) (again time.Duration, err error) {
@@ -35,10 +40,10 @@ func (r *Robot) look(ctx context.Context, f *Failure) (again time.Duration, err 
 type looking struct {
 	r     *Robot
 	f     Facts
-	repo  job.Repository
-	jobs  []job.Job // all runs of the label on the push
-	first job.Job   // a failed run, preferably one that came with the push
-	find  backfill.FindResult
+	repo  job.Repository      // nil before the first stage, and when the file does not name it
+	jobs  []job.Job           // all runs of the label on the push
+	first job.Job             // a failed run, preferably one that came with the push; nil when none failed
+	find  backfill.FindResult // zero before the stage of the history
 }
 
 // keep writes into the failure what was learnt, whatever the decision.
@@ -48,7 +53,8 @@ func (l *looking) keep(f *Failure) {
 }
 
 // refused records a gate's refusal. Some final refusals are reported: they become a case that has
-// ended already.
+// ended already. A label that never ran before is not reported as never green, and a failure
+// without signatures is not reported at all.
 func (l *looking) refused(ctx context.Context, f *Failure, no Refusal) (time.Duration, error) {
 	f.Rule, f.Why = no.Rule, no.Why
 	f.Blind, f.BlindAt = again(no.Rule == RuleBlind, f.Blind, f.BlindAt, l.f.Now)
@@ -65,6 +71,7 @@ func (l *looking) refused(ctx context.Context, f *Failure, no Refusal) (time.Dur
 		if b := l.f.BackedOut; b != nil {
 			c.Report.Credible = []Chance{}
 		}
+		// A case that has ended is stored even when 0 may be open; see WorkStore.Open.
 		made, fresh, err := l.r.store.Open(ctx, c, l.spans(), 0)
 		if err != nil {
 			return 0, err
@@ -125,6 +132,8 @@ func (l *looking) gather(ctx context.Context, s Stage) error {
 	return nil
 }
 
+// heard reads the clock and, for a repository of the file, whether its pushes follow each other. A
+// repository that the file does not name is not opened.
 func (l *looking) heard(ctx context.Context) (err error) {
 	if l.f.Now, err = l.r.store.Now(ctx); err != nil {
 		return err
@@ -144,7 +153,8 @@ func (l *looking) ofStore(ctx context.Context) (err error) {
 	return err
 }
 
-// runs reads what the label did on the push.
+// runs reads what the label did on the push. A failed run that came with the push goes before one
+// that was triggered later; Offspring says that there is none that came with it.
 func (l *looking) runs(ctx context.Context) (err error) {
 	f := l.f.Failure
 	if l.jobs, err = l.r.ci.Jobs(ctx, f.Push, f.Label); err != nil {
@@ -186,7 +196,8 @@ func (r *Robot) added(ctx context.Context, all []job.Job, j job.Job, label strin
 }
 
 // builds looks for a failed build that the label needs: such a test failed because it did not get
-// its files.
+// its files. It asks only when the run is busted and no build itself. Of several failed builds the
+// last is named. A CI without a catalog, or a label that is not in it, has no known builds.
 func (l *looking) builds(ctx context.Context) error {
 	if l.first == nil || l.first.Status() != job.StatusBusted || l.first.Kind() == job.KindBuild {
 		return nil
@@ -218,7 +229,8 @@ func (l *looking) builds(ctx context.Context) error {
 	return nil
 }
 
-// history finds the last good push, and reads the newer pushes.
+// history finds the last good push, and reads the newer pushes. Of a history that could be read in
+// part, what was read counts.
 func (l *looking) history(ctx context.Context) error {
 	f := l.f.Failure
 	judge, err := l.r.judge(ctx, f)
@@ -236,6 +248,7 @@ func (l *looking) history(ctx context.Context) error {
 	if err != nil && len(l.find.History) == 0 {
 		return err
 	}
+	// History[0] is the failure's own push.
 	l.f.LastGood, l.f.Older = l.find.LastGood, len(l.find.History)-1
 	if l.find.FirstBad != nil {
 		l.f.FirstBad = *l.find.FirstBad
@@ -250,9 +263,11 @@ func (l *looking) history(ctx context.Context) error {
 	return l.newer(ctx, judge)
 }
 
-// newerMost is the number of pushes after a failure that are read.
+// newerMost is the maximum number of pushes after a failure that are read.
 const newerMost = 10
 
+// newer reads what the label did on the pushes after the failure. One red run makes a push bad,
+// also beside green ones.
 func (l *looking) newer(ctx context.Context, judge analysis.Judge) error {
 	seen, err := l.r.newer(ctx, l.repo, l.f.Failure.Label, l.f.Failure.Push, judge)
 	if err != nil {
@@ -264,6 +279,8 @@ func (l *looking) newer(ctx context.Context, judge analysis.Judge) error {
 			l.f.Newer = append(l.f.Newer, Newer{s.push, analysis.Bad})
 		case s.runs.Good > 0:
 			l.f.Newer = append(l.f.Newer, Newer{s.push, analysis.Good})
+		// A run requested after the quiet time is not waited for, or each new push would prolong
+		// the wait.
 		case s.runs.Running > 0 && !s.requested.After(l.f.Failure.Heard.Add(l.r.cfg.Quiet)):
 			l.f.Running = append(l.f.Running, s.push)
 		}
@@ -275,7 +292,7 @@ func (l *looking) newer(ctx context.Context, judge analysis.Judge) error {
 type laterPush struct {
 	push      job.Push
 	runs      analysis.Runs
-	requested time.Time // when the first of its runs under way was requested
+	requested time.Time // when the first of its runs under way was requested; zero when none is, or it is not known
 }
 
 // newer reads what the label did on the pushes after one, oldest first.
@@ -286,6 +303,7 @@ func (r *Robot) newer(
 	if err != nil {
 		return nil, err
 	}
+	// Around includes the push itself.
 	all = slices.DeleteFunc(all, func(p job.Push) bool { return p.Compare(after) <= 0 || !p.Testable() })
 	history := analysis.NewHistory(r.ci, all)
 	read := func(ctx context.Context, p job.Push, _ *slog.Logger) (laterPush, error) {
@@ -312,7 +330,9 @@ func (r *Robot) newer(
 	return out, ctx.Err()
 }
 
-// people reads how people classified the failed runs, and what they backed out.
+// people reads how people classified the failed runs, and what they backed out. The first
+// classification that a person made counts. A source that does not answer sets Blind and is no
+// error: the gate decides how long to wait for it.
 func (l *looking) people(ctx context.Context) error {
 	for _, j := range l.jobs {
 		if !j.Status().Failed() {
@@ -345,7 +365,7 @@ func (l *looking) people(ctx context.Context) error {
 	return nil
 }
 
-// newestRed is the newest push that is red.
+// newestRed is the newest push that is red; the failure's own when no newer one is.
 func (f Facts) newestRed() job.Push {
 	red := f.Failure.Push
 	for _, n := range f.Newer {
@@ -357,7 +377,9 @@ func (f Facts) newestRed() job.Push {
 }
 
 // backouts looks for a suspect that was backed out after the newest red push. One that was backed
-// out before that push cannot have caused its failure.
+// out before that push cannot have caused its failure. With the suspects 4 and 5, and push 7 red, a
+// backout of 4 by push 6 does not count, and one by push 8 does. Both results are nil for none, and
+// for a repository that cannot tell backouts.
 func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, red job.Push) (undone, by *job.Push,
 	err error,
 ) {
@@ -381,7 +403,8 @@ func backouts(ctx context.Context, repo job.Repository, suspects []job.Push, red
 	return nil, nil, nil
 }
 
-// costs reads how busy the label's queue is, and which budgets are left.
+// costs reads how busy the label's queue is, and which budgets are left. One run must fit; a case
+// pays for each of its requests again.
 func (l *looking) costs(ctx context.Context) error {
 	depth, err := job.QueueDepthOf(ctx, l.r.ci, l.f.Failure.Label)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -398,7 +421,8 @@ func (l *looking) costs(ctx context.Context) error {
 	return err
 }
 
-// spans returns the ranges of pushes that can have caused the failure.
+// spans returns the ranges of pushes that can have caused the failure. Without a last good push,
+// Low is 0: every push up to the first bad one.
 func (l *looking) spans() []Span {
 	s := Span{Repo: l.f.Failure.Push.Repo, High: place(l.f.FirstBad)}
 	if l.f.LastGood != nil {
@@ -407,7 +431,9 @@ func (l *looking) spans() []Span {
 	return []Span{s}
 }
 
-// newCase is the case that this failure would open.
+// newCase is the case that this failure would open. It is about the new signatures or, when there
+// are none, about all. When the push has too many new ones, one case is about them all, and a
+// signature that names only the push lets the other failures of the push join it.
 func (l *looking) newCase() Case {
 	f := l.f.Failure
 	signs := f.New
@@ -436,13 +462,14 @@ func (l *looking) newCase() Case {
 			f.Push.ID))
 		c.Why = fmt.Sprintf("push %d has %d new failures, which are one case", f.Push.ID, l.f.Many)
 	}
+	// They may be long, and the repository has them.
 	c.Push.Changesets, c.Start.Changesets = nil, nil
 	parts := []string{c.Repo, strconv.FormatInt(c.Push.ID, 10), c.Push.Revision}
 	c.Key = "c-" + keyOf(append(parts, c.Signatures...)...)
 	return c
 }
 
-// usualMinutes is how long a run is assumed to take when no duration is known.
+// usualMinutes is how many minutes a run is assumed to take when no duration is known.
 const usualMinutes = 30
 
 // test returns the test that a signature is about; empty when it names none.
@@ -453,7 +480,8 @@ func (f Failure) test(signature string) string {
 	return ""
 }
 
-// open opens a case for the failure, or adds it to one that exists.
+// open opens a case for the failure, or adds it to one that exists. It returns 0 when that is done,
+// and when to try again while too many cases are open.
 func (l *looking) open(ctx context.Context, f *Failure) (time.Duration, error) {
 	w, err := l.r.store.Window(ctx, l.r.cfg.Cases)
 	if err != nil {
@@ -480,7 +508,8 @@ func (l *looking) open(ctx context.Context, f *Failure) (time.Duration, error) {
 }
 
 // again counts how many times in a row a source did not answer. An event may make the robot look
-// again long before the wait is over; such an early look does not count.
+// again long before the wait is over; such an early look does not count. n is that number so far,
+// and at is when it last changed. After 2 times, the next look counts once 2 minutes have passed.
 func again(blind bool, n int, at, now time.Time) (int, time.Time) {
 	switch {
 	case !blind:

@@ -12,20 +12,23 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// What the robot has to do: failures and cases in one list of rows, leased one by one.
+// memory_purse.go has the rest of the store: signatures, spends and what people set.
+
 // Memory is a Store that lives as long as the process. NewMemory makes one.
 type Memory struct {
 	now func() time.Time
 
-	mu       sync.Mutex
-	rows     map[string]*row
-	last     int
-	spans    []heldSpan
-	seen     []Seen // one signature each
-	spends   []*Spend
-	sw       Switch
-	optedOut map[string]string // from repository and revision to who did it
-	window   Window            // Size is 0 until the first lesson
-	learnt   map[string]bool
+	mu       sync.Mutex        // guards what follows
+	rows     map[string]*row   // by the key of the failure or case
+	last     int               // the order of the row that was added last
+	spans    []heldSpan        // one for each span and signature of a case, none twice
+	seen     []Seen            // one signature each; none twice for a push
+	spends   []*Spend          // in the order in which they were taken
+	sw       Switch            // Act at first
+	optedOut map[string]string // from repository and revision, with a space between, to who did it
+	window   Window            // Size is 0 until the first lesson; Open is not kept here
+	learnt   map[string]bool   // the keys of the lessons
 }
 
 // heldSpan is a span of a case, with one of its signatures.
@@ -34,20 +37,22 @@ type heldSpan struct {
 	Span
 }
 
-// row is a failure or a case, as it is stored.
+// row is a failure or a case, as it is stored. The body is the JSON of encoded, so a caller that
+// changes what it got changes nothing here; the other fields are what the methods look for, and put
+// keeps them in step with the body.
 type row struct {
-	order  int
+	order  int // counts from 1 and is never used again
 	body   []byte
 	isCase bool
-	done   bool
+	done   bool // nothing is left to do; see Claimed.done
 	open   bool // for a case: it has not ended
 	repo   string
 	labels []string
-	due    time.Time
-	woken  int64
-	holder string
-	leased time.Time
-	people People
+	due    time.Time // when to look at it again, apart from leases
+	woken  int64     // how often Wake has met it
+	holder string    // who claimed it last; empty once it was given back
+	leased time.Time // the end of the lease; zero once it was given back
+	people People    // not in body: Tell writes it while somebody else holds the row
 }
 
 var _ Store = (*Memory)(nil)
@@ -64,7 +69,8 @@ func NewMemory(now func() time.Time) *Memory {
 	}
 }
 
-// lock locks the store, unless the caller's context is done.
+// lock locks the store, unless the caller's context is done. On an error nothing is locked and
+// unlock is nil.
 func (m *Memory) lock(ctx context.Context, op, key string) (unlock func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, job.Wrap(op, key, err)
@@ -104,6 +110,7 @@ func (m *Memory) Hear(ctx context.Context, f Failure, after time.Duration) (bool
 	return true, nil
 }
 
+// insert gives a new row its place in the order of the store.
 func (m *Memory) insert(key string, r *row) {
 	m.last++
 	r.order = m.last
@@ -125,7 +132,8 @@ func (r *row) put(c Claimed) error {
 	return nil
 }
 
-// encoded is the stored form of a failure or case, without People, which are stored beside it.
+// encoded is the stored form of a failure or case: JSON without People, which are stored beside it.
+// A missing kind becomes job.KindOther, because the zero Kind is no JSON.
 func encoded(c Claimed) (string, error) {
 	var v any
 	if c.Case != nil {
@@ -145,7 +153,7 @@ func encoded(c Claimed) (string, error) {
 	return string(b), nil
 }
 
-// decoded reads what encoded wrote.
+// decoded reads what encoded wrote. The error of a damaged body wraps job.ErrMalformed.
 func decoded(body []byte, isCase bool) (c Claimed, err error) {
 	var v any
 	if isCase {
@@ -161,6 +169,8 @@ func decoded(body []byte, isCase bool) (c Claimed, err error) {
 	return c, nil
 }
 
+// get returns what the row stores, as values of the caller's own. The holder and the wakes are not
+// set; Claim sets them.
 func (r *row) get() (Claimed, error) {
 	c, err := decoded(r.body, r.isCase)
 	if err == nil && c.Case != nil {
@@ -169,7 +179,8 @@ func (r *row) get() (Claimed, error) {
 	return c, err
 }
 
-// clash returns the earliest case that has one of the signatures in an overlapping span.
+// clash returns the earliest case, other than but, that has one of the signatures in an overlapping
+// span; empty for none.
 func (m *Memory) clash(but string, signatures []string, spans []Span) string {
 	found, order := "", 0
 	for _, h := range m.spans {
@@ -185,6 +196,7 @@ func (m *Memory) clash(but string, signatures []string, spans []Span) string {
 	return found
 }
 
+// addSpans stores spans once for each signature: 2 signatures in 2 spans are 4.
 func (m *Memory) addSpans(key string, signatures []string, spans []Span) {
 	for _, s := range signatures {
 		for _, sp := range spans {
@@ -247,7 +259,8 @@ func (m *Memory) join(key string, c Case) (Case, error) {
 	return *e.Case, r.put(e)
 }
 
-// gather adds the labels and signatures of another case.
+// gather adds the labels and signatures of another case. Each is there once, in the order in which
+// they came.
 func (c *Case) gather(o Case) {
 	for _, l := range o.Labels {
 		if !slices.Contains(c.Labels, l) {
@@ -288,7 +301,8 @@ func (m *Memory) Extend(ctx context.Context, key string, spans []Span) (Case, er
 	return Case{}, nil
 }
 
-// from is the time from which on the row can be claimed.
+// from is the time from which on the row can be claimed. Due at 10:00 and leased until 10:02, that
+// is 10:02.
 func (r *row) from() time.Time {
 	if r.leased.After(r.due) {
 		return r.leased
@@ -296,7 +310,8 @@ func (r *row) from() time.Time {
 	return r.due
 }
 
-// ready returns the rows that can be claimed now or later, in Claim's order.
+// ready returns the rows that can be claimed now or later, in Claim's order: cases first, then by
+// the time from which they can be claimed, then by their order.
 func (m *Memory) ready() []*row {
 	var out []*row
 	for _, r := range m.rows {
@@ -344,7 +359,8 @@ func (m *Memory) Claim(ctx context.Context, holder string, lease time.Duration, 
 	return out, nil
 }
 
-// held returns the row of something claimed, or ErrLost.
+// held returns the row of something claimed, or ErrLost. The holder is asked, and not the time: a
+// holder whose lease is over still has the row until somebody else claims it.
 func (m *Memory) held(c Claimed) (*row, error) {
 	r := m.rows[c.key()]
 	switch {
@@ -392,14 +408,15 @@ func (m *Memory) Save(ctx context.Context, c Claimed, again time.Duration) error
 		return job.Wrap(op, c.key(), err)
 	}
 	r.holder, r.leased, r.due = "", time.Time{}, now
-	if r.woken == c.Woken {
+	if r.woken == c.Woken { // nothing woke it since it was claimed
 		r.due = now.Add(again)
 	}
 	return nil
 }
 
 // merged returns what Save stores: the claimed state, with what others added to the row meanwhile,
-// and with times by the store's clock.
+// and with times by the store's clock. A decision and an end keep the time at which they were first
+// stored.
 func (c Claimed) merged(was Claimed, now time.Time) Claimed {
 	if c.Case != nil {
 		n := *c.Case
@@ -494,6 +511,8 @@ func (m *Memory) Cases(ctx context.Context, q CaseQuery) ([]Case, error) {
 	return out, nil
 }
 
+// fits reports whether a case matches every field that is set. Since and Until are about Opened:
+// from Since on, and before Until.
 func (q CaseQuery) fits(c Case) bool {
 	return (q.Key == "" || c.Key == q.Key) && (q.Repo == "" || c.Repo == q.Repo) &&
 		(q.Label == "" || slices.Contains(c.Labels, q.Label)) && (!q.Open || c.State != Ended) &&
@@ -521,6 +540,7 @@ func (m *Memory) Failures(ctx context.Context, q FailureQuery) ([]Failure, error
 	return out, nil
 }
 
+// fits reports whether a failure matches every field that is set. Since and Until are about Heard.
 func (q FailureQuery) fits(f Failure) bool {
 	return (q.Repo == "" || f.Push.Repo == q.Repo) && (q.Label == "" || f.Label == q.Label) &&
 		(q.Push == nil || f.Push.Repo == q.Push.Repo && f.Push.ID == q.Push.ID) &&

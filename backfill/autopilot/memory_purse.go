@@ -9,6 +9,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// What the store in memory knows beside its rows: signatures, spends, the switch, opt-outs, and
+// what the outcomes of cases taught.
+
 // See implements Store.
 func (m *Memory) See(ctx context.Context, s Seen) error {
 	unlock, err := m.lock(ctx, "autopilot.see", s.Variant)
@@ -67,7 +70,7 @@ func (m *Memory) Spend(ctx context.Context, s Spend, limits []Limit) (string, er
 		if l.Most < 0 {
 			continue
 		}
-		used := l.of(s)
+		used := l.of(s) // with what is asked for: exactly Most still fits
 		for _, o := range m.spends {
 			if now.Sub(o.At) < day {
 				used += l.of(*o)
@@ -83,7 +86,9 @@ func (m *Memory) Spend(ctx context.Context, s Spend, limits []Limit) (string, er
 	return "", nil
 }
 
-// of is how much of a spend counts towards the limit.
+// of is how much of a spend counts towards the limit. A label in one repository does not count
+// towards the limit of the same label in another. Of a spend of 3 runs, of which 1 ended red and 1
+// has not ended, MeterRed counts 2 and MeterRuns 3.
 func (l Limit) of(s Spend) float64 {
 	switch {
 	case l.Meter == MeterRed:
@@ -98,6 +103,7 @@ func (l Limit) of(s Spend) float64 {
 	return float64(s.Runs)
 }
 
+// spend returns the spend with a key, to be changed in place; nil for none.
 func (m *Memory) spend(key string) *Spend {
 	for _, s := range m.spends {
 		if s.Key == key {
@@ -246,6 +252,8 @@ func (m *Memory) Learn(ctx context.Context, key string, l Lesson, start int) (Wi
 	return m.counted(start), nil
 }
 
+// windowFrom is the window without the number of open cases. start is its size before the first
+// lesson; Size is at least 1 after one.
 func (m *Memory) windowFrom(start int) Window {
 	w := m.window
 	if w.Size == 0 {
@@ -298,13 +306,14 @@ func (m *Memory) Prune(ctx context.Context, keep, signatures time.Duration) (int
 			n++
 		}
 	}
+	// A span goes with its case, so that a case that is forgotten gathers nothing more.
 	m.spans = slices.DeleteFunc(m.spans, func(h heldSpan) bool { return m.rows[h.key] == nil })
 	m.spends = slices.DeleteFunc(m.spends, func(s *Spend) bool { return now.Sub(s.At) > keep })
 	m.seen = slices.DeleteFunc(m.seen, func(s Seen) bool { return now.Sub(s.At) > signatures })
 	return n, nil
 }
 
-// ended is the time after which nothing more was to be done about it.
+// ended is when a case ended or a failure was decided; zero before that.
 func (c Claimed) ended() time.Time {
 	if c.Case != nil {
 		return c.Case.Ended

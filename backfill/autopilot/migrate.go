@@ -8,7 +8,15 @@ var ErrNewer = database.ErrNewer
 // migrations bring the tables from version i to i+1. Times are microseconds since 1970 by the
 // database's clock, except seen.at, which is when a run ended. A list is one text with the
 // separator before, between and after its parts: "\x1fa\x1fb\x1f" holds a and b. num is the order
-// in which rows were added.
+// in which rows were added. A time of 0 is none.
+//
+// work has one row for each failure and case: body is its JSON, and the columns beside it are what
+// conditions need. labels is a list. rule_name is the rule of the decision, since is when a failure
+// was heard of or a case was opened, ended is when it was decided or ended. due and leased are as
+// in the store in memory. span has a row for each span and signature of a case, seen one for each
+// signature on each push, with the push's place in the order of its repository. In spend, pending
+// is how many runs have not ended. state has the switch and the window as JSON, and the row "lock"
+// that SQL.alone locks.
 var migrations = []string{
 	`CREATE TABLE mozci_autopilot_work (
 		key TEXT PRIMARY KEY, num BIGINT NOT NULL, is_case INTEGER NOT NULL, repo TEXT NOT NULL, push BIGINT NOT NULL,
@@ -42,5 +50,6 @@ var migrations = []string{
 		PRIMARY KEY (repo, revision))`,
 }
 
-// ready is the SQL for the time from which on a row can be claimed.
+// ready is the SQL for the time from which on a row can be claimed. An index is on it, which a
+// statement uses only when it contains the same expression.
 const ready = `(CASE WHEN leased > due THEN leased ELSE due END)`

@@ -8,10 +8,16 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// What people did after a case named its culprit: whether they backed it out, or another push, or
+// said that it was wrong. The answers are for the page, and a wrong one lets fewer cases be open.
+
 // reviewed is how long the robot watches what people do about a culprit that it named.
 const reviewed = 14 * day
 
-// review compares the culprits that were named with what was backed out since.
+// review compares the culprits that were named with what was backed out since. It runs with each
+// sweep. A case whose answer is known is not asked about again. The key of a wrong answer's lesson
+// is that of the case and " wrong", because the case has taught already when it ended, and so that
+// Wrong and review teach it once.
 func (r *Robot) review(ctx context.Context, now time.Time) error {
 	cases, err := r.store.Cases(ctx, CaseQuery{Since: now.Add(-reviewed)})
 	if err != nil {
@@ -46,7 +52,9 @@ func (r *Robot) review(ctx context.Context, now time.Time) error {
 
 // did returns what people did about the culprits of a case. When one was backed out, the answer was
 // right; when another suspect was, it was wrong. Of several culprits that could not be told apart,
-// one backout is enough.
+// one backout is enough. The answer is Unknown while none of the suspects was backed out. With the
+// suspects 4, 5 and 6, of which 5 was named: a backout of 5 is right, also when 4 was backed out
+// too, and one of 4 alone is wrong.
 func (r *Robot) did(ctx context.Context, c Case) (People, error) {
 	named := map[job.PushKey]bool{}
 	if c.Report.Culprit != nil {
@@ -74,7 +82,9 @@ func (r *Robot) did(ctx context.Context, c Case) (People, error) {
 	return answer, nil
 }
 
-// candidates returns the pushes that could have caused a case's failure.
+// candidates returns the pushes that could have caused a case's failure, each once: those of the
+// report and, where they can be read, all after the last good push up to the first bad one. When
+// these cannot be read, a backout of one of them is seen the next time.
 func (r *Robot) candidates(ctx context.Context, c Case) (out []job.Push) {
 	seen := map[job.PushKey]bool{}
 	add := func(p job.Push) {
@@ -108,7 +118,10 @@ func (r *Robot) candidates(ctx context.Context, c Case) (out []job.Push) {
 	return out
 }
 
-// undone reports whether a push was backed out after the failure, and by which push.
+// undone reports whether a push was backed out after the failure, and by which push. In the case's
+// own repository, a backout before the first bad push did not undo this failure. In another one the
+// orders cannot be compared, and every backout counts. A repository that cannot tell backouts has
+// none.
 func (r *Robot) undone(ctx context.Context, p job.Push, c Case) (bool, job.Push, error) {
 	repo, err := r.places.Repository(p.Repo)
 	if err != nil {
@@ -126,7 +139,8 @@ func (r *Robot) undone(ctx context.Context, p job.Push, c Case) (bool, job.Push,
 	return false, job.Push{}, err
 }
 
-// Wrong records that a person says that a case's answer was wrong.
+// Wrong records that a person says that a case's answer was wrong. It halves the number of cases
+// that may be open, once for each case. An unknown key gives job.ErrNotFound.
 func (r *Robot) Wrong(ctx context.Context, key, who, note string) error {
 	if err := r.store.Tell(ctx, key, People{Answer: Wrong, By: who, Note: note}); err != nil {
 		return err

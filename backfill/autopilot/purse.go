@@ -9,7 +9,12 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// spend is what a request for a number of runs of a label costs a case.
+// What a request costs, and which limits it must respect. Before each request the guard spends its
+// cost; account follows how the runs ended and corrects it.
+
+// spend is what a request for a number of runs of a label costs a case. Minutes are expected: 2 runs
+// of a label that takes 30 minutes cost 60. A build costs the minutes of the case's label too, until
+// it has ended.
 func (r *Robot) spend(c Case, key, label string, runs int) Spend {
 	kind := c.Kind
 	if variant(label) != variant(c.Label) {
@@ -30,11 +35,12 @@ func (r *Robot) spend(c Case, key, label string, runs int) Spend {
 	return s
 }
 
-// platformPool is the prefix of the pools of platforms. A label has no space, so no glob of
-// Budgets.Pools is taken for one.
+// platformPool is the prefix of the pools of platforms: "platform linux64". A label has no space,
+// so no glob of Budgets.Pools is taken for one.
 const platformPool = "platform "
 
-// limits returns the limits that a spend must respect.
+// limits returns the limits that a spend must respect. A limit of -1 is left out. A kind without a
+// limit in the file has none.
 func (r *Robot) limits(s Spend) []Limit {
 	b := r.cfg.Budgets
 	out := []Limit{
@@ -56,7 +62,8 @@ func (r *Robot) limits(s Spend) []Limit {
 	return slices.DeleteFunc(out, func(l Limit) bool { return l.Most < 0 })
 }
 
-// over returns the first limit that a spend would exceed; nil when it fits.
+// over returns the first limit that a spend would exceed; nil when it fits. It reads and spends
+// nothing, so another case may be faster; Store.Spend decides.
 func (r *Robot) over(ctx context.Context, s Spend) (*Limit, error) {
 	now, err := r.store.Now(ctx)
 	if err != nil {
@@ -66,6 +73,7 @@ func (r *Robot) over(ctx context.Context, s Spend) (*Limit, error) {
 	if err != nil {
 		return nil, err
 	}
+	// No run has ended yet, so all count as red; as in Store.Spend.
 	s.Open = s.Runs
 	for _, l := range r.limits(s) {
 		if used(l, spends)+l.of(s) > float64(l.Most) {
@@ -75,7 +83,7 @@ func (r *Robot) over(ctx context.Context, s Spend) (*Limit, error) {
 	return nil, nil
 }
 
-// used is how much of a limit is used up.
+// used is how much of a limit these spends use up: runs or minutes, by its meter.
 func used(l Limit, spends []Spend) (n float64) {
 	for _, s := range spends {
 		n += l.of(s)
@@ -83,7 +91,8 @@ func used(l Limit, spends []Spend) (n float64) {
 	return n
 }
 
-// account reads how the runs that a case triggered ended, and records it in the budgets.
+// account reads how the runs that a case triggered ended, and records it in the budgets. Only
+// spends with runs that have not ended are looked at again.
 func (r *Robot) account(ctx context.Context, c *Case) error {
 	spends, err := r.store.Spends(ctx, c.Key, c.Opened)
 	if err != nil {

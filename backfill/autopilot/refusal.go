@@ -9,8 +9,8 @@ import (
 // Rule names a gate.
 type Rule string
 
-// The rules, in the order in which they are asked, the cheapest first. "wait" means that the
-// failure is looked at again.
+// The rules, roughly in the order in which Gate asks them. "wait" means that the failure is looked
+// at again.
 const (
 	RuleUnnamed    Rule = "unnamed"     // the repository or label is not in the file
 	RuleTry        Rule = "try"         // the repository has no line of pushes

@@ -20,7 +20,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// report is how the case ended, and what it cost.
+// The end of a case: its report, what it teaches, and the delivery. A report is stored with the
+// case before it is delivered, and the case stays due until it is.
+
+// report is how the case ended, and what it cost. A zero bad push means that no bad one is known.
 func (c Case) report(o Outcome, bad job.Push, credible []Chance, why string) *Report {
 	r := &Report{
 		Repo: c.Repo, Label: c.Label, Signature: c.Signature, Outcome: o, Credible: credible, Runs: c.Cost.Runs,
@@ -40,7 +43,8 @@ func (c Case) report(o Outcome, bad job.Push, credible []Chance, why string) *Re
 func (o Outcome) Reported() bool { return o != Intermittent && o != Joined }
 
 // end ends a case with a report. run are the indices of the pushes on which a dry run would have
-// triggered a run.
+// triggered a run. The caller stores the case. For an outcome that says who is suspected, it
+// computes the probabilities; a culprit is named only when one suspect is left.
 func (s *searching) end(ctx context.Context, o Outcome, why string, run []int) error {
 	c := s.c
 	if err := s.r.account(ctx, c); err != nil {
@@ -51,6 +55,8 @@ func (s *searching) end(ctx context.Context, o Outcome, why string, run []int) e
 		bad = *s.find.FirstBad
 	}
 	suspects := s.find.Suspects()
+	// The search has gone on in the repository that a merge came from: its pushes are suspected
+	// and, when none of them is known to be bad, the merge itself too.
 	if s.inner != nil {
 		suspects = s.view.line.suspects()
 		if i := s.view.line.bad; i < len(s.view.line.spots) {
@@ -77,7 +83,8 @@ func (s *searching) end(ctx context.Context, o Outcome, why string, run []int) e
 	return s.learn(ctx, o)
 }
 
-// proposal says what a dry run would have triggered.
+// proposal says what a dry run would have triggered. "dry run: would trigger 2 runs of
+// linux64/opt/t on push 4 and 6: …".
 func (s *searching) proposal(why string, run []int) string {
 	var on []string
 	for _, i := range run {
@@ -88,7 +95,8 @@ func (s *searching) proposal(why string, run []int) string {
 }
 
 // chances returns the probabilities of the suspects, computed from all known runs. When they cannot
-// be computed, every suspect gets the same.
+// be computed, every suspect gets the same. The most probable comes first. Search runs dry: it
+// reads the history and triggers nothing.
 func (s *searching) chances(ctx context.Context, bad job.Push, suspects []job.Push) []Chance {
 	known := map[job.PushKey]float64{}
 	repo, rev := s.repo, s.c.Start.Revision
@@ -99,6 +107,8 @@ func (s *searching) chances(ctx context.Context, bad job.Push, suspects []job.Pu
 			repo = nil
 		}
 	}
+	// around is how many pushes beyond the range are read on either side, to tell how often the
+	// label fails.
 	const around = 10
 	if repo != nil && s.c.Test+s.c.Label != "" {
 		res, err := backfill.Search(ctx, repo, s.r.ci, s.c.Label, rev, &backfill.SearchOptions{
@@ -121,12 +131,14 @@ func (s *searching) chances(ctx context.Context, bad job.Push, suspects []job.Pu
 		out = append(out, Chance{p.Ref(), chance})
 	}
 	slices.SortStableFunc(out, func(a, b Chance) int { return cmp.Compare(b.Probability, a.Probability) })
-	const most = 50
+	const most = 50 // a merge can bring hundreds of pushes
 	return out[:min(len(out), most)]
 }
 
 // learn changes how many cases may be open. After too many undecided ones in a row it falls back to
-// a dry run.
+// a dry run. Outcomes that say nothing about the robot's judgement, such as Classified, teach
+// nothing, and neither does a dry run. With Config.Undecided 5, the fifth undecided case in a row
+// falls back.
 func (s *searching) learn(ctx context.Context, o Outcome) error {
 	lesson, ok := map[Outcome]Lesson{
 		Culprit: LessonRight, Undecided: LessonUndecided, Infra: LessonUndecided, Intermittent: LessonDecided,
@@ -148,7 +160,8 @@ func (s *searching) learn(ctx context.Context, o Outcome) error {
 	return nil
 }
 
-// tell delivers the report of a case that has ended.
+// tell delivers the report of a case that has ended. It returns after how long to try again: 2, 4, 8
+// seconds and so on up to an hour. c.Blind counts the failed tries.
 func (r *Robot) tell(ctx context.Context, c *Case) (time.Duration, error) {
 	var err error
 	if r.opts.OnReport != nil {

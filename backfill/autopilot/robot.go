@@ -22,6 +22,11 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
+// The loop of the robot. listen (hear.go) stores what events tell of, in a goroutine of its own.
+// Run sweeps at intervals and starts, in rounds, what the store says is due: look for a failure,
+// work for a case, each under a lease and in a goroutine. Between rounds it sleeps until the next
+// thing is due, an event comes, or a place gets free.
+
 // Places are what a Robot reads from and acts on.
 type Places struct {
 	// CI tells which runs there are, and triggers more. It should be a job.LogOpener. The robot
@@ -72,11 +77,11 @@ type Robot struct {
 	cfg    Config
 	opts   Options
 	log    *slog.Logger
-	holder string
-	woken  chan struct{}
-	judges *flight.Cache[string, analysis.Judge]
+	holder string                                // this instance's name for leases; random, so no two are the same
+	woken  chan struct{}                         // holds one wake-up at most; see wake
+	judges *flight.Cache[string, analysis.Judge] // by the test and the signatures
 
-	mu    sync.Mutex
+	mu    sync.Mutex       // guards busy and lines
 	busy  map[string]bool  // keys of what is being looked at now
 	lines map[string]error // why a repository has no line of pushes; nil when it has one
 }
@@ -158,8 +163,8 @@ func (r *Robot) Run(ctx context.Context) error {
 	defer all.Wait()
 	defer stop()
 	all.Go(func() { r.listen(ctx) })
-	swept := time.Time{}
-	places := make(chan struct{}, r.opts.Width)
+	swept := time.Time{}                        // the zero time, so that the first round sweeps
+	places := make(chan struct{}, r.opts.Width) // one element for each failure or case that is worked on
 	for failed := 0; ; {
 		now, err := r.store.Now(ctx)
 		if err == nil && now.Sub(swept) >= r.opts.Sweep {
@@ -188,13 +193,15 @@ func (r *Robot) Run(ctx context.Context) error {
 	}
 }
 
-// backoff is how long to wait after failed failures in a row.
+// backoff is how long to wait after failed failures in a row. 1 second, 2, 4 and so on up to a
+// minute. failed is at least 1.
 func backoff(failed int) time.Duration {
 	const first, most = time.Second, time.Minute
 	return min(first<<min(failed-1, 10), most)
 }
 
-// sleep waits until something is due or the robot is woken.
+// sleep waits until something is due or the robot is woken. It returns only after its goroutine has
+// ended, so a CI with a clock of its own is never waited on twice.
 func (r *Robot) sleep(ctx context.Context, d time.Duration) {
 	over, stop := context.WithCancel(ctx)
 	defer stop()
@@ -215,6 +222,8 @@ func (r *Robot) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// wake ends the current or the next sleep. It never blocks: when a wake-up is pending already, one
+// is enough.
 func (r *Robot) wake() {
 	select {
 	case r.woken <- struct{}{}:
@@ -227,7 +236,7 @@ func (r *Robot) wake() {
 func (r *Robot) round(ctx context.Context, places chan struct{}, all *sync.WaitGroup) (time.Duration, error) {
 	_, virtual := job.As[Waiter](r.ci)
 	for {
-		free := cap(places) - len(places)
+		free := cap(places) - len(places) // only this goroutine fills places, so it does not shrink
 		if free == 0 {
 			return r.opts.Poll, nil // all places are taken; whichever gets free wakes the robot
 		}
@@ -263,6 +272,8 @@ func (r *Robot) round(ctx context.Context, places chan struct{}, all *sync.WaitG
 	return after, err
 }
 
+// take reports whether nobody in this instance looks at a failure or case, and marks it as looked
+// at until leave.
 func (r *Robot) take(key string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -279,7 +290,9 @@ func (r *Robot) leave(key string) {
 	delete(r.busy, key)
 }
 
-// one looks at a failure or case that is leased to this instance.
+// one looks at a failure or case that is leased to this instance. Its lease is renewed until the
+// look is over. When another instance has taken it, the result is thrown away. After an error it is
+// due again in a minute.
 func (r *Robot) one(ctx context.Context, c Claimed) {
 	held, release := lease.Hold(ctx, r.opts.Lease, func(ctx context.Context) bool {
 		return errors.Is(r.store.Renew(ctx, c, r.opts.Lease), ErrLost)
@@ -314,16 +327,18 @@ func (r *Robot) one(ctx context.Context, c Claimed) {
 	}
 }
 
+// saveTries is how often a save is tried again after it failed, within the 10 seconds of lastly.
 const saveTries = 3
 
-// lastly returns a context for what must be stored although ctx is done.
+// lastly returns a context for what must be stored although ctx is done. It ends by itself after 10
+// seconds.
 func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
 	const most = 10 * time.Second
 	return context.WithTimeout(context.WithoutCancel(ctx), most)
 }
 
 // line returns in lineErr why a repository's pushes do not follow each other. err says that this
-// could not be found out.
+// could not be found out. An answer is kept for as long as the robot runs.
 func (r *Robot) line(ctx context.Context, repo job.Repository) (lineErr, err error) {
 	r.mu.Lock()
 	known, ok := r.lines[repo.Name()]
@@ -341,7 +356,8 @@ func (r *Robot) line(ctx context.Context, repo job.Repository) (lineErr, err err
 	return lineErr, nil
 }
 
-// keyOf is a short key for what the parts say.
+// keyOf is a short key for what the parts say: the first 12 hex digits, or 48 bits, of their
+// SHA-256. A NUL byte between them keeps "a", "bc" apart from "ab", "c".
 func keyOf(parts ...string) string {
 	h := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	const digits = 12

@@ -12,8 +12,13 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
+// From what Find has read to the view that decide needs: the line of pushes with what is known of
+// each, the newer pushes, and, once only a merge is suspected, the pushes of the repository that it
+// came from.
+
 // byIDs returns the jobs with these ids or, without any ids, those that are newer than the first
-// seen jobs.
+// seen jobs, up to count. With 3 jobs by time of their request, seen 1 and count 1, it is the
+// second.
 func byIDs(jobs []job.Job, ids []string, seen, count int) []job.Job {
 	if len(ids) > 0 {
 		return slices.DeleteFunc(slices.Clone(jobs), func(j job.Job) bool { return !slices.Contains(ids, j.ID()) })
@@ -24,7 +29,8 @@ func byIDs(jobs []job.Job, ids []string, seen, count int) []job.Job {
 	return jobs[:min(count, len(jobs))]
 }
 
-// see makes the case's view from what was read.
+// see makes the case's view from what was read. The first bad push is always in the history, as the
+// start if no older push is bad, so bad is set by the end of the loop.
 func (s *searching) see(ctx context.Context) error {
 	c, find := s.c, s.find
 	l := line{bad: -1}
@@ -65,7 +71,8 @@ func (s *searching) see(ctx context.Context) error {
 	return s.follow(ctx)
 }
 
-// count counts the results of a push from the first bad one on.
+// count counts the results of a push from the first bad one on. One of 2 red runs and 1 green adds
+// 1 to reds, 2 to failed and 1 to greens.
 func (v *view) count(sp spot) {
 	v.greens, v.failed = v.greens+sp.good, v.failed+sp.bad
 	if sp.bad > 0 {
@@ -73,7 +80,9 @@ func (v *view) count(sp spot) {
 	}
 }
 
-// spot returns what is known of a push.
+// spot returns what is known of a push. Requests in the ledger whose runs are not visible yet count
+// as running. A request that a person withdrew is as good as a run that a person cancelled. Ours
+// are only those of this case: other cases may have run the label there too.
 func (s *searching) spot(ctx context.Context, sight backfill.Sighting) (spot, error) {
 	r, label := sight.Runs, cmp.Or(sight.Label, s.c.Label)
 	sp := spot{
@@ -101,7 +110,8 @@ func (s *searching) spot(ctx context.Context, sight backfill.Sighting) (spot, er
 	return sp, nil
 }
 
-// newer reads the pushes after the start.
+// newer reads the pushes after the start, as many as newerMost, and notes the newest red one and the
+// newest one with a result.
 func (s *searching) newer(ctx context.Context, v *view) error {
 	seen, err := s.r.newer(ctx, s.repo, s.c.Label, s.c.Start, s.judge)
 	if err != nil {
@@ -144,7 +154,9 @@ func (s *searching) older(ctx context.Context, v *view) error {
 }
 
 // follow goes on in the repository that a merge brought its pushes from, once only the merge is
-// suspected.
+// suspected. It replaces the view's line by the one of the other repository. Its spot 0 is the last
+// good push there, or the zero spot. Where none of the pushes is bad, bad is one past the last.
+// Reds, greens and failed keep what was counted on this side of the merge.
 func (s *searching) follow(ctx context.Context) error {
 	suspects := s.view.line.suspects()
 	if len(suspects) != 1 || len(s.view.line.gap()) > 0 || len(s.view.line.running()) > 0 {
@@ -186,7 +198,9 @@ func (s *searching) follow(ctx context.Context) error {
 	return nil
 }
 
-// extend makes the case one about the pushes of the other repository too.
+// extend makes the case one about the pushes of the other repository too: the span from its last
+// good push, or from just before the first push that was looked at, to its last one. When an
+// earlier case has the same failure there, the error is a *joinedError.
 func (s *searching) extend(ctx context.Context, d backfill.Followed, l line) error {
 	high := l.spots[len(l.spots)-1].push
 	span := Span{Repo: d.Repo, High: place(high)}

@@ -11,12 +11,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// nameless is the signature of a run whose log does not say what failed.
+// nameless is the signature of a run whose log does not say what failed. All such runs of a variant
+// have the same signature, so a second one is not new.
 const nameless = "the log does not say what failed"
 
 // signsOf reads from a run's log the signatures of what failed (see joblog.Report.Signatures), and
 // the test of each, empty when it names none. A run that only infrastructure ended has no
-// signatures.
+// signatures. The two lists have the same length. A log that does not exist, is damaged, or has a
+// format that nobody knows gives the signature nameless; a log that cannot be fetched now is an
+// error.
 func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, err error) {
 	opener, ok := job.As[job.LogOpener](r.ci)
 	if !ok {
@@ -38,7 +41,8 @@ func (r *Robot) signsOf(ctx context.Context, j job.Job) (signs, tests []string, 
 	return signs, tests, nil
 }
 
-// log reads the failed run's log, and what is known of its signatures.
+// log reads the failed run's log, unless an earlier look has, and what is known of its signatures.
+// It records them in the store at once, so that the same failure on a newer push is not new.
 func (l *looking) log(ctx context.Context) error {
 	f := &l.f.Failure
 	if !f.Read {
@@ -69,7 +73,8 @@ func (l *looking) log(ctx context.Context) error {
 	return l.many(ctx)
 }
 
-// knownCase looks for the case about the failure on the push where a signature was seen last.
+// knownCase looks for the case about the failure on the push where a signature was seen last. Of
+// several it is that of the oldest failure, since the store returns the newest first.
 func (l *looking) knownCase(ctx context.Context) error {
 	last := l.f.last()
 	if last.Push.Repo == "" {
@@ -108,7 +113,7 @@ func (l *looking) many(ctx context.Context) error {
 
 // judge returns the judge for a failure. A run is bad when it failed in the same test or, when no
 // test is named, with one of the same signatures. A run that failed in another way tells nothing
-// about this failure.
+// about this failure. The new signatures go before all others.
 func (r *Robot) judge(ctx context.Context, f Failure) (analysis.Judge, error) {
 	signs, test := f.New, ""
 	if len(signs) == 0 {
@@ -120,6 +125,8 @@ func (r *Robot) judge(ctx context.Context, f Failure) (analysis.Judge, error) {
 	return r.judgeOf(ctx, signs, test)
 }
 
+// judgeOf returns the one judge for a test and signatures, so that what it has read of the logs by
+// test is kept from one look to the next.
 func (r *Robot) judgeOf(ctx context.Context, signs []string, test string) (analysis.Judge, error) {
 	return r.judges.Do(ctx, test+"\x00"+strings.Join(signs, "\x00"), func(context.Context) (analysis.Judge, bool,
 		error,
@@ -128,6 +135,8 @@ func (r *Robot) judgeOf(ctx context.Context, signs []string, test string) (analy
 	})
 }
 
+// newJudge returns a judge by the test or, without one or without logs, by the signatures. Without
+// logs, or when a signature is nameless, the status alone decides.
 func (r *Robot) newJudge(signs []string, test string) analysis.Judge {
 	byTest := joblog.TestJudge(r.ci, test, nil)
 	_, logs := job.As[job.LogOpener](r.ci)

@@ -13,6 +13,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The parts that the methods of the SQL store share. sql_work.go has the failures and cases,
+// sql_purse.go the rest, migrate.go the tables. What several processes may do at the same time
+// either is one statement, or runs in alone or under a lock of its row.
+
 // Dialect is a kind of SQL database.
 type Dialect = database.Dialect
 
@@ -49,8 +53,10 @@ type executor interface {
 
 func (s *SQL) db() *sql.DB { return s.tables.DB }
 
+// clock is the SQL for the database's clock, in microseconds since 1970.
 func (s *SQL) clock() string { return s.tables.Dialect.Now() }
 
+// bind gives the placeholders of a query, each a question mark, the form of the dialect.
 func (s *SQL) bind(query string) string { return s.tables.Dialect.Bind(query) }
 
 // in opens the tables, runs f, and turns its error into one of the Store.
@@ -69,6 +75,8 @@ func (s *SQL) in(ctx context.Context, op, key string, f func() error) error {
 // process: all of them lock the same row first.
 func (s *SQL) alone(ctx context.Context, op, key string, f func(tx *sql.Tx) error) error {
 	return s.in(ctx, op, key, func() error {
+		// SQLite locks the whole database at the first write, so this one comes first; a
+		// transaction that reads before it writes may fail instead of waiting.
 		lock := `UPDATE mozci_autopilot_state SET body = body WHERE name = 'lock'`
 		if s.tables.Dialect == PostgreSQL {
 			lock = `SELECT body FROM mozci_autopilot_state WHERE name = 'lock' FOR UPDATE`
@@ -92,6 +100,8 @@ func failure(ctx context.Context, op, key string, err error) error {
 // separator stands before, between and after the parts of a list; see migrations.
 const separator = "\x1f"
 
+// listed is the stored form of a list: "a", "b" becomes "\x1fa\x1fb\x1f", and no parts the empty
+// text.
 func listed(parts []string) string {
 	if len(parts) == 0 {
 		return ""
@@ -99,6 +109,7 @@ func listed(parts []string) string {
 	return separator + strings.Join(parts, separator) + separator
 }
 
+// unlisted reads what listed wrote.
 func unlisted(list string) []string {
 	if list == "" {
 		return nil
@@ -106,7 +117,8 @@ func unlisted(list string) []string {
 	return strings.Split(strings.Trim(list, separator), separator)
 }
 
-// has is the condition that a column's list contains a part, which is one argument.
+// has is the condition that a column's list contains a part, which is one argument: listed of that
+// part alone. With the separators around it, "\x1ftest\x1f" is not found in the list of "test-1".
 func (s *SQL) has(column string) string {
 	if s.tables.Dialect == PostgreSQL {
 		return `strpos(` + column + `, ?) > 0`
@@ -115,7 +127,8 @@ func (s *SQL) has(column string) string {
 }
 
 // among is the condition that a column equals one of several texts. These are one argument, a JSON
-// list, so that the statement is the same for any number.
+// list, so that the statement is the same for any number. It returns the condition and its
+// argument.
 func (s *SQL) among(column string, texts []string) (string, string, error) {
 	list, err := json.Marshal(texts)
 	elements := `SELECT value FROM json_each(?)`
@@ -149,7 +162,8 @@ func micro(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
-// insert stores a failure or case, unless its key exists.
+// insert stores a failure or case, unless its key exists. It reports whether it stored it. since is
+// when it was heard of or opened. num is one more than the largest.
 func (s *SQL) insert(ctx context.Context, x executor, c Claimed, since, due time.Time) (bool, error) {
 	body, err := encoded(c)
 	if err != nil {
@@ -170,13 +184,16 @@ func (s *SQL) insert(ctx context.Context, x executor, c Claimed, since, due time
 	return n > 0, err
 }
 
-// columns are what is stored of a failure or case beside its body, for use in conditions.
+// columns are what is stored of a failure or case beside its body, for use in conditions. isCase,
+// done and open are 0 or 1, because SQLite has no booleans. push is the push's ID, ended is
+// microseconds since 1970, and 0 when it has not ended.
 type columns struct {
 	isCase, done, open int
 	repo, labels, rule string
 	push, ended        int64
 }
 
+// columns derives them from the failure or case, so that they are always in step with the body.
 func (c Claimed) columns() columns {
 	v := columns{ended: micro(c.ended())}
 	if c.done() {
@@ -195,7 +212,9 @@ func (c Claimed) columns() columns {
 	return v
 }
 
-// update overwrites a failure or case. set adds more assignments to the statement.
+// update overwrites a failure or case. set adds more assignments to the statement, such as ", due =
+// ?" with its argument. It writes the whole body, so what another transaction wrote since the
+// caller read the row is lost.
 func (s *SQL) update(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
 	body, err := encoded(c)
 	if err != nil {
@@ -212,11 +231,12 @@ func (s *SQL) update(ctx context.Context, x executor, c Claimed, set string, arg
 // stored is a row as it is read.
 type stored struct {
 	Claimed
-	num   int64
-	woken int64
+	num   int64 // the order in which rows were added
+	woken int64 // how often Wake has met it by now; Claimed.Woken is 0 until Claim sets it
 }
 
-// read runs a statement that returns readColumns.
+// read runs a statement that returns readColumns. A row that cannot be decoded is an error, and no
+// row is left out.
 func (s *SQL) read(ctx context.Context, x executor, query string, args ...any) (out []stored, err error) {
 	rows, err := x.QueryContext(ctx, s.bind(query), args...)
 	if err != nil {
@@ -243,9 +263,10 @@ func (s *SQL) read(ctx context.Context, x executor, query string, args ...any) (
 	return out, rows.Err()
 }
 
+// readColumns begins a statement for read, which lacks only its conditions.
 const readColumns = `SELECT body, people, is_case, num, woken FROM mozci_autopilot_work `
 
-// row reads the row with a key.
+// row reads the row with a key. The error wraps job.ErrNotFound when there is none.
 func (s *SQL) row(ctx context.Context, x executor, key string) (stored, error) {
 	rows, err := s.read(ctx, x, readColumns+`WHERE key = ?`, key)
 	if err == nil && len(rows) == 0 {

@@ -12,6 +12,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// What the SQL store knows beside failures and cases: signatures, spends, the switch, opt-outs, and
+// what the outcomes of cases taught.
+
 // See implements Store.
 func (s *SQL) See(ctx context.Context, seen Seen) error {
 	return s.in(ctx, "autopilot.see", seen.Variant, func() error {
@@ -43,6 +46,8 @@ func (s *SQL) LastSeen(
 		if err != nil {
 			return err
 		}
+		// Ordered by place, so the last row of a signature, which is the one that stays in out, is
+		// the newest push before the given one.
 		return s.each(ctx, `SELECT signature, at, body FROM mozci_autopilot_seen
 			WHERE repo = ? AND variant = ? AND `+among+` AND at >= ? AND place < ? ORDER BY place`,
 			[]any{repo, variant, list, since.UnixMicro(), place(before)}, func(rows *sql.Rows) error {
@@ -63,7 +68,7 @@ func (s *SQL) LastSeen(
 	return out, err
 }
 
-// each runs a statement and calls f for each row.
+// each runs a statement and calls f for each row. It stops at the first error of f.
 func (s *SQL) each(ctx context.Context, query string, args []any, f func(*sql.Rows) error) (err error) {
 	rows, err := s.db().QueryContext(ctx, s.bind(query), args...)
 	if err != nil {
@@ -78,7 +83,8 @@ func (s *SQL) each(ctx context.Context, query string, args []any, f func(*sql.Ro
 	return rows.Err()
 }
 
-// column returns the expression that a limit sums up, and the condition for the spends that count.
+// column returns the expression that a limit sums up, and the condition for the spends that count,
+// with its arguments. It must count as Limit.of does.
 func (s *SQL) column(l Limit) (sum, where string, args []any) {
 	switch l.Meter {
 	case MeterRed:
@@ -96,7 +102,10 @@ func (s *SQL) column(l Limit) (sum, where string, args []any) {
 }
 
 // Spend implements Store. One statement compares the limits and writes the spend, so that two
-// processes cannot both take the last of a budget.
+// processes cannot both take the last of a budget. With one limit the statement is INSERT … SELECT
+// … WHERE TRUE AND (the sum of the last 24 hours) + ? <= ? ON CONFLICT (key) DO NOTHING. When it
+// writes nothing, why finds out for which of the two reasons. The CASTs tell PostgreSQL the types
+// of the placeholders.
 func (s *SQL) Spend(ctx context.Context, sp Spend, limits []Limit) (over string, err error) {
 	sp.Red, sp.Open = 0, sp.Runs
 	err = s.alone(ctx, "autopilot.spend", sp.Key, func(tx *sql.Tx) error {
@@ -137,7 +146,7 @@ func (s *SQL) total(sum, where string) string {
 }
 
 // why returns the limit that kept a spend from being written; empty when the spend had been written
-// before.
+// before. It runs in the same transaction, so the sums are those that the statement saw.
 func (s *SQL) why(ctx context.Context, tx *sql.Tx, sp Spend, limits []Limit) (string, error) {
 	n := 0
 	err := tx.QueryRowContext(ctx, s.bind(`SELECT COUNT(*) FROM mozci_autopilot_spend WHERE key = ?`), sp.Key).Scan(&n)
@@ -219,6 +228,7 @@ func (s *SQL) state(ctx context.Context, x executor, name string, to any) error 
 	return nil
 }
 
+// setState stores a state as JSON, over the earlier one.
 func (s *SQL) setState(ctx context.Context, x executor, name string, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -279,6 +289,7 @@ func (s *SQL) OptOut(ctx context.Context, repo, revision, who string, out bool) 
 // OptedOut implements Store.
 func (s *SQL) OptedOut(ctx context.Context, p job.Push) (who string, err error) {
 	err = s.in(ctx, "autopilot.opted_out", p.Short(), func() error {
+		// Without hashes the list must be [] and not null.
 		among, list, err := s.among("revision", append([]string{}, p.Hashes()...))
 		if err != nil {
 			return err
@@ -336,6 +347,7 @@ func (s *SQL) Learn(ctx context.Context, key string, l Lesson, start int) (w Win
 	return w, err
 }
 
+// window reads the window, and counts the open cases. start is its size before the first lesson.
 func (s *SQL) window(ctx context.Context, x executor, start int) (Window, error) {
 	w := Window{Size: start}
 	if err := s.state(ctx, x, "window", &w); err != nil {
@@ -360,6 +372,8 @@ func (s *SQL) Prune(ctx context.Context, keep, signatures time.Duration) (n int,
 		return 0, job.Wrap(op, "", fmt.Errorf("%w: %s, expected %s or more", job.ErrInvalid, keep, LeastKept))
 	}
 	err = s.alone(ctx, op, "", func(tx *sql.Tx) error {
+		// The rows come first, because the spans of their cases go with them. Only they are
+		// counted. The condition 0 < ? is always true: it gives each statement one argument.
 		for i, q := range []struct {
 			query string
 			keep  time.Duration

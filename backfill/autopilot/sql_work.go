@@ -12,6 +12,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// Failures and cases in SQL. The life of a row: Hear or Open adds it, Claim leases it, Renew keeps
+// the lease, Save writes it and gives it back, Wake makes it due at any time, and Prune deletes it
+// long after it is done.
+
 // Hear implements Store.
 func (s *SQL) Hear(ctx context.Context, f Failure, after time.Duration) (fresh bool, err error) {
 	err = s.in(ctx, "autopilot.hear", f.Key, func() error {
@@ -46,6 +50,7 @@ func (s *SQL) clash(ctx context.Context, x executor, but string, signatures []st
 	args := []any{list, but}
 	var overlaps []string
 	for _, sp := range spans {
+		// As Span.overlaps: low < the other's high, and high > the other's low.
 		overlaps = append(overlaps, `s.repo = ? AND s.low < ? AND s.high > ?`)
 		args = append(args, sp.Repo, sp.High, sp.Low)
 	}
@@ -56,6 +61,7 @@ func (s *SQL) clash(ctx context.Context, x executor, but string, signatures []st
 	return key, err
 }
 
+// addSpans stores the spans of a case once for each of its signatures, as far as they are new.
 func (s *SQL) addSpans(ctx context.Context, x executor, key string, signatures []string, spans []Span) error {
 	for _, sign := range signatures {
 		for _, sp := range spans {
@@ -104,7 +110,8 @@ func (s *SQL) Open(ctx context.Context, c Case, spans []Span, most int) (made Ca
 	return made, fresh, nil
 }
 
-// join adds the labels and signatures of a case to an earlier one.
+// join adds the labels and signatures of a case to an earlier one. It runs in alone, so no other
+// Open joins at the same time.
 func (s *SQL) join(ctx context.Context, tx *sql.Tx, key string, c Case) (Case, error) {
 	r, err := s.row(ctx, tx, key)
 	if err != nil {
@@ -114,7 +121,8 @@ func (s *SQL) join(ctx context.Context, tx *sql.Tx, key string, c Case) (Case, e
 	return *r.Case, s.update(ctx, tx, r.Claimed, ``)
 }
 
-// give stores a new case, unless too many are open.
+// give stores a new case, unless too many are open. The error is ErrFull then. A case that has
+// ended is stored always.
 func (s *SQL) give(ctx context.Context, tx *sql.Tx, c Case, most int) (Case, error) {
 	n := 0
 	if err := tx.QueryRowContext(ctx,
@@ -166,6 +174,8 @@ func (s *SQL) Extend(ctx context.Context, key string, spans []Span) (earlier Cas
 }
 
 // Claim implements Store with one statement, so that several instances can claim at the same time.
+// PostgreSQL skips rows that another instance is claiming right now; SQLite runs one writing
+// statement after the other.
 func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n int) (out []Claimed, err error) {
 	if n < 1 {
 		return nil, job.Wrap("autopilot.claim", "", ctx.Err())
@@ -181,6 +191,7 @@ func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n i
 			UPDATE mozci_autopilot_work SET due = `+ready+`, holder = ?, leased = `+s.clock()+` + ?
 			WHERE key IN (SELECT key FROM picked) RETURNING body, people, is_case, num, woken`,
 			n, holder, lease.Microseconds())
+		// RETURNING has no order.
 		slices.SortFunc(rows, func(a, b stored) int {
 			return cmp.Or(cmp.Compare(b.columns().isCase, a.columns().isCase), cmp.Compare(a.num, b.num))
 		})
@@ -197,7 +208,9 @@ func (s *SQL) Claim(ctx context.Context, holder string, lease time.Duration, n i
 }
 
 // owned checks that what was claimed still is its holder's. It writes the row, so that no other
-// holder can take it before the transaction ends.
+// holder can take it before the transaction ends. set must write something, if only woken = woken.
+// The error is ErrLost when the holder is another one, and wraps job.ErrNotFound when there is no
+// such row.
 func (s *SQL) owned(ctx context.Context, x executor, c Claimed, set string, args ...any) error {
 	if c.Holder == "" {
 		return ErrLost
@@ -238,7 +251,7 @@ func (s *SQL) Save(ctx context.Context, c Claimed, again time.Duration) error {
 			if err != nil {
 				return err
 			}
-			due := now.UnixMicro()
+			due := now.UnixMicro() // Wake met it since it was claimed, so it is due at once
 			if was.woken == c.Woken {
 				due = now.Add(again).UnixMicro()
 			}
@@ -272,6 +285,7 @@ func (s *SQL) Wake(ctx context.Context, repo, label string) (n int, err error) {
 // Next implements Store.
 func (s *SQL) Next(ctx context.Context) (after time.Duration, some bool, err error) {
 	err = s.in(ctx, "autopilot.next", "", func() error {
+		// NULL when nothing is left to do.
 		var left sql.NullInt64
 		err := s.db().QueryRowContext(ctx,
 			`SELECT MIN(`+ready+`) - `+s.clock()+` FROM mozci_autopilot_work WHERE done = 0`).
@@ -293,6 +307,7 @@ func (q *selecting) and(condition string, args ...any) {
 	q.args = append(q.args, args...)
 }
 
+// rows reads what is selected, the newest first; a limit of 0 is none.
 func (s *SQL) rows(ctx context.Context, q selecting, limit int) ([]stored, error) {
 	query := readColumns + `WHERE ` + strings.Join(q.where, " AND ") + ` ORDER BY num DESC, key DESC`
 	if limit > 0 {
@@ -301,7 +316,7 @@ func (s *SQL) rows(ctx context.Context, q selecting, limit int) ([]stored, error
 	return s.read(ctx, s.db(), query, q.args...)
 }
 
-// common adds the conditions that failures and cases share.
+// common adds the conditions that failures and cases share: an empty text or a zero time sets none.
 func (s *SQL) common(q *selecting, repo, label string, since, until time.Time) {
 	if repo != "" {
 		q.and(`repo = ?`, repo)

@@ -130,7 +130,7 @@ type Failure struct {
 	Push     job.Push
 	Kind     job.Kind
 	Finished time.Time // when the run ended
-	Heard    time.Time
+	Heard    time.Time // when the robot heard of it, by the store's clock
 
 	// Signatures are what the log says, once Read is true. Tests are the tests that these are
 	// about, one for each signature, and New the signatures that are new.
@@ -155,9 +155,9 @@ type Failure struct {
 // set.
 type Claimed struct {
 	Failure *Failure
-	Case    *Case // nil when it is a failure
-	Holder  string
-	Woken   int64 // how often Wake had met it when it was claimed
+	Case    *Case  // nil when it is a failure
+	Holder  string // the name that Claim was called with
+	Woken   int64  // how often Wake had met it when it was claimed
 }
 
 // key is the key of the failure or case.
@@ -184,7 +184,8 @@ type Span struct {
 	Low, High int64
 }
 
-// place is a push's place in the order of its repository.
+// place is a push's place in the order of its repository. That is its Order or, where the ids grow
+// with every push, its ID.
 func place(p job.Push) int64 {
 	if p.Order != 0 {
 		return p.Order
@@ -197,11 +198,12 @@ func (s Span) overlaps(o Span) bool { return s.Repo == o.Repo && s.Low < o.High 
 
 // CaseQuery selects the cases that match every field that is set.
 type CaseQuery struct {
+	// Key is that of one case. Label is one of the case's labels.
 	Key          string
 	Repo, Label  string
-	Open         bool // only those that have not ended
-	Since, Until time.Time
-	Limit        int // at most this many, the newest ones
+	Open         bool      // only those that have not ended
+	Since, Until time.Time // opened at Since or later, and before Until
+	Limit        int       // at most this many, the newest ones; 0 for all
 }
 
 // FailureQuery selects the failures that match every field that is set.
@@ -211,7 +213,7 @@ type FailureQuery struct {
 	Waiting      bool      // only those that are not decided
 	Rule         Rule
 	Since, Until time.Time // heard at Since or later, and before Until
-	Limit        int       // at most this many, the newest ones
+	Limit        int       // at most this many, the newest ones; 0 for all
 }
 
 // Seen says that signatures were seen on a push.
@@ -225,17 +227,17 @@ type Seen struct {
 // Spend is what one request costs.
 type Spend struct {
 	Key   string // the key of the request
-	Case  string
+	Case  string // the key of the case
 	Repo  string
 	Label string
-	Pools []string
-	Kind  string
-	Runs  int
-	Red   int // how many of Runs ended red
-	Open  int // how many of Runs have not ended
+	Pools []string // those of Budgets.Pools, as globs, and "platform linux64"; none twice
+	Kind  string   // "build", "test", "perf" or "other"
+	Runs  int      // with the builds that the CI makes along with them
+	Red   int      // how many of Runs ended red
+	Open  int      // how many of Runs have not ended
 	// Minutes is the machine time: expected at first, then what it really was.
 	Minutes float64
-	At      time.Time
+	At      time.Time // when it was taken, by the store's clock
 }
 
 // Meter says what a limit counts.
@@ -251,14 +253,17 @@ const (
 	MeterKind    Meter = "kind"     // runs of the kind Name
 )
 
-// Limit is how much may be spent in 24 hours. A Most below 0 means no limit.
+// Limit is how much may be spent in 24 hours. A Most below 0 means no limit. Exactly Most still
+// fits: after 38 of 40 runs 2 more do, and 3 do not. Name is empty for runs, red runs and minutes;
+// only MeterLabel uses Repo.
 type Limit struct {
 	Meter      Meter
 	Repo, Name string
 	Most       int
 }
 
-// String says what the limit counts.
+// String says what the limit counts: "runs", "label linux64/opt/xpcshell-1". Spend returns it for
+// the limit that is used up.
 func (l Limit) String() string {
 	if l.Name == "" {
 		return string(l.Meter)
@@ -278,7 +283,7 @@ const (
 	LessonReset     Lesson = "reset"     // a person lets the robot act again: ends a row of undecided ones
 )
 
-// taught is the window after a lesson.
+// taught is the window after a lesson. A Size of 5 halves to 2, and of 1 stays 1.
 func (w Window) taught(l Lesson) Window {
 	switch l {
 	case LessonRight:

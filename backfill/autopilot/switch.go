@@ -9,14 +9,15 @@ import (
 )
 
 // mode returns what the robot may do now, and why it may do no more than that. A switch that cannot
-// be read means Off.
+// be read means Off. OffFile goes first, then Off by the switch or Config.Mode, then DryRun by
+// either. Act has no reason.
 func (r *Robot) mode(ctx context.Context) (Mode, string) {
 	if r.cfg.OffFile != "" {
 		_, err := os.Stat(r.cfg.OffFile)
 		switch {
 		case err == nil:
 			return Off, fmt.Sprintf("the file %s stops the autopilot", r.cfg.OffFile)
-		case !errors.Is(err, fs.ErrNotExist):
+		case !errors.Is(err, fs.ErrNotExist): // it may exist
 			return Off, fmt.Sprintf("mozci cannot read the switch: %v", err)
 		}
 	}
@@ -36,6 +37,7 @@ func (r *Robot) mode(ctx context.Context) (Mode, string) {
 	return Act, ""
 }
 
+// reason is a reason as the end of a sentence: ": too noisy", and nothing for none.
 func reason(why string) string {
 	if why == "" {
 		return ""
@@ -58,7 +60,9 @@ func (r *Robot) Stop(ctx context.Context, m Mode, who, why string) error {
 	return err
 }
 
-// Resume lets the robot do again what the file allows, also after it fell back to a dry run.
+// Resume lets the robot do again what the file allows, also after it fell back to a dry run. It
+// ends a row of undecided cases, so that the next one does not make the robot fall back at once,
+// and makes everything that waits due now.
 func (r *Robot) Resume(ctx context.Context, who string) error {
 	if err := r.store.SetSwitch(ctx, Switch{Mode: Act, By: who}); err != nil {
 		return err
@@ -67,6 +71,7 @@ func (r *Robot) Resume(ctx context.Context, who string) error {
 	if err != nil {
 		return err
 	}
+	// A key of its own for each time, since a lesson counts once for its key.
 	_, err = r.store.Learn(ctx, fmt.Sprintf("resumed %d", now.UnixMicro()), LessonReset, r.cfg.Cases)
 	if err == nil {
 		_, err = r.store.Wake(ctx, "", "")
@@ -76,7 +81,8 @@ func (r *Robot) Resume(ctx context.Context, who string) error {
 }
 
 // OptOut keeps the robot away from a push or, with out false, lets it act there again. Runs that it
-// has triggered there go on.
+// has triggered there go on. The revision may be shortened; it is stored as the repository gives
+// it.
 func (r *Robot) OptOut(ctx context.Context, repo, revision, who string, out bool) error {
 	place, err := r.places.Repository(repo)
 	if err != nil {

@@ -9,7 +9,9 @@ import (
 	"time"
 )
 
-// Day returns what the robot did on the UTC day of a time, and what its budgets have left now.
+// Day returns what the robot did on the UTC day of a time, and what its budgets have left now. The
+// zero time means today. A switch that cannot be read is no error; see Day.SwitchOK. On an error,
+// the Day has what was read before it.
 func (r *Robot) Day(ctx context.Context, of time.Time) (Day, error) {
 	now, err := r.store.Now(ctx)
 	if err != nil {
@@ -38,6 +40,7 @@ func (r *Robot) Day(ctx context.Context, of time.Time) (Day, error) {
 	return d, err
 }
 
+// opened reads the cases that were opened on the day, and sums up what they cost until now.
 func (r *Robot) opened(ctx context.Context, d *Day) (err error) {
 	d.Cases, err = r.store.Cases(ctx, CaseQuery{Since: d.Date, Until: d.Date.Add(day)})
 	for _, c := range d.Cases {
@@ -52,10 +55,10 @@ func (r *Robot) opened(ctx context.Context, d *Day) (err error) {
 	return err
 }
 
-// mostLeft is the number of decisions that a page shows.
+// mostLeft is the maximum number of decisions that a page shows, the newest ones.
 const mostLeft = 200
 
-// left reads the failures that were left alone on the day.
+// left reads the failures that were left alone on the day. Known ones are only counted.
 func (r *Robot) left(ctx context.Context, d *Day) error {
 	all, err := r.store.Failures(ctx, FailureQuery{Since: d.Date, Until: d.Date.Add(day)})
 	for _, f := range all {
@@ -70,7 +73,8 @@ func (r *Robot) left(ctx context.Context, d *Day) error {
 	return err
 }
 
-// decision is what was decided about a failure.
+// decision is what was decided about a failure or, while it waits, what it waits for. Its time is
+// then when the robot heard of it.
 func (f Failure) decision() Decision {
 	d := Decision{
 		Time: f.At, Repo: f.Push.Repo, Label: f.Label, Push: f.Push.Ref(), Run: f.Run, Rule: f.Rule, Why: f.Why,
@@ -85,7 +89,8 @@ func (f Failure) decision() Decision {
 	return d
 }
 
-// spent returns the budgets, and what the last 24 hours used of them.
+// spent reads what the last 24 hours used of the budgets. Labels and pools have a bar once they have
+// used something; the others always do. Minutes are rounded.
 func (r *Robot) spent(ctx context.Context, d *Day, now time.Time) error {
 	spends, err := r.store.Spends(ctx, "", now.Add(-day))
 	if err != nil {
@@ -128,6 +133,8 @@ func (r *Robot) spent(ctx context.Context, d *Day, now time.Time) error {
 // accuracyOver is the period for which answers are compared with what people did.
 const accuracyOver = 28 * day
 
+// accuracy counts the answers of cases that were opened in that period. A case that a person called
+// wrong counts as wrong, whatever its outcome.
 func (r *Robot) accuracy(ctx context.Context, now time.Time) (a Accuracy, err error) {
 	cases, err := r.store.Cases(ctx, CaseQuery{Since: now.Add(-accuracyOver)})
 	for _, c := range cases {

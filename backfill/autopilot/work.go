@@ -14,16 +14,20 @@ import (
 	"github.com/mozci/mozci/trigger/ledger"
 )
 
-// patience is how long a case may take.
+// One look at a case: work reads (account, read, people), decides (step, and decide.go), and acts
+// (buy, through a guard). What it finds goes into the Case, which its caller saves.
+
+// patience is how long a case may take, and how long a failure may wait for its turn.
 const patience = day
 
-// searching is one look at a case.
+// searching is one look at a case. r, c and now are set from the start, mode once the switch was
+// read, and the rest by read.
 type searching struct {
 	r     *Robot
 	c     *Case
 	now   time.Time
-	mode  Mode
-	repo  job.Repository
+	mode  Mode           // never Off: work pauses then
+	repo  job.Repository // of the case, also when the search goes on in another one
 	judge analysis.Judge
 	find  backfill.FindResult
 	view  view
@@ -35,7 +39,8 @@ type searching struct {
 }
 
 // work takes one step in a case: it reads what is known, decides, and acts. It returns after how
-// long to look again when no event comes.
+// long to look again when no event comes. It is 0 when the case has ended: then it is due at once,
+// so that its report is delivered.
 func (r *Robot) work(ctx context.Context, c *Case) (again time.Duration, err error) {
 	if c.State == Ended {
 		return r.tell(ctx, c)
@@ -73,7 +78,7 @@ func (r *Robot) work(ctx context.Context, c *Case) (again time.Duration, err err
 	return s.step(ctx)
 }
 
-// pause leaves a case as it is while the robot is stopped.
+// pause leaves a case as it is while the robot is stopped. A case that is older than patience ends.
 func (s *searching) pause(ctx context.Context, why string) (time.Duration, error) {
 	s.c.State, s.c.Doing = Waiting, why
 	if s.now.Sub(s.c.Opened) > patience {
@@ -82,7 +87,8 @@ func (s *searching) pause(ctx context.Context, why string) (time.Duration, error
 	return s.r.opts.Poll, nil
 }
 
-// blind waits for a source that does not answer. After about an hour it ends the case.
+// blind waits for a source that does not answer. At the ninth time in a row, after about an hour,
+// it ends the case.
 func (s *searching) blind(ctx context.Context, err error) (time.Duration, error) {
 	c := s.c
 	c.Blind, c.BlindAt = again(true, c.Blind, c.BlindAt, s.now)
@@ -105,7 +111,8 @@ func (s *searching) stop(ctx context.Context, why *stop) (time.Duration, error) 
 	return 0, s.end(ctx, why.end, why.why, nil)
 }
 
-// read reads the history and the newer pushes.
+// read reads the history and the newer pushes. It finds again what the case was opened for, because
+// runs have ended since then.
 func (s *searching) read(ctx context.Context) (err error) {
 	c := s.c
 	if s.repo, err = s.r.places.Repository(c.Repo); err != nil {
@@ -135,7 +142,10 @@ func (s *searching) read(ctx context.Context) (err error) {
 }
 
 // people checks whether a person has said or done something that ends the case. It runs when the
-// case is looked at, and again before every request.
+// case is looked at, and again before every request. nil means that nobody has. req is zero when no
+// request is about to be made; its push may be another one than the start. A backout of one of
+// several suspects ends the case only when it is settled, or after MaxAge; until then the case
+// waits.
 func (s *searching) people(ctx context.Context, req job.Request) (*stop, error) {
 	for _, p := range []job.Push{s.c.Start, req.Push} {
 		if p.Revision == "" {
@@ -172,11 +182,13 @@ func (s *searching) people(ctx context.Context, req job.Request) (*stop, error) 
 				"since then", undone.ID, by.ID),
 		}, nil
 	}
+	// It has waited long enough, so the backout counts.
 	f.Settled = true
 	return &stop{BackedOut, RuleBackout, backedOut(f).Why}, nil
 }
 
-// before checks what a guard needs to know before a request.
+// before checks what a guard needs to know before a request: the switch, the runs that a person
+// cancelled, and what people said and did. nil means that the request may go out.
 func (s *searching) before(ctx context.Context, req job.Request) (*stop, error) {
 	mode, why := s.r.mode(ctx)
 	if mode != Act {
@@ -198,7 +210,8 @@ func (s *searching) before(ctx context.Context, req job.Request) (*stop, error) 
 	return s.people(ctx, req)
 }
 
-// step decides what to do, and does it.
+// step decides what to do, and does it. A run of this case that a person cancelled ends it before
+// anything is decided.
 func (s *searching) step(ctx context.Context) (time.Duration, error) {
 	c := s.c
 	for _, sp := range s.view.line.spots {
@@ -223,15 +236,18 @@ func (s *searching) step(ctx context.Context) (time.Duration, error) {
 	return s.buy(ctx, m)
 }
 
-// purpose is the case's name in the ledger.
+// purpose is the case's name in the ledger. Only requests with it are the case's own; see spot.
 func (c Case) purpose() string { return "autopilot " + c.Key }
 
-// buy triggers one more run on each of the spots of a move.
+// buy triggers one more run on each of the spots of a move. trigger.Make takes a total, so one more
+// than counted; it plans the builds that the run needs too. A push on which the label cannot run is
+// noted in Blocked, and the next look leaves it out.
 func (s *searching) buy(ctx context.Context, m move) (time.Duration, error) {
 	g := &guard{Scheduler: s.r.ci, r: s.r, c: s.c, look: s.before, with: map[string]int{}}
 	var plan trigger.Plan
 	for _, i := range m.run {
 		sp := s.view.line.spots[i]
+		// The robot has budgets of its own, which the guard checks.
 		unlimited := -1
 		made, err := trigger.Make(ctx, g, []job.Push{sp.push}, []string{sp.label}, sp.counted+1, &trigger.Options{
 			Ledger: s.r.places.Ledger, Judge: s.judge, Why: func(job.Push) string { return m.why }, Logger: s.r.log,
@@ -250,6 +266,8 @@ func (s *searching) buy(ctx context.Context, m move) (time.Duration, error) {
 			s.block(sp.push, l.Why)
 		}
 	}
+	// The CI makes a step that has With along with the step that With names, so the request of that
+	// one pays for both.
 	for _, st := range plan.Steps {
 		if st.With == "" {
 			continue
@@ -269,7 +287,7 @@ func (s *searching) buy(ctx context.Context, m move) (time.Duration, error) {
 	return s.bought(ctx, g, done, err)
 }
 
-// block records that no run can be triggered on a push.
+// block records that no run can be triggered on a push, and why.
 func (s *searching) block(p job.Push, why string) {
 	if s.c.Blocked == nil {
 		s.c.Blocked = map[string]string{}
@@ -278,9 +296,12 @@ func (s *searching) block(p job.Push, why string) {
 	s.c.Blocked[blockKey(p)] = clip.Text(why, longest)
 }
 
+// blockKey names a push in Case.Blocked: "autoland 42".
 func blockKey(p job.Push) string { return fmt.Sprintf("%s %d", p.Repo, p.ID) }
 
-// bought handles the result of carrying out a plan.
+// bought handles the result of carrying out a plan. A stop of the guard goes before everything
+// else. An answer that may have been lost is waited for, and the ledger keeps the request from
+// being repeated; a push on which the CI refused is blocked.
 func (s *searching) bought(ctx context.Context, g *guard, done trigger.Plan, err error) (time.Duration, error) {
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
@@ -311,7 +332,10 @@ func (s *searching) bought(ctx context.Context, g *guard, done trigger.Plan, err
 	return again, s.r.account(ctx, s.c)
 }
 
-// settle records how a spend's runs ended.
+// settle records how a spend's runs ended. A spend that the ledger does not know stays as it is:
+// its request may be on the way. A refused request gives the whole spend back, and the zero Spend
+// is returned. Of 3 runs of which 2 have ended, one of them red, after 20 and 25 minutes, with a
+// label that takes 30: Red is 1, Open 1, Minutes 75.
 func (r *Robot) settle(ctx context.Context, c *Case, s Spend) (Spend, error) {
 	entries, err := r.places.Ledger.Entries(ctx, ledger.Query{Key: s.Key})
 	if err != nil || len(entries) == 0 {
@@ -351,7 +375,7 @@ func (r *Robot) settle(ctx context.Context, c *Case, s Spend) (Spend, error) {
 }
 
 // made returns the runs that a request made: those that the CI named or, when it named none, those
-// newer than the runs that existed before.
+// newer than the runs that existed before. Of these at most e.Count.
 func made(ctx context.Context, ci job.Scheduler, e ledger.Entry, jobs []job.Job) []job.Job {
 	ids := e.Receipt.IDs
 	if len(ids) == 0 {

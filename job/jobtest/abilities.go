@@ -74,8 +74,8 @@ func (c *CI) TestsByManifest(ctx context.Context, p job.Push) (map[string][]stri
 	return out, nil
 }
 
-// Cancel implements job.Canceler. In a world that plays, the later runs of the same cell no longer
-// come.
+// Cancel implements job.Canceler. A run that has ended stays as it is, and that is no error. In a
+// world that plays, the later runs of the same cell no longer come.
 func (c *CI) Cancel(ctx context.Context, id string) error {
 	if err := c.reach(ctx); err != nil {
 		return job.Wrap("world.cancel", id, err)
@@ -103,7 +103,7 @@ func (c *CI) Cancel(ctx context.Context, id string) error {
 func (c *CI) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	return func(yield func(job.Event, error) bool) {
 		c.lock()
-		seen := c.last
+		seen := c.last // only what happens from now on is told
 		c.unlock()
 		for {
 			err := c.reach(ctx)
@@ -121,7 +121,8 @@ func (c *CI) Watch(ctx context.Context) iter.Seq2[job.Event, error] {
 	}
 }
 
-// nextEvent is the event after one; nil when there can be none.
+// nextEvent is the event after one; nil when there can be none. Without an event yet it moves the
+// time on until there is one.
 func (c *CI) nextEvent(seen *told) *told {
 	c.lock()
 	defer c.unlock()
@@ -133,7 +134,8 @@ func (c *CI) nextEvent(seen *told) *told {
 	return seen.next
 }
 
-// listen waits until there is an event after one.
+// listen waits until there is an event after one. It takes the bell under the same lock under which
+// it looked, so that no event comes unheard between the two.
 func (c *CI) listen(ctx context.Context, seen *told) error {
 	for {
 		c.lock()
@@ -150,7 +152,8 @@ func (c *CI) listen(ctx context.Context, seen *told) error {
 	}
 }
 
-// Accepted implements job.AcceptedLister: the requests whose runs are not visible yet.
+// Accepted implements job.AcceptedLister: the requests whose runs are not visible yet. Runs of one
+// key follow each other, so they become one request with their number.
 func (c *CI) Accepted(ctx context.Context, p job.Push, label string) ([]job.Request, error) {
 	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.inflight", label, err)
@@ -175,7 +178,8 @@ func (c *CI) Accepted(ctx context.Context, p job.Push, label string) ([]job.Requ
 	return out, nil
 }
 
-// Carried implements job.KeyCarrier.
+// Carried implements job.KeyCarrier. An empty key has made nothing. At most req.Count runs are
+// named, also when more have the key.
 func (c *CI) Carried(ctx context.Context, req job.Request) ([]string, error) {
 	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.carried", req.Key, err)

@@ -23,6 +23,7 @@ func (c *CI) Requester(ctx context.Context, j job.Job) (string, error) {
 	return c.asked(ctx, "world.requester", j)
 }
 
+// asked is who requested a run after its push; empty when it came with the push.
 func (c *CI) asked(ctx context.Context, op string, j job.Job) (string, error) {
 	if err := c.reach(ctx); err != nil {
 		return "", job.Wrap(op, j.ID(), err)

@@ -7,6 +7,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// How a report writes calls and answers, so that a reader can make the same call: "Jobs(push 12 of
+// autoland, "linux64/opt/build")".
+
 // call is a call as a report writes it: the method, and what it was called with except
 // for the context, such as
 //
@@ -28,6 +31,8 @@ func labelled(method string, p job.Push, labels []string) string {
 	return call(method, args...)
 }
 
+// argument is one argument of a call: a push by its id and repository, a range and a request in
+// words, and everything else in quotes.
 func argument(a any) string {
 	switch a := a.(type) {
 	case job.Push:
@@ -42,7 +47,8 @@ func argument(a any) string {
 
 func pushText(p job.Push) string { return fmt.Sprintf("push %d of %s", p.ID, p.Repo) }
 
-// rangeText is a range in the words of the function that makes it.
+// rangeText is a range in the words of the function that makes it: "ids 17 to 20", or "2 before and
+// 0 after a1c0b2d1e3f4". A range that is given in two ways has both.
 func rangeText(r job.Range) string {
 	var out []string
 	if r.From != "" || r.To != "" {
@@ -67,6 +73,7 @@ func rangeText(r job.Range) string {
 	return strings.Join(out, ", ")
 }
 
+// count is a number with its noun: "1 run", "2 runs".
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -74,9 +81,10 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// listed is how many things a report lists.
+// listed is how many things a report lists before it says "and 3 more".
 const listed = 10
 
+// list is a list of things in a report; "nothing" for none.
 func list(things []string) string {
 	if len(things) == 0 {
 		return "nothing"

@@ -14,6 +14,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The state of the CI in memory, its runs, and the contract of job.Scheduler. Every call takes the
+// CI with lock and gives it back with unlock (clock.go), which keep the time and wake who waits.
+// history.go has the runs of a world that plays, play.go what moves its time, abilities.go the
+// optional abilities.
+
 // CIOptions change how a CI in memory behaves; nil is zero options.
 type CIOptions struct {
 	// Visible is how long a run stays invisible after it was triggered, as in a CI that
@@ -51,21 +56,21 @@ type CI struct {
 	opts CIOptions
 	end  time.Time // of the history: when the newest push is one step old
 
-	mu      sync.Mutex
-	now     time.Time
-	moments moments
-	runs    []*run           // in the order of their creation: run-1 is the first
-	places  map[*push]*place // what runs on each push
-	seen    map[*repo]int    // how many of its pushes are visible
-	depths  map[string]*job.QueueDepth
-	byKey   map[string][]*run
-	last    *told         // the newest event; it has no next one
-	changes int           // how often something changed
-	waited  int           // of these, those that were so when a Wait last returned
-	bell    chan struct{} // closed at the end of a call when rings is true; nil while there are no listeners
-	rings   bool
-	lists   map[*repo]*job.List // of the visible pushes
-	hung    chan struct{}       // closed when the CI answers again; nil while it does
+	mu      sync.Mutex                 // guards what follows
+	now     time.Time                  // the CI's time
+	moments moments                    // what happens next, the earliest first
+	runs    []*run                     // in the order of their creation: run-1 is the first
+	places  map[*push]*place           // what runs on each push
+	seen    map[*repo]int              // how many of its pushes are visible
+	depths  map[string]*job.QueueDepth // by label, on all pushes; kept by set
+	byKey   map[string][]*run          // the runs that a request with this key made
+	last    *told                      // the newest event; it has no next one
+	changes int                        // how often something changed
+	waited  int                        // of these, those that were so when a Wait last returned
+	bell    chan struct{}              // closed at the end of a call when rings is true; nil while nobody listens
+	rings   bool                       // whether the call under way changed something for listeners
+	lists   map[*repo]*job.List        // of the visible pushes; made anew after a push appears
+	hung    chan struct{}              // closed when the CI answers again; nil while it does
 	player  player
 }
 
@@ -75,12 +80,14 @@ type place struct {
 	labels map[string]int // how many of each
 }
 
+// run is one run: of the grid, or triggered. It is in CI.runs and in its place from the beginning,
+// but callers see it only when shown says so.
 type run struct {
-	id        string
+	id        string // "run-1" and so on, by the order of creation
 	repo      *repo
 	push      *push
 	label     string
-	key       string
+	key       string     // of the request that made it; empty for the grid's
 	cell      cellRun    // of the history; zero for what was triggered
 	triggered bool       // in the CI
 	status    job.Status // 0 before it is requested
@@ -90,9 +97,9 @@ type run struct {
 	times     job.Times
 	visible   time.Time // the run is invisible before that
 	next      time.Time // when the status changes; zero for never, or not known yet
-	announced bool
-	then      *item // what waits for its end; nil for nothing
-	moment    moment
+	announced bool      // whether it was told to watchers
+	then      *item     // what waits for its end; nil for nothing
+	moment    moment    // in CI.moments when something is due, and not otherwise; see due
 }
 
 // shown reports whether the run can be seen.
@@ -139,7 +146,9 @@ func NewCI(w *World, opts *CIOptions) *CI {
 	return c
 }
 
-// history makes a run that the grid shows.
+// history makes a run that the grid shows, of a world that does not play: its times are made up as
+// if it had been played. With the usual settings, a run of a push of 10:00 is requested at 10:00,
+// starts at 10:05 and ends at 10:35, but nothing ends later than the present of the CI.
 func (c *CI) history(r *repo, p *push, label string, cell cellRun) {
 	n := c.newRun(r, p, label)
 	n.ofCell(cell)
@@ -179,6 +188,7 @@ func neverStarts(s job.Status) bool {
 	return s == job.StatusCoalesced || s == job.StatusSkipped || s == job.StatusCancelled
 }
 
+// duration is how long a run of the label takes; 30 minutes when the world does not say.
 func (r *repo) duration(label string) time.Duration {
 	if d, ok := r.takes[label]; ok {
 		return d
@@ -186,6 +196,8 @@ func (r *repo) duration(label string) time.Duration {
 	return defaultTakes
 }
 
+// newRun makes a run without a status, so nobody sees it yet. How it ends is drawn now, from the
+// number of runs that the label has on the push by now.
 func (c *CI) newRun(r *repo, p *push, label string) *run {
 	n := &run{id: "run-" + strconv.Itoa(len(c.runs)+1), repo: r, push: p, label: label}
 	n.moment = moment{kind: runChanges, seq: len(c.runs), run: n}
@@ -210,13 +222,16 @@ func (n *run) ofCell(cell cellRun) {
 	}
 }
 
-// draw decides how the next run of the label on the push will end, and in which test:
-// see truth in the package comment. It depends on the world alone, not on time or order.
+// draw decides how the next run of the label on the push will end, and in which test: see truth in
+// the package comment. It depends on the world alone, not on time or order. Each draw is from the
+// same stream: infra first, then the break or what was before it, then other.
 func (c *CI) draw(r *repo, p *push, label string) (ends job.Status, sig string) {
 	t, ok := r.truths[label]
 	if !ok {
 		return job.StatusSuccess, ""
 	}
+	// The third run of t on push 19 of autoland hashes "autoland", "19", "t" and "2", with NUL
+	// bytes between, so each run has a random stream of its own.
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%s\x00%d\x00%s\x00%d", r.name, p.ID, label, c.places[p].labels[label])
 	rng := rand.New(rand.NewPCG(c.w.seed, h.Sum64())) // #nosec G404 -- a simulation, seeded on purpose
@@ -266,6 +281,7 @@ func (s snapshot) Kind() job.Kind     { return s.repo.kind(s.label) }
 func (s snapshot) Status() job.Status { return s.status }
 func (s snapshot) Times() job.Times   { return s.times }
 
+// Raw is a Record.
 func (s snapshot) Raw() any {
 	r := Record{NoTest: s.cell.noTest}
 	r.Value = s.value(s.status)
@@ -274,8 +290,8 @@ func (s snapshot) Raw() any {
 
 func (n *run) snapshot() job.Job { return snapshot{n, n.status, n.times} }
 
-// find returns the push of the world that p names, by repository and id, or by
-// repository and revision, once it is visible.
+// find returns the push of the world that p names: by repository and revision or, when p has no
+// revision, by repository and id. A push that has not appeared yet is not found.
 func (c *CI) find(p job.Push) (*repo, *push, error) {
 	r := c.w.repo(p.Repo)
 	if r == nil {
@@ -321,6 +337,7 @@ func (c *CI) Trigger(ctx context.Context, req job.Request) (job.Receipt, error) 
 	}
 	c.lock()
 	defer c.unlock()
+	// The same key again makes nothing, whatever else the request says.
 	if made, ok := c.byKey[req.Key]; ok && req.Key != "" {
 		return job.Receipt{IDs: ids(made), State: job.ReceiptAlreadyAsked}, nil
 	}
@@ -376,7 +393,7 @@ func ids(runs []*run) []string {
 	return out
 }
 
-// byID returns the run with this id, when it is visible.
+// byID returns the run with this id, when it is visible. "run-3" is runs[2]; "run-03" is no id.
 func (c *CI) byID(id string) (*run, error) {
 	if text, ok := strings.CutPrefix(id, "run-"); ok {
 		i, err := strconv.Atoi(text)

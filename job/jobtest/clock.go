@@ -8,13 +8,17 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The CI's time: what moves it, and what happens on the way. step makes the next thing happen that
+// is due; all else is built on it.
+
 // lock takes the CI for a call, at the time that it is by then.
 func (c *CI) lock() {
 	c.mu.Lock()
 	c.passes()
 }
 
-// unlock ends a call, and wakes those for whom it changed something.
+// unlock ends a call, and wakes those for whom it changed something. A listener takes the bell with
+// ringing while it holds the CI, gives the CI back, and waits for the bell to close.
 func (c *CI) unlock() {
 	if c.rings && c.bell != nil {
 		close(c.bell)
@@ -25,7 +29,8 @@ func (c *CI) unlock() {
 	c.mu.Unlock()
 }
 
-// ringing is closed when something changes or a wait is over.
+// ringing is closed when something changes or a wait is over. It is called with the lock held.
+// After it has closed, the next wait needs a new one.
 func (c *CI) ringing() <-chan struct{} {
 	if c.bell == nil {
 		c.bell = make(chan struct{})
@@ -48,7 +53,7 @@ func (c *CI) Advance(d time.Duration) {
 	c.to(c.now.Add(d))
 }
 
-// to moves time to a moment, and makes all that happens until then.
+// to moves time to a moment, and makes all that happens until then, also at that moment itself.
 func (c *CI) to(until time.Time) {
 	for c.step(until) {
 	}
@@ -91,6 +96,7 @@ func (c *CI) step(until time.Time) bool {
 	if at.After(c.now) {
 		c.now = at
 	}
+	// Each case sets the moment anew or removes it, or step would meet it for ever.
 	switch m := c.moments[0]; m.kind {
 	case pushAppears:
 		c.moments.set(m, time.Time{})
@@ -108,7 +114,7 @@ func (c *CI) step(until time.Time) bool {
 	return true
 }
 
-// schedule puts the run where it is due.
+// schedule puts the run where it is due, or removes it when it never is.
 func (c *CI) schedule(n *run) { c.moments.set(&n.moment, n.due()) }
 
 // due is when the run next changes for somebody who watches.
@@ -119,6 +125,10 @@ func (n *run) due() time.Time {
 	return n.next
 }
 
+// change makes what is due for a run happen. A run goes from nothing to unscheduled or pending,
+// then to running, perhaps unknown, and to its end; each change is told. One that never starts goes
+// from pending to its end. A triggered run that was not visible is told first, without a change of
+// its status.
 func (c *CI) change(n *run) {
 	switch {
 	case n.status == 0:
@@ -129,6 +139,7 @@ func (c *CI) change(n *run) {
 	case n.status == job.StatusPending && !neverStarts(n.ends):
 		c.set(n, job.StatusRunning)
 		n.times.Started, n.next = c.now, c.now.Add(n.repo.duration(n.label))
+		// The grid says that it runs, so it still does when the history is over.
 		if last := c.end.Add(n.repo.duration(n.label)); n.cell.status == job.StatusRunning && last.After(n.next) {
 			n.next = last
 		}
@@ -144,7 +155,7 @@ func (c *CI) change(n *run) {
 	c.tell(n)
 }
 
-// finish ends a run.
+// finish ends a run. A build that succeeds lets the runs go that wait for it.
 func (c *CI) finish(n *run) {
 	c.set(n, n.ends)
 	n.times.Finished, n.next = c.now, time.Time{}
@@ -156,7 +167,7 @@ func (c *CI) finish(n *run) {
 	}
 }
 
-// set gives the run a status, and counts how busy its queue is.
+// set gives the run a status, and counts how busy its queue is. No other code writes the status.
 func (c *CI) set(n *run, s job.Status) {
 	d := c.depths[n.label]
 	if d == nil {
@@ -177,7 +188,8 @@ func (c *CI) set(n *run, s job.Status) {
 	n.status = s
 }
 
-// release lets the runs go that waited for this build.
+// release lets the runs go that waited for this build, once all builds that they need have their
+// files.
 func (c *CI) release(build *run) {
 	for _, n := range c.places[build.push].runs {
 		if n.status == job.StatusUnscheduled && slices.Contains(n.repo.needs[n.label], build.label) &&
@@ -211,8 +223,10 @@ type told struct {
 	next  *told
 }
 
+// tell makes an event of a run as it is now.
 func (c *CI) tell(n *run) { c.event(job.Event{Job: n.snapshot()}) }
 
+// event appends an event. The one that was the newest points to it, so who holds that one finds it.
 func (c *CI) event(e job.Event) {
 	e.Time, e.CI = c.now, "world"
 	c.last.next = &told{event: e}
@@ -220,7 +234,7 @@ func (c *CI) event(e job.Event) {
 	c.changed()
 }
 
-// changed counts a change.
+// changed counts a change, and has the bell rung at the end of the call.
 func (c *CI) changed() {
 	c.changes++
 	c.rings = true

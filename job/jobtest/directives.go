@@ -10,6 +10,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The lines of a world that are no pushes. Each method reads the words of one line, of which the
+// first is the directive, and puts what they say into the world or its current repository.
+
 // current is the repository of the lines being read; the first directive that
 // needs one makes the default.
 func (p *parser) current() *repo {
@@ -20,6 +23,7 @@ func (p *parser) current() *repo {
 	return p.r
 }
 
+// args checks that a directive has n words after its name.
 func (p *parser) args(ws []word, n int, usage string) error {
 	if len(ws) != n+1 {
 		return p.fail(ws[0], "expected: %s", usage)
@@ -27,7 +31,8 @@ func (p *parser) args(ws []word, n int, usage string) error {
 	return nil
 }
 
-// once refuses a directive that was given before for the same thing.
+// once refuses a directive that was given before for the same thing. The keys are the directive,
+// with the repository and the label where it is about one: "start", "autoland takes linux/test".
 func (p *parser) once(at word, key string) error {
 	if p.said[key] {
 		return p.fail(at, "%s is given twice", key)
@@ -36,7 +41,8 @@ func (p *parser) once(at word, key string) error {
 	return nil
 }
 
-// ofLabel checks a directive about a label of the current repository.
+// ofLabel checks a directive about a label of the current repository. It returns the repository and
+// the label.
 func (p *parser) ofLabel(ws []word) (*repo, string, error) {
 	r := p.current()
 	if len(ws) < 3 {
@@ -48,6 +54,8 @@ func (p *parser) ofLabel(ws []word) (*repo, string, error) {
 	return r, ws[1].text, p.once(ws[0], r.name+" "+ws[0].text+" "+ws[1].text)
 }
 
+// repo reads "repo mozilla-central": the lines that follow are about that one, until the next such
+// line.
 func (p *parser) repo(ws []word) error {
 	if err := p.args(ws, 1, "repo NAME"); err != nil {
 		return err
@@ -60,7 +68,7 @@ func (p *parser) repo(ws []word) error {
 	return nil
 }
 
-// ofWorld checks a directive that speaks of the whole world.
+// ofWorld checks a directive that speaks of the whole world, and so comes before the first push.
 func (p *parser) ofWorld(ws []word, usage string) error {
 	if err := p.args(ws, 1, usage); err != nil {
 		return err
@@ -73,6 +81,7 @@ func (p *parser) ofWorld(ws []word, usage string) error {
 	return p.once(ws[0], ws[0].text)
 }
 
+// start reads "start 2026-01-05T00:00:00Z".
 func (p *parser) start(ws []word) error {
 	if err := p.ofWorld(ws, "start TIME"); err != nil {
 		return err
@@ -85,6 +94,7 @@ func (p *parser) start(ws []word) error {
 	return nil
 }
 
+// duration reads a duration: more than 0, so that time moves, and at most 1000 hours.
 func (p *parser) duration(at word) (time.Duration, error) {
 	const longest = 1000 * time.Hour
 	d, err := time.ParseDuration(at.text)
@@ -94,6 +104,7 @@ func (p *parser) duration(at word) (time.Duration, error) {
 	return d, nil
 }
 
+// every reads "every 10m".
 func (p *parser) every(ws []word) (err error) {
 	if err := p.ofWorld(ws, "every DURATION"); err != nil {
 		return err
@@ -102,6 +113,7 @@ func (p *parser) every(ws []word) (err error) {
 	return err
 }
 
+// seed reads "seed 7".
 func (p *parser) seed(ws []word) error {
 	if err := p.ofWorld(ws, "seed NUMBER"); err != nil {
 		return err
@@ -114,6 +126,7 @@ func (p *parser) seed(ws []word) error {
 	return nil
 }
 
+// kind reads "kind linux64/opt/smoke build".
 func (p *parser) kind(ws []word) error {
 	r, label, err := p.ofLabel(ws)
 	if err != nil {
@@ -127,6 +140,8 @@ func (p *parser) kind(ws []word) error {
 	return nil
 }
 
+// needs reads "needs linux64/opt/xpcshell-1 linux64/opt/build": the first label needs all others.
+// What these need in turn is refused by finishRepo.
 func (p *parser) needs(ws []word) error {
 	r, label, err := p.ofLabel(ws)
 	if err != nil {
@@ -141,6 +156,7 @@ func (p *parser) needs(ws []word) error {
 	return nil
 }
 
+// takes reads "takes linux64/opt/build 40m".
 func (p *parser) takes(ws []word) error {
 	r, label, err := p.ofLabel(ws)
 	if err != nil {
@@ -153,6 +169,8 @@ func (p *parser) takes(ws []word) error {
 	return err
 }
 
+// runs reads "runs linux64/opt-m-1 from=19 dom/a.toml b.toml": it may be given again for the same
+// label with another from=.
 func (p *parser) runs(ws []word) error {
 	r := p.current()
 	n := running{}
@@ -178,6 +196,7 @@ func (p *parser) runs(ws []word) error {
 	return p.once(ws[0], fmt.Sprint(r.name, " runs ", label, " ", n.from))
 }
 
+// lists reads "lists dom/a.toml dom/test_a.html dom/test_b.html".
 func (p *parser) lists(ws []word) error {
 	r := p.current()
 	if len(ws) < 3 || p.grid {
@@ -189,7 +208,9 @@ func (p *parser) lists(ws []word) error {
 	return p.once(ws[0], fmt.Sprint(r.name, " lists ", ws[1].text))
 }
 
-// manifests are what a label runs on a push.
+// manifests are what a label runs on a push: of the lines "runs" that begin at or before it the
+// newest. With one without from= and one from=19, push 18 has the first and push 19 the second. nil
+// when no line applies.
 func (r *repo) manifests(label string, id int64) []string {
 	var best running
 	for _, n := range r.runs[label] {
@@ -200,6 +221,7 @@ func (r *repo) manifests(label string, id int64) []string {
 	return slices.Clone(best.manifests)
 }
 
+// can reads "can linux64/opt/marionette linux64/opt/reftest-4". It may be given several times.
 func (p *parser) can(ws []word) error {
 	r := p.current()
 	if len(ws) < 2 || p.grid {
@@ -225,6 +247,8 @@ func (p *parser) label(l word) error {
 	return nil
 }
 
+// header reads "push linux/build linux/test", after which only rows and the next repository may
+// follow.
 func (p *parser) header(ws []word) error {
 	r := p.current()
 	if p.grid {

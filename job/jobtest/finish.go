@@ -35,6 +35,7 @@ func (p *parser) finish() error {
 
 // finishRepo checks that every directive speaks of a label that is there.
 func (p *parser) finishRepo(r *repo) error {
+	// One past the last line, since what is missing may stand anywhere.
 	end := word{col: 1}
 	if len(r.labels) == 0 {
 		return p.fail(end, "repository %s has no line \"push LABEL …\"", r.name)
@@ -51,6 +52,7 @@ func (p *parser) finishRepo(r *repo) error {
 			said = append(said, t.label)
 		}
 	}
+	// So that the same text always gives the same error.
 	slices.Sort(said)
 	for _, label := range said {
 		if !r.has(label) {
@@ -70,6 +72,8 @@ func (p *parser) finishRepo(r *repo) error {
 	return nil
 }
 
+// finishMerges gives the merges to their pushes, now that all repositories are known. Errors are at
+// the line of the merge.
 func (p *parser) finishMerges() error {
 	for _, m := range p.merges {
 		p.line = m.line
@@ -86,8 +90,9 @@ func (p *parser) finishMerges() error {
 	return nil
 }
 
-// changesets makes one changeset for each push; a merge push has those that it
-// brought too, and its tip the merged tip as second parent.
+// changesets makes one changeset for each push; a merge push has those that it brought too, and its
+// tip the merged tip as second parent. The first parent is the push before, without stripped ones.
+// Push 17 with the word a1c0 says "Bug 1900017 - Change a1c0".
 func (p *parser) changesets() {
 	for _, r := range p.w.repos {
 		parent := ""

@@ -70,7 +70,7 @@ func (p *parser) flag(at word, name, value string, run *cellRun) error {
 	return nil
 }
 
-// named reads the name that a flag or a truth gives.
+// named reads the name that a flag or a truth gives. what is the word before the =, for the error.
 func (p *parser) named(at word, what, value string, into *string) error {
 	if value == "" || len(value) > longestName || !utf8.ValidString(value) {
 		return p.fail(at, "%s=%.40q: expected a name of 1 to %d bytes", what, value, longestName)

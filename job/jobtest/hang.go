@@ -16,6 +16,7 @@ func (c *CI) Hang() (release func()) {
 	return sync.OnceFunc(func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		// A later Hang may have begun: this release ends only its own.
 		if c.hung == hung {
 			c.hung = nil
 		}
@@ -23,7 +24,8 @@ func (c *CI) Hang() (release func()) {
 	})
 }
 
-// reach waits while the CI hangs. Its error is the context's.
+// reach waits while the CI hangs. Its error is the context's. Each call begins with it, before it
+// takes the lock, so that a caller who waits holds up nobody.
 func (c *CI) reach(ctx context.Context) error {
 	c.mu.Lock()
 	hung := c.hung

@@ -6,6 +6,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// How the history of a world that plays happens: a push appears and requests its runs; what ends
+// requests what stands after it in the cell. In "retry,pass*2" the item of the retry is requested
+// first, and the item of two passes when the retry has ended.
+
 // item are the runs of one word of a cell, such as fail*2, of a world that plays.
 type item struct {
 	runs     []*run
@@ -13,8 +17,9 @@ type item struct {
 	earliest time.Time // when it is requested at the earliest
 }
 
-// toCome makes every push of the world a moment to come. One that merges others comes
-// after them, and none before an older one.
+// toCome makes every push of the world a moment to come. One that merges others comes after them,
+// and none before an older one. The sequence numbers are in the order in which the calls end, so
+// that of pushes at the same time the merged ones come first.
 func (c *CI) toCome() {
 	at := map[*push]time.Time{}
 	seq := 0
@@ -75,7 +80,8 @@ func (c *CI) appear(p *push) {
 	}
 }
 
-// items makes the runs of a cell, by its words. None is requested yet.
+// items makes the runs of a cell, by its words: cellRun.item counts them from 0. None is requested
+// yet. One run with :by= makes its whole item late.
 func (c *CI) items(r *repo, p *push, label string) (out []*item) {
 	for _, cell := range p.cells[label] {
 		if cell.item == len(out) {
@@ -104,7 +110,8 @@ func (c *CI) ask(it *item) {
 	}
 }
 
-// request makes a run of the history visible.
+// request makes a run of the history visible, as pending or, while it waits for its builds, as
+// unscheduled; release moves it on then.
 func (c *CI) request(n *run) {
 	n.times.Requested, n.visible, n.announced = c.now, c.now, true
 	if c.waits(n) {
@@ -145,7 +152,8 @@ func (p *push) builds(label string) bool {
 	return false
 }
 
-// follow requests what waits for the end of a run and of those beside it.
+// follow requests what waits for the end of a run and of those beside it. The last of these to end
+// requests it; each is counted once, because n.then is cleared.
 func (c *CI) follow(n *run) {
 	it := n.then
 	if it == nil {

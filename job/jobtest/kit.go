@@ -8,8 +8,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// report collects the misbehaviours that a kit finds. Each names the rule that was
-// broken, and says what was called with what, what came back, and what is wanted.
+// What the kits share: how a report is made, and how pushes are compared.
+
+// report collects the misbehaviours that a kit finds. Each names the rule that was broken, and says
+// what was called with what, what came back, and what is wanted. Findings are kept in the order in
+// which they are found, so that the first one is the one to mend first.
 type report struct{ errs []error }
 
 // wrong reports what a call returned that it should not have.
@@ -53,6 +56,7 @@ func samePush(a, b job.Push) bool {
 		a.Revision == b.Revision && a.Time.Equal(b.Time) && a.User == b.User
 }
 
+// samePushes compares in order; two empty lists are the same.
 func samePushes(got, want []job.Push) bool {
 	if len(got) != len(want) {
 		return false
@@ -71,7 +75,8 @@ func whole(p job.Push) string {
 		p.Branch, p.User, p.Time.UTC().Format("2006-01-02 15:04:05"))
 }
 
-// firstDifference says how two lists of pushes differ.
+// firstDifference says how two lists of pushes differ where the ids are the same and something else
+// is not: ids alone can be read from the lists. It is empty when there is no such push.
 func firstDifference(got, want []job.Push) string {
 	for i := range min(len(got), len(want)) {
 		if !samePush(got[i], want[i]) && got[i].ID == want[i].ID {

@@ -10,6 +10,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The rules of a CI that can be acted on. They trigger runs of the first label, and compare the
+// number of its runs before and after, so nothing else may trigger runs of it meanwhile.
+
+// refusals checks that requests which must be refused give the right error and make no run.
 func (k *schedulerKit) refusals(ctx context.Context) {
 	before := k.count(ctx)
 	refused := func(rule string, req job.Request, want error) {
@@ -42,13 +46,14 @@ func (k *schedulerKit) refusals(ctx context.Context) {
 // calledFirst is the call that counts runs.
 func (k *schedulerKit) calledFirst() string { return call("Jobs", k.c.Push, k.c.Labels[0]) }
 
-// first are the runs of the first label; ok is false where the CI does not say.
+// first are the runs of the first label; ok is false where the CI does not say, which is reported.
 func (k *schedulerKit) first(ctx context.Context) (jobs []job.Job, ok bool) {
 	jobs, err := k.s.Jobs(ctx, k.c.Push, k.c.Labels[0])
 	return jobs, !k.failed("jobs", k.calledFirst(), err)
 }
 
-// count is the number of runs of the first label, asked-for ones included.
+// count is the number of runs of the first label, with those that were requested and are not
+// visible yet.
 func (k *schedulerKit) count(ctx context.Context) int {
 	jobs, _ := k.first(ctx)
 	n := len(jobs)
@@ -62,6 +67,8 @@ func (k *schedulerKit) count(ctx context.Context) int {
 	return n
 }
 
+// trigger checks that a request for 2 runs makes 2, and that jobs which were read before stay as
+// they were.
 func (k *schedulerKit) trigger(ctx context.Context) {
 	before := k.count(ctx)
 	req := k.request("kit-two", 2)
@@ -104,6 +111,7 @@ func (k *schedulerKit) trigger(ctx context.Context) {
 	}
 }
 
+// once checks, for a CI that carries keys, that a request which is repeated twice makes one run.
 func (k *schedulerKit) once(ctx context.Context) {
 	req := k.request("kit-once", 1)
 	carried := call("Carried", req)
@@ -138,6 +146,7 @@ func (k *schedulerKit) once(ctx context.Context) {
 	if err != nil || !slices.Equal(made, receipt.IDs) {
 		k.wrong("carried", carried, with(fmt.Sprintf("%q", made), err), "the IDs of its receipt, %q", receipt.IDs)
 	}
+	// A key belongs to a label: the same one with another label has made nothing.
 	req.Label = k.c.Labels[1]
 	if made, err := job.Carried(ctx, k.s, req); err == nil && len(made) > 0 {
 		k.wrong("carried", call("Carried", req), fmt.Sprintf("%q", made), "nothing: the key was used for another label")
@@ -148,6 +157,8 @@ func (k *schedulerKit) once(ctx context.Context) {
 	})
 }
 
+// cancel checks that what was cancelled ends as cancelled, and that an unknown run gives
+// job.ErrNotFound.
 func (k *schedulerKit) cancel(ctx context.Context) {
 	const unknown = "no-such-run"
 	err := job.Cancel(ctx, k.s, unknown)
@@ -173,6 +184,8 @@ func (k *schedulerKit) cancel(ctx context.Context) {
 	}
 }
 
+// concurrency checks that callers who ask at once, each for one label, all get an answer. The race
+// detector sees more.
 func (k *schedulerKit) concurrency(ctx context.Context) {
 	const callers = 8
 	var wg sync.WaitGroup

@@ -31,7 +31,8 @@ func (k *schedulerKit) find(ctx context.Context) {
 	})
 }
 
-// found checks one run. One that has ended stays as it was listed; others may go on.
+// found checks one run. One that has ended stays as it was listed; others may go on, so their
+// status is not compared.
 func (k *schedulerKit) found(ctx context.Context, j job.Job) {
 	called := call("FindRun", j.ID())
 	got, err := job.FindRun(ctx, k.s, j.ID())

@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// How the kits check a server that hangs. For each question a first caller asks, and a patient one;
+// others come with a short deadline and must end at theirs; the first gives up and must end at
+// once; then the server answers again, and the patient one must have its answer.
+
 // How long the kit waits for what does not hang. The times are real, also where
 // everything else is in memory: a source that holds a lock while it waits would
 // stop the time of a testing/synctest bubble.
@@ -27,9 +31,11 @@ type question struct {
 	ask    func(context.Context) error
 }
 
-// asked is a question under way.
+// asked is a question under way. done has room for the answer, so that its goroutine ends also when
+// nobody waits any more.
 type asked struct{ done chan error }
 
+// start asks in a goroutine.
 func (q question) start(ctx context.Context) asked {
 	a := asked{make(chan error, 1)}
 	go func() { a.done <- q.ask(ctx) }()
@@ -67,7 +73,8 @@ func (r *report) hanging(ctx context.Context, hang func() (release func()), ques
 	}
 }
 
-// hangingOver is false where q is answered though the server hangs.
+// hangingOver checks one question. It is false where q is answered though the server hangs, as from
+// a cache: then nothing was checked.
 func (r *report) hangingOver(ctx context.Context, hang func() func(), q question, all []question) bool {
 	release := hang()
 	defer release()
@@ -120,7 +127,8 @@ func (r *report) released(ctx context.Context, q question, patient asked, releas
 	}
 }
 
-// hurry asks with a short deadline while q hangs.
+// hurry asks with a short deadline while q hangs. The answer may take prompt longer than the
+// deadline, since a busy machine is slow.
 func (r *report) hurry(ctx context.Context, q, other question) {
 	short, cancel := context.WithTimeout(ctx, hasty)
 	defer cancel()

@@ -23,6 +23,7 @@ func (k *schedulerKit) history(ctx context.Context) {
 		pushes = append(pushes, k.c.NotScheduled)
 	}
 	slices.Reverse(pushes) // the order is the caller's
+	// Many pushes, one, and none; one label, two, one that is not there, and one of each.
 	for _, asked := range [][]job.Push{pushes, {k.c.Push}, nil} {
 		for _, labels := range [][]string{
 			k.c.Labels[:1], k.c.Labels[:2], {unknownLabel}, {k.c.Labels[1], unknownLabel},
@@ -64,6 +65,7 @@ func (k *schedulerKit) remembers(ctx context.Context, pushes []job.Push, labels 
 	}
 }
 
+// manyPushes is a number of pushes: "1 push", "2 pushes".
 func manyPushes(n int) string {
 	if n == 1 {
 		return "1 push"
@@ -71,7 +73,8 @@ func manyPushes(n int) string {
 	return fmt.Sprintf("%d pushes", n)
 }
 
-// kindOf is the sentinel that an error wraps; empty for none.
+// kindOf is the sentinel that an error wraps, as text; "none" without an error, and "another" for an
+// error that wraps none of them. History and Jobs need not give the same text.
 func kindOf(err error) string {
 	if err == nil {
 		return "none"
@@ -106,7 +109,8 @@ func firstOther(got, want []job.Job) (a, b string) {
 	return "", ""
 }
 
-// runTexts is all that two snapshots of the same runs have in common.
+// runTexts is all that two snapshots of the same runs have in common, sorted, since the order of
+// runs is not part of the contract. All statuses of a run that has not ended are the same word.
 func runTexts(jobs []job.Job) []string {
 	var out []string
 	for _, j := range jobs {

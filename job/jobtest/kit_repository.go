@@ -52,6 +52,7 @@ func CheckRepository(ctx context.Context, r job.Repository, c RepositoryCase) er
 	return errors.Join(k.errs...)
 }
 
+// repositoryKit is one run of CheckRepository; want are the pushes of the case.
 type repositoryKit struct {
 	report
 	r    job.Repository
@@ -70,6 +71,8 @@ func (k *repositoryKit) testable() []job.Push {
 	return out
 }
 
+// lookup checks that a push is found by its revision, by the first 12 digits and by a changeset
+// that is not its tip, if it has one, and that "tip" is the newest.
 func (k *repositoryKit) lookup(ctx context.Context) {
 	for _, p := range k.testable() {
 		revs := map[string]string{"push-by-revision": p.Revision, "push-by-prefix": p.Revision[:12]}
@@ -96,6 +99,7 @@ func (k *repositoryKit) lookup(ctx context.Context) {
 	}
 }
 
+// pushes checks that a range has the pushes want, in their order. An empty want is no error.
 func (k *repositoryKit) pushes(ctx context.Context, rule string, r job.Range, want []job.Push) {
 	got, err := k.r.Pushes(ctx, r)
 	if k.failed(rule, call("Pushes", r), err) {
@@ -106,6 +110,9 @@ func (k *repositoryKit) pushes(ctx context.Context, rule string, r job.Range, wa
 	}
 }
 
+// ranges checks that both ends of each kind of range are included. Bounds by revision are the
+// pushes at i and j, near the ends of the list, so that a range that ignores one of them is too
+// long.
 func (k *repositoryKit) ranges(ctx context.Context) {
 	w, n := k.want, len(k.want)
 	ids := k.ids()
@@ -117,11 +124,13 @@ func (k *repositoryKit) ranges(ctx context.Context) {
 		{"ids-inclusive", ids[1], ids[n-2]},
 		{"ids-all", first, last},
 		{"ids-one", w[2].ID, w[2].ID},
-		{"ids-beyond-end", last, last + 1000},
+		{"ids-beyond-end", last, last + 1000}, // the newest push, and ids that are not there yet
 		{"ids-nothing", last + 1000, last + 1010},
 	} {
 		k.pushes(ctx, r.rule, job.IDs(r.lo, r.hi), k.withIDs(r.lo, r.hi))
 	}
+	// The second push and the last but one, or the next ones towards the middle that have a
+	// revision.
 	i, j := 1, n-2
 	for !w[i].Testable() {
 		i++
@@ -135,6 +144,7 @@ func (k *repositoryKit) ranges(ctx context.Context) {
 	k.pushes(ctx, "around-alone", job.Around(w[j].Revision, 0, 0), w[j:j+1])
 	k.pushes(ctx, "around-before", job.Around(w[j].Revision, j-i, 0), w[i:j+1])
 	k.pushes(ctx, "around-after", job.Around(w[i].Revision, 0, j-i), w[i:j+1])
+	// One before and one after: 3 pushes with the one in the middle.
 	k.pushes(ctx, "around-both", job.Around(w[j].Revision, 1, 1), w[j-1:j+2])
 	k.pushes(ctx, "around-end", job.Around(w[j].Revision, 0, 50), w[j:])
 }
@@ -149,6 +159,7 @@ func (k *repositoryKit) ids() []int64 {
 	return out
 }
 
+// withIDs are the known pushes with ids from lo to hi, in their order.
 func (k *repositoryKit) withIDs(lo, hi int64) []job.Push {
 	return slices.DeleteFunc(slices.Clone(k.want), func(p job.Push) bool { return p.ID < lo || p.ID > hi })
 }
@@ -175,6 +186,8 @@ func (k *repositoryKit) order(ctx context.Context) {
 	}
 }
 
+// dates checks that pushes at exactly the bounds are included. Others at the same time belong to
+// the answer too, so it is computed from the times.
 func (k *repositoryKit) dates(ctx context.Context) {
 	w, n := k.want, len(k.want)
 	since, until := w[1].Time, w[n-2].Time
@@ -206,7 +219,8 @@ func (k *repositoryKit) full(ctx context.Context) {
 	}
 }
 
-// changesets checks the changesets of a push that was read in full.
+// changesets checks the changesets of a push that was read in full: the tip is the last one, and
+// want is their number.
 func (k *repositoryKit) changesets(called string, p job.Push, want int) {
 	n := len(p.Changesets)
 	if n == 0 || p.Changesets[n-1].Node != p.Revision {
@@ -223,6 +237,8 @@ func (k *repositoryKit) changesets(called string, p job.Push, want int) {
 	}
 }
 
+// refusals checks the errors for revisions that are not there or malformed, for ranges that are
+// empty, reversed or given in two ways, and for a cancelled context.
 func (k *repositoryKit) refusals(ctx context.Context) {
 	known := k.testable()
 	first, last := known[0], known[len(known)-1]
@@ -287,6 +303,7 @@ func (k *repositoryKit) ownership(ctx context.Context) {
 	}
 }
 
+// concurrency checks that callers who ask at once each get the push that they asked for.
 func (k *repositoryKit) concurrency(ctx context.Context) {
 	const callers = 8
 	var wg sync.WaitGroup

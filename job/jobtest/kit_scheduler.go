@@ -74,6 +74,7 @@ func CheckScheduler(ctx context.Context, s job.Scheduler, c SchedulerCase) error
 	return errors.Join(k.errs...)
 }
 
+// schedulerKit is one run of CheckScheduler. Settle of its case is never nil.
 type schedulerKit struct {
 	report
 	s job.Scheduler
@@ -83,10 +84,12 @@ type schedulerKit struct {
 // unknownLabel is a label that no CI has.
 const unknownLabel = "no-such-label"
 
+// request is a request for runs of the first label on the case's push.
 func (k *schedulerKit) request(key string, count int) job.Request {
 	return job.Request{Key: key, Label: k.c.Labels[0], Push: k.c.Push, Count: count, Why: "conformance kit"}
 }
 
+// jobs checks the runs of the case's push: all labels are there, and no ID twice.
 func (k *schedulerKit) jobs(ctx context.Context) {
 	called := call("Jobs", k.c.Push)
 	all, err := k.s.Jobs(ctx, k.c.Push)
@@ -117,7 +120,8 @@ func (k *schedulerKit) jobs(ctx context.Context) {
 	}
 }
 
-// job checks one snapshot.
+// job checks one snapshot: its fields, its push, its words, and the order of its times where they
+// are known.
 func (k *schedulerKit) job(called string, j job.Job) {
 	bad := func(rule, has, want string, args ...any) {
 		k.wrong(rule, called, fmt.Sprintf("job %s of %q with %s", j.ID(), j.Name(), has), want, args...)
@@ -139,11 +143,14 @@ func (k *schedulerKit) job(called string, j job.Job) {
 	if !t.Started.IsZero() && !t.Finished.IsZero() && t.Finished.Before(t.Started) {
 		bad("job-times", fmt.Sprintf("an end at %s", t.Finished), "none before its start at %s", t.Started)
 	}
+	// Unknown counts as waiting, but a run may have ended without its result being known.
 	if j.Status().Waiting() && !t.Finished.IsZero() && j.Status() != job.StatusUnknown {
 		bad("job-times", fmt.Sprintf("an end at %s", t.Finished), "none while it is %s", j.Status())
 	}
 }
 
+// byName checks Jobs with one label and with two. known are the IDs that Jobs without labels
+// returned.
 func (k *schedulerKit) byName(ctx context.Context, known map[string]bool) {
 	for _, names := range [][]string{{k.c.Labels[0]}, k.c.Labels[:2]} {
 		called := labelled("Jobs", k.c.Push, names)
@@ -172,6 +179,7 @@ func (k *schedulerKit) byName(ctx context.Context, known map[string]bool) {
 	}
 }
 
+// countOf is the number of jobs with a label.
 func countOf(jobs []job.Job, label string) int {
 	n := 0
 	for _, j := range jobs {
@@ -182,6 +190,8 @@ func countOf(jobs []job.Job, label string) int {
 	return n
 }
 
+// catalog checks that each label is there once, and that a catalog of named labels has those alone;
+// a label that is not there is left out and no error.
 func (k *schedulerKit) catalog(ctx context.Context) {
 	called := call("Catalog", k.c.Push)
 	labels, err := job.Catalog(ctx, k.s, k.c.Push)

@@ -14,6 +14,7 @@ type ability struct {
 	has  func(job.Scheduler) bool
 }
 
+// can is the ability to be a T, as job.As finds it.
 func can[T any](name string) ability {
 	return ability{name, func(s job.Scheduler) bool { _, ok := job.As[T](s); return ok }}
 }
@@ -55,6 +56,7 @@ func (k *schedulerKit) unwrap(ctx context.Context) {
 		}
 	}
 	inner := k.s
+	// Down to the innermost one. One that leads back to itself would never end.
 	for depth := 0; ; depth++ {
 		w, ok := inner.(unwrapper)
 		if !ok {

@@ -11,6 +11,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The logs of runs, as the harnesses of Mozilla write them: package joblog must find in them what
+// the world says.
+
 // OpenLog implements job.LogOpener. A run that has ended has an errorsummary and a plain log, which
 // name the failed test, or "test" if the world has no name for it. The plain log of a run that
 // measured a value has a line with it for Perfherder.
@@ -31,6 +34,8 @@ func (c *CI) OpenLog(ctx context.Context, j job.Job, which job.LogKind) (io.Read
 	return io.NopCloser(strings.NewReader(text)), nil
 }
 
+// log is one log of a run; false when it has none. Runs that have not ended have no log, a busted
+// one has only a plain log, and a build has no errorsummary.
 func (n *run) log(which job.LogKind) (string, bool) {
 	ran := n.status == job.StatusSuccess || n.status == job.StatusTestFailed
 	switch {
@@ -47,7 +52,8 @@ func (n *run) log(which job.LogKind) (string, bool) {
 // failing is the test that failed.
 func (n *run) failing() string { return cmp.Or(n.sig, usualTest) }
 
-// plain is the plain log: a line for each test of the label.
+// plain is the plain log: a line for each test of the label. A run that failed has its failing test
+// last, and no value for Perfherder.
 func (n *run) plain() string {
 	if n.status == job.StatusTestFailed {
 		return n.passed(n.failing()) + "TEST-UNEXPECTED-FAIL | " + n.failing() + " | expected PASS\n"
@@ -58,7 +64,8 @@ func (n *run) plain() string {
 	return n.passed("") + n.perfherder()
 }
 
-// passed are the lines of the label's tests that passed: all but the one that failed.
+// passed are the lines of the label's tests that passed: all but the one that failed, or all when
+// none did: "TEST-PASS | a".
 func (n *run) passed(failed string) string {
 	var b strings.Builder
 	for _, name := range n.repo.tests[n.label] {
@@ -69,7 +76,8 @@ func (n *run) passed(failed string) string {
 	return b.String()
 }
 
-// summary is the errorsummary.
+// summary is the errorsummary: a line of JSON for each event. Without the test that is searched
+// for, a run that succeeded has another group, and one that failed has none.
 func (n *run) summary() string {
 	if n.cell.noTest && n.status != job.StatusSuccess {
 		return `{"action":"test_groups","line":1,"groups":[]}` + "\n"

@@ -11,22 +11,26 @@ import (
 type moment struct {
 	at   time.Time
 	kind momentKind
-	seq  int // the order of what happens at one time
-	spot int // in the heap, from 1; 0 when it is not there
-	push *push
-	run  *run
+	seq  int   // the order of what happens at one time, within a kind
+	spot int   // in the heap, from 1; 0 when it is not there
+	push *push // of pushAppears
+	run  *run  // of runChanges
 }
 
-// momentKind says what happens; of what happens at the same time the lower comes first.
+// momentKind says what happens; of what happens at the same time the lower comes first: a push is
+// there before its runs change, and a wait ends when all that happens then has happened.
 type momentKind int
 
 const (
-	pushAppears momentKind = iota
-	runChanges
-	runClassified
-	waitEnds
+	pushAppears   momentKind = iota
+	runChanges               // see CI.change
+	runClassified            // nothing in the run changes, but the answer of Classification does
+	waitEnds                 // of a caller of CI.Wait
 )
 
+// moments is a heap of package container/heap: no moment is later than those below it, and those
+// below m[i] are m[2i+1] and m[2i+2]. Each moment knows its spot, so that it can be moved or
+// removed without a search.
 type moments []*moment
 
 func (m moments) Len() int { return len(m) }
@@ -66,7 +70,8 @@ func (m moments) first() time.Time {
 }
 
 // change is when something other than the end of a wait happens next; zero for never. In a heap no
-// moment is later than those below it, so it must look below waits alone.
+// moment is later than those below it, so it must look below waits alone, and not below what is
+// later than the earliest change found so far.
 func (m moments) change() (at time.Time) {
 	below := []int{0}
 	for len(below) > 0 {

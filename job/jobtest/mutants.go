@@ -11,6 +11,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The broken repositories, and how they are made. The names of the functions say what is broken:
+// misbounded ones read bounds wrongly, misfound ones find other revisions. mutants_ci.go has the
+// broken CIs.
+
 // RepositoryMutant is a broken job.Repository that CheckRepository must catch.
 type RepositoryMutant struct {
 	Name  string // what is broken, as a predecessor or a hurried author broke it
@@ -68,6 +72,7 @@ func RepositoryMutants() []RepositoryMutant {
 // disordered answer pushes in another order.
 func disordered() []RepositoryMutant {
 	return []RepositoryMutant{
+		// 10 before 9.
 		changed("ids sorted as strings", "ids-all", func(_ job.Range, p []job.Push) []job.Push {
 			slices.SortFunc(p, func(a, b job.Push) int {
 				return cmp.Compare(strconv.FormatInt(a.ID, 10), strconv.FormatInt(b.ID, 10))
@@ -98,13 +103,16 @@ func misbounded() []RepositoryMutant {
 		changed("upper bound exclusive", "ids-one", func(r job.Range, p []job.Push) []job.Push {
 			return slices.DeleteFunc(p, func(q job.Push) bool { return q.ID == r.LastID })
 		}),
+		// With 3 pushes on a page.
 		changed("one page is all", "ids-all", func(_ job.Range, p []job.Push) []job.Push { return p[:min(len(p), 3)] }),
+		// 17, 17, 18.
 		changed("pages overlap", "ids-inclusive", func(_ job.Range, p []job.Push) []job.Push {
 			if len(p) > 1 {
 				p = slices.Insert(p, 1, p[0])
 			}
 			return p
 		}),
+		// "2 before" gives the push itself alone.
 		changed("no end bound gives the last pushes", "around-before", func(r job.Range, p []job.Push) []job.Push {
 			if r.Center != "" && len(p) > 0 {
 				p = p[len(p)-1:]
@@ -144,6 +152,7 @@ func miswritten() []RepositoryMutant {
 			}}
 		}},
 		{"answers are shared", "caller-owns-slices", func(r job.Repository) job.Repository {
+			// The second caller gets the slice into which the first one may have written.
 			kept := map[string][]job.Push{}
 			return repoFuncs{Repository: r, pushes: func(ctx context.Context, rg job.Range) ([]job.Push, error) {
 				key := fmt.Sprint(rg)

@@ -10,12 +10,13 @@ import (
 
 // SchedulerMutant is a broken CI that CheckScheduler must catch.
 type SchedulerMutant struct {
-	Name  string
-	Rule  string
+	Name  string // what is broken, as a predecessor or a hurried author broke it
+	Rule  string // the rule that must be reported
 	Break func(*CI) job.Scheduler
 }
 
-// mutantCI is a CI with methods replaced; it keeps the optional abilities.
+// mutantCI is a CI with methods replaced: those whose function is not nil. It keeps the optional
+// abilities.
 type mutantCI struct {
 	*CI
 	jobs    func(context.Context, job.Push, ...string) ([]job.Job, error)
@@ -96,6 +97,7 @@ func edited(name, rule string, edit func(job.Fields) job.Fields) SchedulerMutant
 	})
 }
 
+// fieldsOf is a job as the fields that make it, to be edited.
 func fieldsOf(j job.Job) job.Fields {
 	return job.Fields{
 		ID: j.ID(), Name: j.Name(), Push: j.Push(), Kind: j.Kind(),
@@ -166,6 +168,7 @@ func misread() []SchedulerMutant {
 			func(f job.Fields) job.Fields { f.Status = 0; return f }),
 		edited("no kind", "job-kind", func(f job.Fields) job.Fields { f.Kind = 0; return f }),
 		edited("no ids", "job-fields", func(f job.Fields) job.Fields { f.ID = ""; return f }),
+		// Two runs of one label have the same ID.
 		edited("ids by label", "ids-unique", func(f job.Fields) job.Fields { f.ID = f.Name; return f }),
 		edited("another push", "job-push", func(f job.Fields) job.Fields {
 			f.Push.Revision = revision("x", 1, "dead")
@@ -203,6 +206,7 @@ func mistriggered() []SchedulerMutant {
 			}),
 		triggers("twice is twice", "twice-is-once",
 			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				// The CI never sees the key.
 				r.Key = ""
 				return c.Trigger(ctx, r)
 			}),
@@ -214,6 +218,7 @@ func mistriggered() []SchedulerMutant {
 			}),
 		triggers("silently does nothing", "trigger-count",
 			func(_ *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
+				// It refuses what is easy to refuse, so that only the missing runs give it away.
 				if r.Count < 1 || ctx.Err() != nil {
 					return job.Receipt{}, job.Wrap("trigger", r.Label, errors.Join(job.ErrInvalid, ctx.Err()))
 				}
@@ -235,6 +240,7 @@ func mistriggered() []SchedulerMutant {
 			func(c *CI, ctx context.Context, r job.Request) (job.Receipt, error) {
 				receipt, err := c.Trigger(ctx, r)
 				if errors.Is(err, job.ErrNotFound) {
+					// It refuses the unknown label, and runs the first one all the same.
 					r.Label = c.w.Labels(r.Push.Repo)[0]
 					if _, again := c.Trigger(ctx, r); again != nil {
 						return receipt, errors.Join(err, again)

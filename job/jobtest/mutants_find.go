@@ -21,7 +21,7 @@ func finds(name, rule string, do func(*CI, context.Context, string) (job.Job, er
 	}}
 }
 
-// found is a mutant that changes what it finds.
+// found is a mutant that changes what it finds. The rule is always "find".
 func found(name string, edit func(job.Fields) job.Fields) SchedulerMutant {
 	return finds(name, "find", func(c *CI, ctx context.Context, id string) (job.Job, error) {
 		j, err := c.FindRun(ctx, id)

@@ -57,6 +57,7 @@ func misremembered() []SchedulerMutant {
 	return slices.Concat(misremembering(), mistelling())
 }
 
+// misremembering answer History in another way than Jobs would.
 func misremembering() []SchedulerMutant {
 	return []SchedulerMutant{
 		remembers("no label is every label", "history-labels",
@@ -91,6 +92,7 @@ func misremembering() []SchedulerMutant {
 		rewritten("pushes without a run are left out", "history-order", func(all []job.PushRuns) []job.PushRuns {
 			return slices.DeleteFunc(all, func(p job.PushRuns) bool { return len(p.Jobs) == 0 })
 		}),
+		// Its error is lost, and no runs is what a push has on which nothing ran.
 		rewritten("an unknown push has no runs", "history-errors", func(all []job.PushRuns) []job.PushRuns {
 			for i := range all {
 				all[i].Err = nil
@@ -112,6 +114,7 @@ func misremembering() []SchedulerMutant {
 	}
 }
 
+// mistelling answer Statuses in another way than Jobs would.
 func mistelling() []SchedulerMutant {
 	return []SchedulerMutant{
 		tells("an unknown run waits", "statuses-unknown",
@@ -132,6 +135,7 @@ func mistelling() []SchedulerMutant {
 				}
 				return out, err
 			}),
+		// With 2 IDs on a page.
 		tells("one page is all", "statuses",
 			func(c *CI, ctx context.Context, ids []string) (map[string]job.Status, error) {
 				return c.Statuses(ctx, ids[:min(len(ids), 2)]...)

@@ -22,6 +22,7 @@ func misunwrapped() []SchedulerMutant {
 			return around{mutantCI{CI: c}, func() job.Scheduler { return nil }}
 		}},
 		{"it unwraps to another CI", "unwrap", func(c *CI) job.Scheduler {
+			// The same world, but without the runs that were triggered in the first one.
 			other := NewCI(c.w, nil)
 			return around{mutantCI{CI: c}, func() job.Scheduler { return other }}
 		}},

@@ -69,6 +69,7 @@ func offended() func(context.Context, func(context.Context) error) error {
 	var mu sync.Mutex
 	var kept error
 	return func(ctx context.Context, ask func(context.Context) error) error {
+		// A context that was done before is none that ended while it waited.
 		over := ctx.Err() != nil
 		mu.Lock()
 		err := kept

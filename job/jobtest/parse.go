@@ -10,6 +10,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The text of a world is read line by line: directives.go has the lines that are no pushes, row.go
+// and flags.go the pushes. What names a push or a label that may come later in the text is checked
+// by finish.
+
 // SyntaxError says where the text of a world is wrong, and why.
 type SyntaxError struct {
 	File         string
@@ -60,18 +64,19 @@ func MustParse(text string) *World {
 	return w
 }
 
+// parser is one reading of a text. Its methods return the first error that they find.
 type parser struct {
 	file   string
-	line   int
+	line   int // the line being read, from 1
 	w      *World
-	r      *repo           // the repository that is being described
-	grid   bool            // its header was seen
-	said   map[string]bool // directives that were given
+	r      *repo           // the repository that is being described; nil before the first line about one
+	grid   bool            // its line "push LABEL …" was seen
+	said   map[string]bool // directives that were given; see once
 	merges []pendingMerge
 	truths []pendingTruth
 }
 
-// What names a push that may come later in the text is checked at the end.
+// pendingMerge is a merge whose pushes may come later in the text; at and line are where it stands.
 type pendingMerge struct {
 	at   word
 	line int
@@ -80,6 +85,7 @@ type pendingMerge struct {
 	m    merge
 }
 
+// pendingTruth is a truth whose pushes may come later in the text.
 type pendingTruth struct {
 	at    word
 	line  int
@@ -88,11 +94,14 @@ type pendingTruth struct {
 	t     truth
 }
 
+// word is a word of a line; col is where it begins, from 1, in bytes.
 type word struct {
 	text string
 	col  int
 }
 
+// words takes a line apart at spaces, tabs and carriage returns: "17 a1c0  -" is 17 at 1, a1c0 at 4
+// and - at 10. A carriage return is the end of a line of Windows.
 func words(line string) []word {
 	var out []word
 	for i := 0; i < len(line); {
@@ -109,10 +118,12 @@ func words(line string) []word {
 	return out
 }
 
+// fail is an error at a word of the current line.
 func (p *parser) fail(at word, format string, args ...any) error {
 	return &SyntaxError{p.file, p.line, at.col, fmt.Sprintf(format, args...)}
 }
 
+// read reads one line. One that begins with a digit is a push; no directive does.
 func (p *parser) read(line string) error {
 	ws := words(line)
 	if len(ws) == 0 || strings.HasPrefix(ws[0].text, "#") {

@@ -9,6 +9,11 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// How the time of a world that plays moves. Play goes in legs from one moment to the next. On a leg
+// the CI's time is computed from the real time that has passed, whenever somebody asks (passes).
+// When a call makes something due earlier, unlock wakes the player (look), which begins a new leg
+// from where the time is by then.
+
 // player moves the time of a world that plays.
 type player struct {
 	on   bool
@@ -24,8 +29,9 @@ type leg struct {
 	takes    time.Duration
 }
 
-// at is the CI's time on a leg after some real time has passed: from + (to-from)·passed/takes, in 128
-// bits, since the product can exceed 64.
+// at is the CI's time on a leg after some real time has passed: from + (to-from)·passed/takes, in
+// 128 bits, since the product can exceed 64. Of a leg from 10:00 to 11:00 that takes 2 seconds,
+// after half a second it is 10:15.
 func (l *leg) at(passed time.Duration) time.Time {
 	whole := l.to.Sub(l.from)
 	if passed <= 0 || whole <= 0 {
@@ -46,7 +52,8 @@ func (p *player) look(first time.Time) {
 	}
 }
 
-// again makes the player look for the next moment again.
+// again makes the player look for the next moment again. Without a leg the time stands still until
+// then.
 func (p *player) again() {
 	p.leg = nil
 	select {
@@ -95,6 +102,7 @@ func (c *CI) Play(ctx context.Context, pace func(d time.Duration) time.Duration)
 	}
 }
 
+// begin checks that the world can be played, and says that it is.
 func (c *CI) begin(paced bool) error {
 	c.lock()
 	defer c.unlock()
@@ -110,6 +118,7 @@ func (c *CI) begin(paced bool) error {
 	return nil
 }
 
+// stop leaves the time where it is.
 func (c *CI) stop() {
 	c.lock()
 	defer c.unlock()
@@ -136,12 +145,14 @@ func (c *CI) next() (moment, change time.Duration) {
 	return max(c.player.to.Sub(c.now), 0), change
 }
 
-// leave begins the leg to the moment that is d away; change is the time to the next change. Without a
-// moment there is no arrival.
+// leave begins the leg to the moment that is d away; change is the time to the next change. Without
+// a moment there is no arrival. A wait that ends after 10 minutes on the way to a change after 30,
+// for which pace says 3 seconds, takes 1 second.
 func (c *CI) leave(
 	d, change time.Duration, pace func(time.Duration) time.Duration,
 ) (<-chan time.Time, func() bool) {
 	if d < 0 {
+		// A nil channel never has a value, so Play waits for wake or the end of ctx.
 		return nil, func() bool { return false }
 	}
 	takes := max(pace(max(d, change)), 0)
@@ -167,7 +178,9 @@ func (c *CI) arrive() {
 	}
 }
 
-// await waits until something changes, or d has passed by the CI's clock.
+// await waits until something changes, or d has passed by the CI's clock. A change since the last
+// Wait returned is reported at once: it happened while the caller was at work. The end of the wait
+// is a moment of its own, so that the player stops there.
 func (c *CI) await(ctx context.Context, d time.Duration) (changed bool, err error) {
 	c.lock()
 	defer c.unlock()

@@ -82,8 +82,9 @@ func (s worldRepo) Pushes(ctx context.Context, r job.Range) ([]job.Push, error) 
 	return list.Pushes(ctx, r)
 }
 
-// full is the 40 digits that a short word of the world names. A text that is no such word is returned
-// unchanged.
+// full is the 40 digits that a short word of the world names: a prefix of 4 to 11 digits, in any
+// case, that fits one visible push. Other texts are returned unchanged, for the List to judge: it
+// takes 12 digits or more, and "tip".
 func (s worldRepo) full(pushes []*push, word string) (string, error) {
 	if len(word) < 4 || len(word) >= 12 {
 		return word, nil
@@ -105,7 +106,8 @@ func (s worldRepo) full(pushes []*push, word string) (string, error) {
 	return found, nil
 }
 
-// Origins implements job.OriginFinder.
+// Origins implements job.OriginFinder. With merge=autoland:17..20 it is push 20's revision, the
+// testable ones of the pushes 17 to 20, and 16 as the push before them; nil for no merge.
 func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error) {
 	if err := s.c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.origins", p.String(), err)
@@ -132,7 +134,7 @@ func (s worldRepo) Origins(ctx context.Context, p job.Push) ([]job.Origin, error
 	return out, nil
 }
 
-// Backouts implements job.BackoutFinder.
+// Backouts implements job.BackoutFinder: the visible pushes with undoes= the push, oldest first.
 func (s worldRepo) Backouts(ctx context.Context, p job.Push) ([]job.Push, error) {
 	if err := s.c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.backouts", p.String(), err)

@@ -12,7 +12,8 @@ import (
 // most is the maximum number of runs in one cell, so that a hostile world stays small.
 const most = 1000
 
-// row reads one push: id, revision, cells, attributes.
+// row reads one push: id, revision, cells, attributes. In "17 a1c0 pass - user=a merge=b:3" the
+// cells are pass and -, and the last two words are attributes.
 func (p *parser) row(ws []word) error {
 	r := p.current()
 	if !p.grid {
@@ -52,6 +53,9 @@ func isAttribute(text string) bool {
 	return ok && !strings.Contains(name, ":")
 }
 
+// newPush reads the id and the revision of a push, and gives it its time: the third push of a
+// repository is 2 steps after the start. A revision may not begin another one's, or the short word
+// would name both.
 func (p *parser) newPush(r *repo, id, rev word) (*push, error) {
 	v, err := strconv.ParseInt(id.text, 10, 64)
 	if err != nil || v <= 0 {
@@ -79,6 +83,8 @@ func (p *parser) newPush(r *repo, id, rev word) (*push, error) {
 	return n, nil
 }
 
+// cells reads the cells of a push, or the word that says why it has none. id is where an error
+// about their number is, if no cell is too much.
 func (p *parser) cells(r *repo, n *push, cells []word, id word) error {
 	if len(cells) == 1 && (cells[0].text == "not-scheduled" || cells[0].text == "stripped") {
 		n.scheduled = false
@@ -109,7 +115,8 @@ func (p *parser) cells(r *repo, n *push, cells []word, id word) error {
 	return nil
 }
 
-// cell reads "-" or "pass,fail*2:no-test".
+// cell reads "-" or "pass,fail*2:no-test": of the latter one run of item 0, and two of item 1. No
+// runs for "-".
 func (p *parser) cell(c word) ([]cellRun, error) {
 	if c.text == "-" {
 		return nil, nil
@@ -118,7 +125,7 @@ func (p *parser) cell(c word) ([]cellRun, error) {
 	col, items := c.col, 0
 	for item := range strings.SplitSeq(c.text, ",") {
 		at := word{item, col}
-		col += len(item) + 1
+		col += len(item) + 1 // with the comma
 		name, flags, hasFlags := strings.Cut(item, ":")
 		name, times, hasTimes := strings.Cut(name, "*")
 		status, ok := statusOf(name)
@@ -158,6 +165,7 @@ func statusOf(name string) (job.Status, bool) {
 	return s, err == nil
 }
 
+// allStatuses are the words of job.Status, for an error.
 func allStatuses() string {
 	var all []string
 	for _, s := range job.Statuses() {
@@ -166,6 +174,8 @@ func allStatuses() string {
 	return strings.Join(all, ", ")
 }
 
+// attribute reads what follows the cells: user=, undoes= or merge=. "merge=autoland:17..20" is the
+// pushes 17 to 20, "merge=autoland:17" push 17 alone.
 func (p *parser) attribute(r *repo, n *push, at word) error {
 	name, value, _ := strings.Cut(at.text, "=")
 	switch name {

@@ -7,7 +7,7 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
-// History implements job.HistoryReader.
+// History implements job.HistoryReader. All pushes are read at the same moment of the CI's time.
 func (c *CI) History(ctx context.Context, pushes []job.Push, labels ...string) ([]job.PushRuns, error) {
 	const op = "world.history"
 	if len(labels) == 0 {
@@ -26,7 +26,7 @@ func (c *CI) History(ctx context.Context, pushes []job.Push, labels ...string) (
 	return out, nil
 }
 
-// Statuses implements job.StatusReader.
+// Statuses implements job.StatusReader. A run that is not there, or not visible yet, is left out.
 func (c *CI) Statuses(ctx context.Context, ids ...string) (map[string]job.Status, error) {
 	if err := c.reach(ctx); err != nil {
 		return nil, job.Wrap("world.statuses", fmt.Sprint(ids), err)

@@ -6,13 +6,15 @@ import (
 	"strings"
 )
 
+// How later runs end: what a line "truth" says, and which tests the labels have because of it.
+
 // truth reads how later runs of a label end: "truth LABEL culprit=19 after=0.9 until=23".
 func (p *parser) truth(ws []word) error {
 	r, label, err := p.ofLabel(ws)
 	if err != nil {
 		return err
 	}
-	t := truth{after: 1}
+	t := truth{after: 1} // a break is certain unless the line says how often it shows
 	seen := map[string]bool{}
 	for i, at := range ws[2:] {
 		name, value, _ := strings.Cut(at.text, "=")
@@ -43,7 +45,8 @@ func (p *parser) truth(ws []word) error {
 	return nil
 }
 
-// truthOf reads one word of a truth.
+// truthOf reads one word of a truth. Names have no comma and no colon because the cells of the grid
+// could not have them either.
 func (p *parser) truthOf(at word, name, value string, t *truth) (err error) {
 	switch name {
 	case "culprit", "until":
@@ -91,7 +94,8 @@ const usualTest = "test"
 // otherTest is the test that fails at the rate other= of a truth.
 const otherTest = "other"
 
-// findTests collects the names of the tests that fail in each label.
+// findTests collects the names of the tests that fail in each label, by the truth or in a cell,
+// sorted and each once. A label without any has the one test "test".
 func (r *repo) findTests() {
 	for _, label := range append(slices.Clone(r.labels), r.can...) {
 		var names []string

@@ -12,11 +12,14 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// What the runs of performance jobs measure, and the line in which they say so.
+
 // values are what the runs of a performance job measure: the truth behind them.
 type values struct {
-	before, after, noise float64
-	higher               bool // is better
-	unit                 string
+	before, after float64 // the means on pushes without and with the break
+	noise         float64 // the standard deviation of the normal noise around them
+	higher        bool    // is better
+	unit          string  // empty for none
 }
 
 // mostMeasured bounds what a run can measure, as Perfherder's schema does.
@@ -62,8 +65,9 @@ func (p *parser) values(at word, ws []word) (*values, error) {
 	return v, nil
 }
 
-// measure draws the value that the next run of the label on the push measures. Like draw it depends on
-// the seed, the push, the label and the number of runs, but it uses a random stream of its own.
+// measure draws the value that the next run of the label on the push measures. Like draw it depends
+// on the seed, the push, the label and the number of runs, but it uses a random stream of its own:
+// whether runs fail stays the same when a truth is given values. nil for a label without values.
 func (c *CI) measure(r *repo, p *push, label string) *float64 {
 	t, ok := r.truths[label]
 	if !ok || t.values == nil {
@@ -77,11 +81,12 @@ func (c *CI) measure(r *repo, p *push, label string) *float64 {
 		v = t.values.after
 	}
 	v += t.values.noise * rng.NormFloat64()
-	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 9, 64), 64) // as harnesses write it
+	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 9, 64), 64) // 9 digits, as harnesses write it
 	return &v
 }
 
-// value is what the run has measured when it has a status; nil for nothing.
+// value is what the run has measured when it has a status; nil for nothing. A value in the cell
+// goes before the truth's, and stays also when the run fails.
 func (n *run) value(s job.Status) *float64 {
 	v := n.cell.value
 	switch {
@@ -97,8 +102,8 @@ func (n *run) value(s job.Status) *float64 {
 	return &out
 }
 
-// perfherder is the line of the log that Perfherder reads; empty where the run measured
-// nothing.
+// perfherder is the line of the log that Perfherder reads; empty where the run measured nothing.
+// For linux64/opt/talos-tp5o the suite is "talos-tp5o".
 func (n *run) perfherder() string {
 	v := n.value(n.status)
 	if v == nil {

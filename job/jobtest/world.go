@@ -16,35 +16,38 @@ import (
 // how it is written. A World is immutable: each [CI] over it has its own state.
 type World struct {
 	seed  uint64
-	start time.Time
-	every time.Duration
-	repos []*repo
+	start time.Time     // of the first push of each repository
+	every time.Duration // from push to push
+	repos []*repo       // in the order of the text
 }
 
+// repo is a repository of a world. The maps are by label, but for lists, which is by manifest.
 type repo struct {
 	name   string
-	labels []string // columns, in order
-	can    []string // catalog labels without a column
-	kinds  map[string]job.Kind
-	needs  map[string][]string
-	takes  map[string]time.Duration
+	labels []string                 // columns, in order
+	can    []string                 // catalog labels without a column
+	kinds  map[string]job.Kind      // as the world says; see kind
+	needs  map[string][]string      // the builds whose files the label needs; these need nothing themselves
+	takes  map[string]time.Duration // see duration
 	truths map[string]truth
-	runs   map[string][]running
-	lists  map[string][]string // the tests of a manifest
-	tests  map[string][]string // of a label: those that fail somewhere, by name
-	pushes []*push             // ascending
+	runs   map[string][]running // in the order of the text; see manifests
+	lists  map[string][]string  // the tests of a manifest
+	tests  map[string][]string  // of a label: those that fail somewhere, by name
+	pushes []*push              // ascending
 }
 
+// push is a row of the grid.
 type push struct {
 	job.Push
-	scheduled bool
-	cells     map[string][]cellRun
+	scheduled bool                 // false for not-scheduled and stripped ones
+	cells     map[string][]cellRun // by label; a label that did not run has no entry
 	merges    []merge
-	undoes    int64 // 0 for none
-	word      string
-	user      string
+	undoes    int64  // the id of the push that it backs out; 0 for none
+	word      string // the revision as the text has it, in lower case; "-" for a stripped one
+	user      string // of user=; empty for none, and Push.User is the default then
 }
 
+// cellRun is one run of a cell: "fail*2" gives two.
 type cellRun struct {
 	status  job.Status
 	item    int // which of the words of its cell, which commas separate
@@ -56,17 +59,20 @@ type cellRun struct {
 	class   string   // a word of classes; empty for none
 }
 
-// running is what a label runs from a push on.
+// running is what a label runs from a push on; from is 0 for all pushes.
 type running struct {
 	from      int64
 	manifests []string
 }
 
+// merge is the pushes first to last of another repository, both included.
 type merge struct {
 	repo        string
 	first, last int64
 }
 
+// truth is how later runs of a label end: see the package comment. The numbers are probabilities
+// from 0 to 1.
 type truth struct {
 	culprit, until       int64 // until is 0 for a break that lasts
 	before, after, infra float64
@@ -75,7 +81,8 @@ type truth struct {
 	values               *values // what runs measure; nil for nothing
 }
 
-// broken reports whether the truth's break is in a push.
+// broken reports whether the truth's break is in a push. With culprit=19 until=23 these are 19 to
+// 22.
 func (t truth) broken(id int64) bool { return id >= t.culprit && (t.until == 0 || id < t.until) }
 
 const (
@@ -128,6 +135,7 @@ func (w *World) Labels(repo string) []string {
 	return append(append([]string(nil), r.labels...), r.can...)
 }
 
+// repo is the repository with a name; nil for none.
 func (w *World) repo(name string) *repo {
 	for _, r := range w.repos {
 		if r.name == name {
@@ -137,6 +145,7 @@ func (w *World) repo(name string) *repo {
 	return nil
 }
 
+// has reports whether a label can run in the repository.
 func (r *repo) has(label string) bool {
 	for _, l := range r.labels {
 		if l == label {
@@ -151,6 +160,7 @@ func (r *repo) has(label string) bool {
 	return false
 }
 
+// push is the push with an id; nil for none.
 func (r *repo) push(id int64) *push {
 	if i := r.index(id); i >= 0 {
 		return r.pushes[i]
@@ -158,7 +168,7 @@ func (r *repo) push(id int64) *push {
 	return nil
 }
 
-// index is where the push is; -1 when there is none.
+// index is where the push is in pushes, which are sorted by id; -1 when there is none.
 func (r *repo) index(id int64) int {
 	i, ok := slices.BinarySearchFunc(r.pushes, id, func(p *push, id int64) int { return cmp.Compare(p.ID, id) })
 	if !ok {
@@ -176,6 +186,8 @@ func (r *repo) kind(label string) job.Kind {
 	return guessKind(label)
 }
 
+// guessKind is the kind that a name suggests: linux64/opt/talos-tp5o is perf, linux64/opt/build a
+// build, and everything else a test.
 func guessKind(label string) job.Kind {
 	l := strings.ToLower(label)
 	switch {
@@ -187,12 +199,14 @@ func guessKind(label string) job.Kind {
 	return job.KindTest
 }
 
-// revision completes a short word to 40 digits.
+// revision completes a short word to 40 digits: "a1c0" of push 17 of autoland is a1c0 and the first
+// 36 digits of the SHA-1 of "autoland:17".
 func revision(repo string, id int64, word string) string {
 	sum := sha1.Sum(fmt.Appendf(nil, "%s:%d", repo, id)) // #nosec G401 -- see the import
 	return (word + hex.EncodeToString(sum[:]))[:40]
 }
 
+// clonePush copies a push with its changesets, so that callers may write into it.
 func clonePush(p job.Push) job.Push {
 	p.Changesets = append([]job.Changeset(nil), p.Changesets...)
 	for i := range p.Changesets {

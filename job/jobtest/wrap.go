@@ -9,6 +9,9 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// Wrappers that make a good CI misbehave. They have no Unwrap, so they hide its abilities, which
+// would answer past the fault.
+
 // Slow returns s with every Jobs and Trigger taking d of real time, or of a
 // testing/synctest bubble's time. It hides the optional abilities of s, as all
 // wrappers of this file do.
@@ -60,6 +63,7 @@ func Truncated(s job.Scheduler, n int) job.Scheduler {
 	return funcs{
 		jobs: func(ctx context.Context, p job.Push, names ...string) ([]job.Job, error) {
 			all, err := s.Jobs(ctx, p)
+			// Cut first and chosen by name then, as such a client does.
 			return named(all[:min(n, len(all))], names), err
 		},
 		trigger: s.Trigger,

@@ -3,6 +3,10 @@
 //
 //	err := autopilottest.CheckStore(ctx, func() (autopilot.Store, error) { return NewMyStore(file) })
 //
+// A finding names the rule, the call, its result and the one that was wanted:
+//
+//	learn: Window at first gave 3, want 4
+//
 // The kit is itself tested on the broken stores of [Mutants], each of which it must catch.
 package autopilottest
 
@@ -18,11 +22,15 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The rules run one after the other on one store, which is never emptied. So each makes failures
+// and cases with keys, repositories and labels of its own, and afterwards drain ends what it left,
+// so that the next rule finds nothing due.
+
 // CheckStore returns all misbehaviour that it finds in a store, joined, one finding a line: the
 // name of the broken rule, what was done, the result, and the result that was wanted. open opens
 // the store, which must be empty the first time. Later calls of open return the same store as
-// another process would see it, where that is possible. CheckStore waits for leases of some
-// milliseconds by the store's own clock, so that clock must move.
+// another process would see it, where that is possible. CheckStore waits for leases of up to a
+// second, or longer on a slow machine, by the store's own clock, so that clock must move.
 func CheckStore(ctx context.Context, open func() (autopilot.Store, error)) error {
 	s, err := open()
 	if err != nil {
@@ -65,14 +73,16 @@ func CheckStore(ctx context.Context, open func() (autopilot.Store, error)) error
 	return errors.Join(c.errs...)
 }
 
+// check is one run of the kit. failure, newCase and aSpend count up n, and push makes repositories
+// and hashes of it, so nothing is made twice.
 type check struct {
-	s    autopilot.Store
+	s    autopilot.Store // as the first call of open gave it
 	open func() (autopilot.Store, error)
-	rule string
-	n    int // number of things made
-	held []autopilot.Claimed
+	rule string              // the rule that runs now, for findings
+	n    int                 // number of things made
+	held []autopilot.Claimed // what claim was given and drain has to end
 
-	mu   sync.Mutex
+	mu   sync.Mutex // guards errs: some rules call the store from several goroutines
 	errs []error
 }
 
@@ -82,14 +92,16 @@ const (
 	many  = 1000        // a number of open cases that is never reached
 )
 
-// wrong reports a result that is not the wanted one.
+// wrong reports a result that is not the wanted one. got is taken as it is, and want is a format
+// for args.
 func (c *check) wrong(did, got, want string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.errs = append(c.errs, fmt.Errorf("%s: %s gave %s, want %s", c.rule, did, got, fmt.Sprintf(want, args...)))
 }
 
-// wants checks the error of a call: none, or one that wraps want.
+// wants checks the error of a call: none, or one that wraps want. It reports whether the error was
+// right, so that a result without an error can be looked at. Errors must be of type *job.Error.
 func (c *check) wants(did string, err, want error) bool {
 	var typed *job.Error
 	switch {
@@ -105,13 +117,14 @@ func (c *check) wants(did string, err, want error) bool {
 	return false
 }
 
-// same compares a value with the wanted one.
+// same reports a value that is not the wanted one.
 func same[T comparable](c *check, did string, got, want T) {
 	if got != want {
 		c.wrong(did, shown(got), "%s", shown(want))
 	}
 }
 
+// shown is a value in a finding; the empty string would look like a missing word.
 func shown(v any) string {
 	if v == "" {
 		return "nothing"
@@ -119,6 +132,8 @@ func shown(v any) string {
 	return fmt.Sprint(v)
 }
 
+// push returns a push of the newest thing's repository. Its two hashes and its time follow from n
+// and the id, so the same id gives the same push until something new is made.
 func (c *check) push(id int64) job.Push {
 	return job.Push{
 		Repo: fmt.Sprintf("repo-%d", c.n), ID: id, Revision: fmt.Sprintf("a1c0%08x%028x", c.n, id),
@@ -136,7 +151,9 @@ func (c *check) failure() autopilot.Failure {
 	}
 }
 
-// newCase returns a new case with a key, repository and label of its own.
+// newCase returns a new case with a key, repository and label of its own. Its span is that of the
+// pushes 2, 3 and 4. All cases have the signatures "sign" and "other", and are kept apart by their
+// repositories.
 func (c *check) newCase() (autopilot.Case, []autopilot.Span) {
 	c.n++
 	p, good := c.push(4), c.push(1)
@@ -148,6 +165,7 @@ func (c *check) newCase() (autopilot.Case, []autopilot.Span) {
 	}, []autopilot.Span{{Repo: p.Repo, Low: 1, High: 4}}
 }
 
+// hears stores a failure that is due at once, and checks whether the store says that it is new.
 func (c *check) hears(ctx context.Context, f autopilot.Failure, want bool) {
 	fresh, err := c.s.Hear(ctx, f, 0)
 	if c.wants("Hear", err, nil) {
@@ -155,6 +173,8 @@ func (c *check) hears(ctx context.Context, f autopilot.Failure, want bool) {
 	}
 }
 
+// gives opens a case, and checks whether the store says that it is new. It returns the case that
+// Open returned.
 func (c *check) gives(ctx context.Context, cs autopilot.Case, spans []autopilot.Span, want bool) autopilot.Case {
 	made, fresh, err := c.s.Open(ctx, cs, spans, many)
 	if c.wants("Open", err, nil) {
@@ -163,7 +183,7 @@ func (c *check) gives(ctx context.Context, cs autopilot.Case, spans []autopilot.
 	return made
 }
 
-// claim claims everything that is due.
+// claim claims everything that is due, and remembers it for drain.
 func (c *check) claim(ctx context.Context, holder string, lease time.Duration) []autopilot.Claimed {
 	out, err := c.s.Claim(ctx, holder, lease, many)
 	c.wants("Claim", err, nil)
@@ -171,7 +191,7 @@ func (c *check) claim(ctx context.Context, holder string, lease time.Duration) [
 	return out
 }
 
-// one claims the only thing that is due.
+// one claims the only thing that is due. Anything else than one is a finding, and false.
 func (c *check) one(ctx context.Context, holder string, lease time.Duration) (autopilot.Claimed, bool) {
 	out := c.claim(ctx, holder, lease)
 	if len(out) != 1 {
@@ -183,7 +203,7 @@ func (c *check) one(ctx context.Context, holder string, lease time.Duration) (au
 
 // inTime calls f with a short duration, within which f must have ended for its findings to count.
 // On a slow machine it forgets them and calls f again with a longer one. It returns the duration
-// that was long enough.
+// that was long enough. It tries 1, 4, 16 and 64 seconds; the last one counts however long it took.
 func (c *check) inTime(ctx context.Context, f func(time.Duration)) time.Duration {
 	for d := short; ; d *= 4 {
 		errs := len(c.errs)
@@ -197,7 +217,8 @@ func (c *check) inTime(ctx context.Context, f func(time.Duration)) time.Duration
 	}
 }
 
-// pass waits until d has passed by the store's clock.
+// pass waits until d has passed by the store's clock. It looks each millisecond, at most 100,000
+// times: a clock that stands still is a finding.
 func (c *check) pass(ctx context.Context, d time.Duration) {
 	began, err := c.s.Now(ctx)
 	for range 100_000 {
@@ -218,7 +239,8 @@ func (c *check) pass(ctx context.Context, d time.Duration) {
 	c.wrong("Now", "the same again and again", "a clock that moves")
 }
 
-// finished is what was claimed, with nothing left to do.
+// finished is what was claimed, with nothing left to do: a copy, since the original may be compared
+// later.
 func finished(cl autopilot.Claimed) autopilot.Claimed {
 	if cl.Case != nil {
 		n := *cl.Case
@@ -232,7 +254,8 @@ func finished(cl autopilot.Claimed) autopilot.Claimed {
 	return cl
 }
 
-// drain ends what a rule has left behind.
+// drain ends what a rule has left behind: what it holds, and then everything else, which Wake makes
+// due. Its errors are no findings: a broken store would give each of them once for every rule.
 func (c *check) drain(ctx context.Context) {
 	for _, cl := range c.held {
 		_ = c.s.Save(ctx, finished(cl), 0)

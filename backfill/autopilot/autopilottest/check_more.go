@@ -11,6 +11,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The rules about queries, signatures, spends and what people set.
+
+// queries checks each field of the queries alone, with two cases and two failures of one repository
+// each.
 func (c *check) queries(ctx context.Context) {
 	before, err := c.s.Now(ctx)
 	c.wants("Now", err, nil)
@@ -83,6 +87,8 @@ func (c *check) failures(ctx context.Context, f, decided autopilot.Failure, befo
 	}
 }
 
+// seen records a and b on the pushes 3, 5, 5 and 9, so push 5 twice, and c in another variant.
+// Times are 3, 6, 7 and 12 days after at; of push 5 the first time must stay.
 func (c *check) seen(ctx context.Context) {
 	c.n++
 	repo := c.push(1).Repo
@@ -124,6 +130,8 @@ func (c *check) seen(ctx context.Context) {
 	}
 }
 
+// aSpend returns a spend of runs of 30 minutes each. One of its pools has the wildcards of SQL in
+// its name.
 func (c *check) aSpend(runs int) autopilot.Spend {
 	c.n++
 	return autopilot.Spend{
@@ -132,12 +140,16 @@ func (c *check) aSpend(runs int) autopilot.Spend {
 	}
 }
 
+// spends checks one Spend within limits; want is the limit that must be named, or empty when it
+// must fit.
 func (c *check) spends(ctx context.Context, s autopilot.Spend, want string, limits ...autopilot.Limit) {
 	over, err := c.s.Spend(ctx, s, limits)
 	c.wants("Spend", err, nil)
 	same(c, fmt.Sprintf("Spend of %d runs within %v", s.Runs, limits), over, want)
 }
 
+// spend checks that a key counts once, that a limit of 4 lets 3 and 1 runs through but not 3 and 2,
+// and that what is given back is free again.
 func (c *check) spend(ctx context.Context) {
 	s := c.aSpend(3)
 	label := autopilot.Limit{Meter: autopilot.MeterLabel, Repo: "r", Name: s.Label, Most: 4}
@@ -173,7 +185,9 @@ func (c *check) spend(ctx context.Context) {
 	same(c, "Spends since later", len(none), 0)
 }
 
-// limits checks that each meter counts what its comment says.
+// limits checks that each meter counts what its comment says. What earlier rules spent counts too,
+// so the totals are read first. For each meter, a limit that fits exactly must pass, and one less
+// must not.
 func (c *check) limits(ctx context.Context) {
 	now, err := c.s.Now(ctx)
 	c.wants("Now", err, nil)
@@ -188,6 +202,7 @@ func (c *check) limits(ctx context.Context) {
 	c.spends(ctx, first, "")
 	c.wants("Account", c.s.Account(ctx, first.Key, 1, 0, 50), nil)
 	runs, red, minutes = runs+2, red+1, minutes+50
+	// The spend of 2 runs was accounted: 1 ended red, none is open, and it took 50 minutes.
 	for _, l := range []autopilot.Limit{
 		{Meter: autopilot.MeterRuns, Most: runs + 1},
 		{Meter: autopilot.MeterRed, Most: red + 1},
@@ -250,6 +265,7 @@ func (c *check) spendAtOnce(ctx context.Context) {
 	same(c, "10 Spends at once of 3", got, most)
 }
 
+// switches checks that the switch is Act at first, and then what was set last.
 func (c *check) switches(ctx context.Context) {
 	sw, err := c.s.Switch(ctx)
 	c.wants("Switch", err, nil)
@@ -300,6 +316,7 @@ func (c *check) fallBack(ctx context.Context) {
 	c.wants("SetSwitch", c.s.SetSwitch(ctx, autopilot.Switch{Mode: autopilot.Act, By: "me"}), nil)
 }
 
+// optOut checks that a push is opted out by either of its hashes, in its own repository only.
 func (c *check) optOut(ctx context.Context) {
 	c.n++
 	p := c.push(3)
@@ -319,6 +336,7 @@ func (c *check) optOut(ctx context.Context) {
 	is("in another repository", "")
 }
 
+// tell checks that what people did survives a Save by who claimed the case before they did it.
 func (c *check) tell(ctx context.Context) {
 	cs, spans := c.newCase()
 	c.gives(ctx, cs, spans, true)
@@ -343,6 +361,7 @@ func (c *check) tell(ctx context.Context) {
 	c.wants("Tell of no case", c.s.Tell(ctx, "c-nothing", autopilot.People{}), job.ErrNotFound)
 }
 
+// learn checks the window after each lesson: size and undecided in a row.
 func (c *check) learn(ctx context.Context) {
 	w, err := c.s.Window(ctx, 4)
 	c.wants("Window", err, nil)
@@ -375,6 +394,8 @@ func (c *check) learn(ctx context.Context) {
 	same(c, "Window afterwards", w.Size, 1)
 }
 
+// prune checks that only what is old enough goes. All but a signature that was seen in 1970 is
+// young, since the store's clock dates it.
 func (c *check) prune(ctx context.Context) {
 	f := c.failure()
 	f.Decided, f.Rule = true, autopilot.RuleKnown
@@ -409,6 +430,7 @@ func (c *check) prune(ctx context.Context) {
 	c.wants("Prune of the last day", err, job.ErrInvalid)
 }
 
+// unknown checks the errors for a failure that was never stored.
 func (c *check) unknown(ctx context.Context) {
 	f := c.failure()
 	cl := autopilot.Claimed{Failure: &f, Holder: "a"}
@@ -419,7 +441,8 @@ func (c *check) unknown(ctx context.Context) {
 	same(c, "Cases of nothing", len(got), 0)
 }
 
-// doneContext checks that a call with a done context returns its error and writes nothing.
+// doneContext checks that a call with a done context returns its error and writes nothing. It is the
+// last rule, so what a broken store writes here disturbs no other one.
 func (c *check) doneContext(ctx context.Context) {
 	done, stop := context.WithCancel(ctx)
 	stop()

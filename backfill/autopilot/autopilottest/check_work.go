@@ -12,6 +12,10 @@ import (
 	"github.com/mozci/mozci/job"
 )
 
+// The rules about failures and cases. Where a rule needs a lease that ends, or something that is
+// due later, inTime and pass do the waiting.
+
+// empty checks a store in which nothing was stored yet, so it is the first rule.
 func (c *check) empty(ctx context.Context) {
 	_, some, err := c.s.Next(ctx)
 	if c.wants("Next", err, nil) {
@@ -33,12 +37,14 @@ func (c *check) clock(ctx context.Context) {
 	cs, spans := c.newCase()
 	cs.Opened = f.Heard
 	c.gives(ctx, cs, spans, true)
+	// So that the clock moves also where it counts milliseconds.
 	time.Sleep(2 * time.Millisecond)
 	after, err := c.s.Now(ctx)
 	c.wants("Now", err, nil)
 	if !after.After(before) {
 		c.wrong("Now", after.String(), "later than %s", before)
 	}
+	// A millisecond is allowed for clocks that round.
 	within := func(did string, t time.Time) {
 		if t.Before(before.Add(-time.Millisecond)) || t.After(after) {
 			c.wrong(did, t.String(), "between %s and %s", before, after)
@@ -67,6 +73,8 @@ func (c *check) clock(ctx context.Context) {
 	}
 }
 
+// hear checks that a failure is stored once, and that what is decided or due later cannot be
+// claimed.
 func (c *check) hear(ctx context.Context) {
 	f := c.failure()
 	c.hears(ctx, f, true)
@@ -92,7 +100,9 @@ func (c *check) hear(ctx context.Context) {
 	}
 }
 
-// opens checks that overlapping spans give one case, and others several.
+// opens checks that overlapping spans give one case, and others several. The first case has the
+// pushes 2 to 4. A row that joins adds its own span, so after 3 to 9 the range 9 to 12 only touches
+// the first case.
 func (c *check) opens(ctx context.Context) {
 	first, spans := c.newCase()
 	c.gives(ctx, first, spans, true)
@@ -129,13 +139,15 @@ func (c *check) opens(ctx context.Context) {
 		c.wrong("Cases", strconv.Itoa(len(got)), "1")
 		return
 	}
+	// Its own label and those of the 4 rows that joined. The signatures are sign, other and more.
 	if len(got[0].Labels) != 5 || !slices.Contains(got[0].Signatures, "more") || len(got[0].Signatures) != 3 {
 		c.wrong("Open of what joins", fmt.Sprintf("labels %q, signatures %q", got[0].Labels, got[0].Signatures),
 			"those of all that joined")
 	}
 }
 
-// full checks the maximum number of open cases.
+// full checks the maximum number of open cases. The cases of earlier rules have ended, so 2 are
+// open.
 func (c *check) full(ctx context.Context) {
 	for range 2 {
 		n, spans := c.newCase()
@@ -157,7 +169,8 @@ func (c *check) full(ctx context.Context) {
 	same(c, "Window: open", w.Open, 2)
 }
 
-// openAtOnce checks that of several callers who open overlapping cases exactly one gets true.
+// openAtOnce checks that of several callers who open overlapping cases exactly one gets true, and
+// that the labels of all are in the one case. The spans begin at 0 to 7 and all contain push 9.
 func (c *check) openAtOnce(ctx context.Context) {
 	const n = 8
 	base, _ := c.newCase()
@@ -192,6 +205,8 @@ func (c *check) openAtOnce(ctx context.Context) {
 	}
 }
 
+// extend checks that a case opened in an added span joins the case that was extended, and that
+// extending into the span of an earlier case adds nothing and returns that one.
 func (c *check) extend(ctx context.Context) {
 	outer, spans := c.newCase()
 	c.gives(ctx, outer, spans, true)
@@ -218,6 +233,8 @@ func (c *check) extend(ctx context.Context) {
 	c.wants("Extend of no case", err, job.ErrNotFound)
 }
 
+// claims checks the order, that no more than n are claimed, and that what is held is not claimed
+// again, not even by its holder.
 func (c *check) claims(ctx context.Context) {
 	f := c.failure()
 	c.hears(ctx, f, true)
@@ -243,10 +260,13 @@ func (c *check) claims(ctx context.Context) {
 	same(c, "Claim of what is done", len(c.claim(ctx, "b", long)), 0)
 }
 
+// lease checks that a renewed lease lasts, that another holder gets what is free again, and that
+// the first one can no longer write.
 func (c *check) lease(ctx context.Context) {
 	var cs autopilot.Case
 	var mine autopilot.Claimed
 	var ok bool
+	// A lease of d/4 is renewed to d: after d/4 it must still hold. Only within d can that be told.
 	renewed := c.inTime(ctx, func(d time.Duration) {
 		var spans []autopilot.Span
 		cs, spans = c.newCase()
@@ -332,6 +352,8 @@ func (c *check) saves(ctx context.Context) {
 	}
 }
 
+// woken checks which failures Wake meets, and that what is woken while it is held is due when it is
+// given back.
 func (c *check) woken(ctx context.Context) {
 	f := c.failure()
 	if _, err := c.s.Hear(ctx, f, long); err != nil {
@@ -347,7 +369,7 @@ func (c *check) woken(ctx context.Context) {
 	}{
 		{f.Push.Repo, other.Label, 0},
 		{other.Push.Repo, f.Label, 0},
-		{f.Push.Repo, "test", 0},
+		{f.Push.Repo, "test", 0}, // a part of the label
 		{f.Push.Repo, f.Label, 1},
 		{"", other.Label, 1},
 		{f.Push.Repo, "", 1},
@@ -378,6 +400,8 @@ func (c *check) woken(ctx context.Context) {
 	same(c, "Wake of what is done", n, 0)
 }
 
+// next checks the time until something can be claimed: not due yet, due, and held. The bounds are
+// wide enough for a slow machine.
 func (c *check) next(ctx context.Context) {
 	f := c.failure()
 	if _, err := c.s.Hear(ctx, f, time.Minute); err != nil {

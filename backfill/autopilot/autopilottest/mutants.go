@@ -13,13 +13,16 @@ import (
 )
 
 // Mutant is a store that breaks one rule. Rule is the name under which CheckStore must report it.
+// Wrap makes one from a store that keeps all rules; each call makes a new one, since some of them
+// count.
 type Mutant struct {
 	Name string
 	Rule string
 	Wrap func(autopilot.Store) autopilot.Store
 }
 
-// wrapped is a store with some of its methods replaced.
+// wrapped is a store with some of its methods replaced: those whose function is not nil. The
+// functions call the store below, w.Store, and so break one thing and leave the rest right.
 type wrapped struct {
 	autopilot.Store
 	hear   func(context.Context, autopilot.Failure, time.Duration) (bool, error)
@@ -178,6 +181,7 @@ func Mutants() []Mutant {
 		peopleMutants(of))
 }
 
+// wrapping makes the Wrap of a Mutant from a function that sets the functions to replace.
 type wrapping = func(set func(*wrapped)) func(autopilot.Store) autopilot.Store
 
 func workMutants(of wrapping) []Mutant {
@@ -204,6 +208,7 @@ func workMutants(of wrapping) []Mutant {
 			w.open = func(ctx context.Context, c autopilot.Case, s []autopilot.Span, most int) (autopilot.Case, bool,
 				error,
 			) {
+				// All cases of a repository have this one in common, so their spans alone decide.
 				c.Signatures = append(c.Signatures, "all")
 				return w.Store.Open(ctx, c, s, most)
 			}
@@ -214,6 +219,7 @@ func workMutants(of wrapping) []Mutant {
 			) {
 				var wide []autopilot.Span
 				for _, sp := range s {
+					// (1, 4] becomes (1, 5], which overlaps (4, 7].
 					sp.High++
 					wide = append(wide, sp)
 				}
@@ -285,6 +291,8 @@ func wakeMutants(of wrapping) []Mutant {
 	return []Mutant{
 		{"what is woken while it is held sleeps on", "woken", of(func(w *wrapped) {
 			w.save = func(ctx context.Context, c autopilot.Claimed, again time.Duration) error {
+				// One Wake while it is held makes the row's count one larger than at the claim.
+				// This count says that it was known then.
 				c.Woken++
 				return w.Store.Save(ctx, c, again)
 			}
@@ -306,6 +314,7 @@ func wakeMutants(of wrapping) []Mutant {
 		})},
 		{"bare errors", "unknown", of(func(w *wrapped) {
 			w.save = func(ctx context.Context, c autopilot.Claimed, again time.Duration) error {
+				// errors.Is still finds the right error, but its type is not *job.Error.
 				err := w.Store.Save(ctx, c, again)
 				if errors.Is(err, job.ErrNotFound) {
 					return job.ErrNotFound
@@ -322,6 +331,7 @@ func otherMutants(of wrapping) []Mutant {
 			w.seen = func(ctx context.Context, repo, variant string, s []string, p job.Push, since time.Time) (
 				map[string]autopilot.Seen, error,
 			) {
+				// Older than the push after it: the push itself counts.
 				p.ID++
 				return w.Store.LastSeen(ctx, repo, variant, s, p, since)
 			}
@@ -336,6 +346,7 @@ func otherMutants(of wrapping) []Mutant {
 		{"spent twice", "spend", of(func(w *wrapped) {
 			var n atomic.Int64
 			w.spend = func(ctx context.Context, s autopilot.Spend, l []autopilot.Limit) (string, error) {
+				// No key is the same twice.
 				s.Key += strconv.FormatInt(n.Add(1), 10)
 				return w.Store.Spend(ctx, s, l)
 			}
@@ -370,6 +381,7 @@ func peopleMutants(of wrapping) []Mutant {
 		})},
 		{"one hash", "opt out", of(func(w *wrapped) {
 			w.optOut = func(ctx context.Context, p job.Push) (string, error) {
+				// Only the Mercurial hash is left to look for.
 				p.Git = ""
 				return w.Store.OptedOut(ctx, p)
 			}
@@ -385,6 +397,7 @@ func peopleMutants(of wrapping) []Mutant {
 		})},
 		{"the young are forgotten", "prune", of(func(w *wrapped) {
 			w.prune = func(ctx context.Context, keep, _ time.Duration) (int, error) {
+				// Signatures older than 0 go: all of them.
 				return w.Store.Prune(ctx, keep,
 					0)
 			}
@@ -397,7 +410,8 @@ func peopleMutants(of wrapping) []Mutant {
 	}
 }
 
-// racy checks the limits first and spends then, in two steps.
+// racy checks the limits first and spends then, in two steps. The probe has a key of its own, and is
+// given back; the pause lets another caller come between.
 type racy struct{ autopilot.Store }
 
 func (r *racy) Spend(ctx context.Context, s autopilot.Spend, limits []autopilot.Limit) (string, error) {
