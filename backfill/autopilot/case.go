@@ -90,7 +90,7 @@ type Case struct {
 
 	State   State
 	Mode    Mode   // the robot's mode when the case was opened
-	Rule    Rule   // RuleOpened or, in a dry run, the rule that would have stopped it
+	Rule    Rule   // RuleOpened
 	Why     string // why the case was opened, in words
 	Doing   string // what it does or waits for now, in words
 	Opened  time.Time

@@ -103,7 +103,6 @@ type view struct {
 	failed       int           // number of red runs on all these pushes; at least reds
 	redRuns      int           // number of red runs on the first bad push
 	pushed       int           // number of pushes newer than the start, with or without a result; at most newerMost
-	newer        int           // number of these that have a result
 	newerRunning []job.Push    // pushes newer than the start that will soon have a result
 	spent        int           // number of runs that the case has triggered
 	left         int           // number of runs that the case may still trigger

@@ -125,7 +125,7 @@ func (r *row) put(c Claimed) error {
 	}
 	r.body, r.done = []byte(body), c.done()
 	if c.Case != nil {
-		r.isCase, r.open, r.repo, r.labels = true, c.Case.State != Ended, c.Case.Repo, c.Case.Labels
+		r.isCase, r.open, r.repo, r.labels = true, c.Case.State != Ended, c.Case.Repo, slices.Clone(c.Case.Labels)
 		return nil
 	}
 	r.repo, r.labels = c.Failure.Push.Repo, []string{c.Failure.Label}

@@ -38,7 +38,6 @@ const (
 	RuleCases      Rule = "cases"       // the maximum number of cases is open; wait
 	RuleBudget     Rule = "budget"      // a budget is used up
 	RuleSwitch     Rule = "switch"      // a person stopped the robot, or the switch cannot be read
-	RuleDryRun     Rule = "dry_run"     // the mode is DryRun
 	RuleOpened     Rule = "opened"      // no gate refused
 )
 

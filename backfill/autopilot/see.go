@@ -123,7 +123,6 @@ func (s *searching) newer(ctx context.Context, v *view) error {
 			s.newest = p.push
 		}
 		if p.runs.Good+p.runs.Bad > 0 {
-			v.newer++
 			s.last = p.push
 			v.count(spot{good: p.runs.Good, bad: p.runs.Bad})
 			continue

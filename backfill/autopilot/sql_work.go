@@ -111,8 +111,13 @@ func (s *SQL) Open(ctx context.Context, c Case, spans []Span, most int) (made Ca
 }
 
 // join adds the labels and signatures of a case to an earlier one. It runs in alone, so no other
-// Open joins at the same time.
+// Open joins at the same time. A Save may: the row is written before it is read, which waits for
+// the Save to end, so that nothing of it is lost.
 func (s *SQL) join(ctx context.Context, tx *sql.Tx, key string, c Case) (Case, error) {
+	if _, err := tx.ExecContext(ctx, s.bind(`UPDATE mozci_autopilot_work SET woken = woken WHERE key = ?`),
+		key); err != nil {
+		return Case{}, err
+	}
 	r, err := s.row(ctx, tx, key)
 	if err != nil {
 		return Case{}, err

@@ -24,8 +24,8 @@ type Store interface {
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)
 	// Prune deletes what ended, or was spent, longer than keep ago, and the signatures that were
-	// seen longer than signatures ago. keep must be at least LeastKept. It returns how many things
-	// it deleted.
+	// seen longer than signatures ago. keep must be at least LeastKept. It returns how
+	// many failures and cases it deleted.
 	Prune(ctx context.Context, keep, signatures time.Duration) (int, error)
 }
 
@@ -148,7 +148,6 @@ type Failure struct {
 	Case    string    // the key of its case; empty for none
 	Blind   int       // how many times in a row a source did not answer
 	BlindAt time.Time // the last of these times
-	Count   int       // number of runs that this entry stands for; 0 means 1
 }
 
 // Claimed is a failure or a case that is leased to a holder: exactly one of Failure and Case is

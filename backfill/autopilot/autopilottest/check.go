@@ -51,6 +51,7 @@ func CheckStore(ctx context.Context, open func() (autopilot.Store, error)) error
 		{"claim", (*check).claims},
 		{"lease", (*check).lease},
 		{"save", (*check).saves},
+		{"join while it is saved", (*check).joinAtOnce},
 		{"woken", (*check).woken},
 		{"next", (*check).next},
 		{"queries", (*check).queries},

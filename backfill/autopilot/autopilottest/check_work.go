@@ -429,3 +429,31 @@ func (c *check) next(ctx context.Context) {
 		c.wrong("Next of what another holds", after.String(), "the end of its lease")
 	}
 }
+
+// joinAtOnce checks that a Save and an Open that adds to the same case both last, in whatever
+// order the store takes them.
+func (c *check) joinAtOnce(ctx context.Context) {
+	for range 20 {
+		cs, spans := c.newCase()
+		c.gives(ctx, cs, spans, true)
+		got, ok := c.one(ctx, "a", long)
+		if !ok {
+			return
+		}
+		joins := cs
+		joins.Key, joins.Labels = cs.Key+"-joins", []string{"another"}
+		var all sync.WaitGroup
+		all.Go(func() { c.wants("Save beside Open", c.s.Save(ctx, finished(got), 0), nil) })
+		all.Go(func() {
+			_, _, err := c.s.Open(ctx, joins, spans, many)
+			c.wants("Open beside Save", err, nil)
+		})
+		all.Wait()
+		saved, err := c.s.Cases(ctx, autopilot.CaseQuery{Key: cs.Key})
+		if !c.wants("Cases", err, nil) || len(saved) != 1 {
+			return
+		}
+		same(c, "the state after a Save beside an Open", saved[0].State, autopilot.Ended)
+		same(c, "whether the label of an Open beside a Save is there", slices.Contains(saved[0].Labels, "another"), true)
+	}
+}
