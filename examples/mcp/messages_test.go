@@ -90,8 +90,8 @@ func TestMalformedMessages(t *testing.T) {
 	} {
 		got := piped(t, hello+line+"\n"+question+"\n")
 		a := got[want.id]
-		if len(got) != 3 || a.Error == nil || a.Error.Code != want.code || !strings.Contains(a.Error.Message, want.text) ||
-			got[7.0].Result == nil {
+		if len(got) != 3 || a.Error == nil || a.Error.Code != want.code || got[7.0].Result == nil ||
+			!strings.Contains(a.Error.Message, want.text) {
 			t.Errorf("%.60q: %+v", line, got)
 		}
 	}
@@ -100,7 +100,8 @@ func TestMalformedMessages(t *testing.T) {
 // A message of the longest length is read, and what follows it too.
 func TestLongestMessage(t *testing.T) {
 	for more, code := range []int{jsonrpc.CodeMethodNotFound, jsonrpc.CodeInvalidRequest} {
-		line := `{"jsonrpc":"2.0","id":5,"method":"` + strings.Repeat("a", mostMessage-len(`{"jsonrpc":"2.0","id":5,"method":""}`)+more) + `"}`
+		const before, after = `{"jsonrpc":"2.0","id":5,"method":"`, `"}`
+		line := before + strings.Repeat("a", mostMessage-len(before+after)+more) + after
 		got := piped(t, hello+line+"\n"+question)
 		a := got[5.0]
 		if more > 0 {
@@ -116,21 +117,23 @@ func TestLongestMessage(t *testing.T) {
 // cancelled, or has waited for a minute.
 func TestEndWaits(t *testing.T) {
 	const ask = `{"jsonrpc":"2.0","id":%s,"method":"tools/list"}` + "\n"
+	const cancel = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s}}` + "\n"
+	const result = `{"jsonrpc":"2.0","id":%s,"result":{}}`
+	const wrong = `{"jsonrpc":"2.0","id":"a","error":{"code":1,"message":""}}`
 	for name, c := range map[string]struct {
 		said  string
 		reply string // after 3 seconds
 		waits time.Duration
 	}{
 		"nothing asked":  {"", "", 0},
-		"answered":       {fmt.Sprintf(ask, "1"), `{"jsonrpc":"2.0","id":1,"result":{}}`, 3 * time.Second},
-		"an error":       {fmt.Sprintf(ask, `"a"`), `{"jsonrpc":"2.0","id":"a","error":{"code":1,"message":""}}`, 3 * time.Second},
-		"another's":      {fmt.Sprintf(ask, "1"), `{"jsonrpc":"2.0","id":"1","result":{}}`, time.Minute},
+		"answered":       {fmt.Sprintf(ask, "1"), fmt.Sprintf(result, "1"), 3 * time.Second},
+		"an error":       {fmt.Sprintf(ask, `"a"`), wrong, 3 * time.Second},
+		"another's":      {fmt.Sprintf(ask, "1"), fmt.Sprintf(result, `"1"`), time.Minute},
 		"a notification": {fmt.Sprintf(ask, "1"), `{"jsonrpc":"2.0","method":"notifications/x"}`, time.Minute},
-		"never":          {fmt.Sprintf(ask, "1") + fmt.Sprintf(ask, "2"), `{"jsonrpc":"2.0","id":2,"result":{}}`, time.Minute},
-		"cancelled":      {fmt.Sprintf(ask, "1") + `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, "", 0},
+		"never":          {fmt.Sprintf(ask+ask, "1", "2"), fmt.Sprintf(result, "2"), time.Minute},
+		"cancelled":      {fmt.Sprintf(ask+cancel, "1", "1"), "", 0},
 		"another's cancelled": {
-			fmt.Sprintf(ask, "1") + `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}`, "",
-			time.Minute,
+			fmt.Sprintf(ask+cancel, "1", "{}"), "", time.Minute,
 		},
 		"a greeting that is not answered": {hello, "", firstAnswer + time.Minute},
 	} {
