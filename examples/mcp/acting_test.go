@@ -180,7 +180,8 @@ func (c *counting) Trigger(_ context.Context, req job.Request) (job.Receipt, err
 func TestEnormousPlan(t *testing.T) {
 	const half = 4_611_686_018_427_388_000 // a little over 2^62, and exact in JSON's numbers
 	for name, counts := range map[string][]int{
-		"the sum is negative": {half, half}, "one alone": {half}, "beside a small one": {1, half}, "a million": {1_000_000},
+		"the sum is negative": {half, half}, "one alone": {half}, "beside a small one": {1, half},
+		"a million":         {1_000_000},
 		"less than nothing": {2, -1},
 	} {
 		c, ci := ofWorld(t, gap)

@@ -100,7 +100,9 @@ func messageOf(line []byte) (jsonrpc.Message, *fault) {
 	case !json.Valid(line):
 		return nil, &fault{nil, jsonrpc.CodeParseError, "The line is not JSON. A message is one line."}
 	case line[0] != '{':
-		return nil, &fault{nil, jsonrpc.CodeInvalidRequest, "The message is no object. Each message is one, on its own line."}
+		return nil, &fault{
+			nil, jsonrpc.CodeInvalidRequest, "The message is no object. Each message is one, on its own line.",
+		}
 	}
 	msg, err := jsonrpc.DecodeMessage(line)
 	if err == nil {

@@ -18,7 +18,7 @@ import (
 const (
 	hello = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-06-18",` +
 		`"capabilities":{},"clientInfo":{"name":"test","version":"1"}}}` + "\n" +
-		`{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n"
+		`{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n" //nolint:misspell // the protocol's word
 	question = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"list_jobs","arguments":` +
 		`{"revision":"tip"}}}`
 )

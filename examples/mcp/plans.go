@@ -70,7 +70,8 @@ func shownStep(s trigger.Step) stepOut {
 	builds, _ := bounded(s.Builds, named)
 	return stepOut{
 		Key: clipped(s.Key, 2*mostName), Label: named(s.Label), Push: nameOf(s.Push), Action: string(s.Action),
-		Count: tally(s.Count), Times: tally(s.Times), Seen: tally(s.Seen), Builds: builds, With: named(s.With), Why: quoted(s.Why),
+		Count: tally(s.Count), Times: tally(s.Times), Seen: tally(s.Seen), Builds: builds, With: named(s.With),
+		Why: quoted(s.Why),
 	}
 }
 

@@ -66,7 +66,8 @@ func TestListJobs(t *testing.T) {
 	}
 	for _, rev := range []string{"52f516546de7", "c2f8ece1f588"} {
 		link := "https://treeherder.mozilla.org/jobs?repo=autoland&selectedJob=24&revision=" + rev
-		if text := refused(t, c, "list_jobs", args{"link": link}); !strings.Contains(text, "its job is of another one") {
+		text := refused(t, c, "list_jobs", args{"link": link})
+		if !strings.Contains(text, "its job is of another one") {
 			t.Errorf("%s: %s", rev, text)
 		}
 	}

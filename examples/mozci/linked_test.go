@@ -150,7 +150,7 @@ func TestLinkedCommit(t *testing.T) {
 		"jobs " + at + "commit/" + twin(4) + " --rev {A}":                   "--rev {A}, and LINK is of push",
 		"jobs " + at + "commit/" + twin(4) + " --hg-url https://hg.example": "no known deployment at github.com",
 		"jobs https://github.com/mozilla/mozci/commit/" + twin(4):           "no known deployment at github.com",
-		"backfill " + at + "commit/" + twin(4):                              "backfill needs a label: LINK names push beef",
+		"backfill " + at + "commit/" + twin(4):                              "needs a label: LINK names push beef",
 	} {
 		out, errOut, status := f.line(t, words, command)
 		if status < 2 || out != "" || !strings.Contains(errOut, words.Replace(says)) {

@@ -29,7 +29,8 @@ func TestResultsLost(t *testing.T) {
 	for _, command := range []string{
 		"pushes --ids 20:30", "jobs --rev d4f3", "jobs --rev d4f3 --json", "labels --rev d4f3", "doctor",
 		"backfill --dry-run" + job, "backfill --yes" + job, "backfill --dry-run --output markdown" + job,
-		"culprit --yes --output bugzilla" + job, "culprit --yes --json" + job, "frequency --last 5" + job, "help", "pushes --help",
+		"culprit --yes --output bugzilla" + job, "culprit --yes --json" + job, "frequency --last 5" + job, "help",
+		"pushes --help",
 		"version", "link https://hg.mozilla.org/try/rev/tip",
 	} {
 		for _, room := range []int{0, 40} {

@@ -81,7 +81,8 @@ func FuzzParse(f *testing.F) {
 		"{hg}/try/pushloghtml?fromchange={A}&amp;tochange={B}", "{bb}/#/builders/3/builds/17",
 		"{bb}/builders/a%2Fb%20(c)/builds/0", "{bb}/#buildrequests/9", "http://127.0.0.1:8000/hg/a/rev/tip",
 		"{th}/jobs?repo=try&searchStr=test-linux64/opt-x%C3%A9-1", "treeherder.mozilla.org/jobs?repo=a",
-		"127.0.0.1:8010/#/b", "{git}/commit/{X}", "{git}/compare/{A}...{B}", "[a]({th}/jobs?repo=try)", "<{tc}/tasks/{T}|a>",
+		"127.0.0.1:8010/#/b", "{git}/commit/{X}", "{git}/compare/{A}...{B}", "[a]({th}/jobs?repo=try)",
+		"<{tc}/tasks/{T}|a>",
 		"{store}/{T}/0/public/logs/live.log#L5", "https%3A%2F%2Fgithub.com%2Fmozilla-firefox%2Ffirefox%2Ftree%2F{X}",
 		"https://a:b@c/", "https://x.example/\u202e", "http://[::1]:80/", "x:y", "https://h:x/", "%",
 	} {

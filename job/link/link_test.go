@@ -233,7 +233,10 @@ func TestTaskcluster(t *testing.T) {
 		{"http://tc.example:8080/tasks/{T}", "taskcluster http://tc.example:8080 task={T}"},
 		// The queue redirects there, and so does Treeherder's button of the raw log.
 		{"{store}/{T}/0/public/logs/live_backing.log", "taskcluster {tc} task={T} run=0"},
-		{"http://FirefoxCI.taskcluster-artifacts.net/{T}/3/public/logs/live.log#L8", "taskcluster {tc} task={T} run=3 line=8"},
+		{
+			"http://FirefoxCI.taskcluster-artifacts.net/{T}/3/public/logs/live.log#L8",
+			"taskcluster {tc} task={T} run=3 line=8",
+		},
 		{"firefoxci.taskcluster-artifacts.net/{T}/1/public/build/target.zip?x=1", "taskcluster {tc} task={T} run=1"},
 	})
 }
@@ -387,7 +390,10 @@ var refused = []struct{ text, say string }{
 	{"{store}/{T}/latest/public/logs/live.log", `run "latest"`},
 	{"{store}/groups/{T}", `task "groups"`},
 	{"{store}/..%2f..%2fx/0", `task "../../x"`},
-	{"https://firefoxci.taskcluster-artifacts.net:8443/{T}/0/x", "no known deployment at firefoxci.taskcluster-artifacts.net:8443;"},
+	{
+		"https://firefoxci.taskcluster-artifacts.net:8443/{T}/0/x",
+		"no known deployment at firefoxci.taskcluster-artifacts.net:8443;",
+	},
 	{"https://evil.taskcluster-artifacts.net/{T}/0/x", "no known deployment at evil.taskcluster-artifacts.net;"},
 	{"{git}/commit/52f51654", `revision "52f51654"`},
 	{"{git}/commits/autoland", `revision "autoland"`},
@@ -569,7 +575,8 @@ func TestLongest(t *testing.T) {
 
 func TestCI(t *testing.T) {
 	for source, want := range map[link.Source]string{
-		link.Treeherder: "treeherder", link.Taskcluster: "taskcluster", link.Buildbot: "buildbot", link.Hg: "", link.Git: "",
+		link.Treeherder: "treeherder", link.Taskcluster: "taskcluster", link.Buildbot: "buildbot", link.Hg: "",
+		link.Git: "",
 	} {
 		if got := (link.Link{Source: source}).CI(); got != want {
 			t.Errorf("%s: got %q", source, got)
