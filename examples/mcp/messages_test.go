@@ -135,6 +135,9 @@ func TestEndWaits(t *testing.T) {
 		"another's cancelled": {
 			fmt.Sprintf(ask+cancel, "1", "{}"), "", time.Minute,
 		},
+		"not cancelled": {
+			fmt.Sprintf(ask+strings.Replace(cancel, "cancelled", "progress", 1), "1", "1"), "", time.Minute,
+		},
 		"a greeting that is not answered": {hello, "", firstAnswer + time.Minute},
 	} {
 		synctest.Test(t, func(t *testing.T) {
