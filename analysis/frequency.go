@@ -88,7 +88,10 @@ func Frequency(failures, runs int, confidence float64, method Method) (Rate, err
 	if failures == runs {
 		r.High = 1
 	}
-	if runs < 5 {
+	switch {
+	case runs == 1:
+		r.Warnings = append(r.Warnings, "1 run says little")
+	case runs < 5:
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d runs say little", runs))
 	}
 	r.Low, r.High = math.Max(0, r.Low), math.Min(1, r.High)

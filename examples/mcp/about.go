@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -70,11 +71,11 @@ func (s *service) of(ctx context.Context, a about) (subject, error) {
 	if err != nil {
 		return subject{}, err
 	}
-	return s.ofRun(out, j, l)
+	return s.ofRun(ctx, out, j, l)
 }
 
 // ofRun is a subject with the job that was named.
-func (s *service) ofRun(out subject, j job.Job, l link.Link) (subject, error) {
+func (s *service) ofRun(ctx context.Context, out subject, j job.Job, l link.Link) (subject, error) {
 	var err error
 	if out.revision = j.Push().Revision; out.revision == "" {
 		return subject{}, job.Wrap("mcp.job", j.ID(), job.ErrNoPush)
@@ -87,6 +88,15 @@ func (s *service) ofRun(out subject, j job.Job, l link.Link) (subject, error) {
 			return subject{}, err
 		}
 	}
+	if l.Revision != "" && l.From == "" { // of a range the job is of some push
+		same, err := samePush(ctx, out.repo, j.Push(), l.Revision)
+		if err != nil {
+			return subject{}, err
+		}
+		if !same {
+			return subject{}, refusal("The link names a push, and its job is of another one.")
+		}
+	}
 	if l.Group != "" && l.Task == "" { // the decision task stands for its push
 		return out, nil
 	}
@@ -94,6 +104,22 @@ func (s *service) ofRun(out subject, j job.Job, l link.Link) (subject, error) {
 		out.label, out.run = j.Name(), j
 	}
 	return out, nil
+}
+
+// samePush reports whether a revision is of a push. The repository is asked where the push
+// itself does not say so: the revision may be one of its changesets, or tip.
+func samePush(ctx context.Context, repo job.Repository, of job.Push, rev string) (bool, error) {
+	is := func(p job.Push, rev string) bool {
+		return slices.ContainsFunc(p.Hashes(), func(h string) bool { return job.SameRevision(h, rev) })
+	}
+	if is(of, rev) {
+		return true, nil
+	}
+	p, err := repo.Push(ctx, rev)
+	if errors.Is(err, job.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && is(p, of.Revision), err
 }
 
 // linked finds the job that a link names; nil for a link that names none.

@@ -162,6 +162,52 @@ func (n *noted) Trigger(ctx context.Context, req job.Request) (job.Receipt, erro
 	return n.Scheduler.Trigger(ctx, req)
 }
 
+// counting is a CI that takes every request and runs nothing.
+type counting struct {
+	job.Scheduler
+	mu   sync.Mutex
+	asks []int
+}
+
+func (c *counting) Trigger(_ context.Context, req job.Request) (job.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asks = append(c.asks, req.Count)
+	return job.Receipt{}, job.ErrRefused
+}
+
+// Counts whose sum is more than a number can hold are over the budget too.
+func TestEnormousPlan(t *testing.T) {
+	const half = 4_611_686_018_427_388_000 // a little over 2^62, and exact in JSON's numbers
+	for name, counts := range map[string][]int{
+		"the sum is negative": {half, half}, "one alone": {half}, "beside a small one": {1, half},
+		"a million":         {1_000_000},
+		"less than nothing": {2, -1},
+	} {
+		c, ci := ofWorld(t, gap)
+		n := &counting{Scheduler: ci}
+		c.open = func(name string) (*place, error) {
+			p, err := inWorld(ci, name)
+			if err == nil {
+				p.ci = n
+			}
+			return p, err
+		}
+		client := connected(t, c)
+		plan := asked[planShape](t, client, "plan_runs", args{"revision": "d4f3", "label": "l", "before": 2})
+		plan.Steps = plan.Steps[:len(counts)]
+		for i, count := range counts {
+			s := &plan.Steps[i]
+			s.Key = strings.TrimSuffix(s.Key, "1") + fmt.Sprint(count)
+			s.Count = tally(count)
+		}
+		text := refused(t, client, "trigger_plan", args{"plan": plan})
+		if len(n.asks) > 0 || strings.Contains(text, "unmarshal") || text == "" {
+			t.Errorf("%s: asked for %v, %s", name, n.asks, text)
+		}
+	}
+}
+
 // Budgets bound the plan and the call; those of a day outlive the server, with the ledger's
 // file, and count what anybody triggered.
 func TestBudgets(t *testing.T) {

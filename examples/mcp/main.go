@@ -160,14 +160,16 @@ func run(ctx context.Context, args []string, in io.ReadCloser, out, errOut io.Wr
 	return 0
 }
 
-// serve answers until the client goes, or the context ends; calls end with it.
+// serve answers until the client goes, when what it asked last is still answered, or until
+// the context ends; calls end with it.
 func serve(ctx context.Context, f flags, in io.ReadCloser, out io.Writer, log *slog.Logger) (err error) {
 	c, closing, err := configure(ctx, f, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closing()) }()
-	return serving(ctx, c, &mcp.IOTransport{Reader: in, Writer: open{out}})
+	e := exchangeOn(out)
+	return serving(ctx, c, &mcp.IOTransport{Reader: messagesOf(in, e), Writer: open{e}, MaxLineLength: -1})
 }
 
 // serving answers on a transport.

@@ -195,6 +195,9 @@ func deployments(f flags, root string) link.Deployments {
 		Taskcluster: []string{cmp.Or(root, taskcluster.FirefoxCI)}, Hg: []string{cmp.Or(f.hgURL, pushlog.DefaultURL)},
 		Repository: pushlog.ShortName,
 	}
+	if d.Hg[0] == pushlog.DefaultURL { // the mirror of that repository
+		d.Git = []string{link.FirefoxGit}
+	}
 	if f.buildbotURL != "" {
 		d.Buildbot = []string{f.buildbotURL}
 	}

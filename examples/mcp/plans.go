@@ -26,9 +26,9 @@ type stepOut struct {
 	Label  string     `json:"label"`
 	Push   pushName   `json:"push"`
 	Action string     `json:"action" jsonschema:"trigger; build, for a build that another step waits for; wait, for builds first; or nothing"`
-	Count  int        `json:"count" jsonschema:"runs to trigger"`
-	Times  int        `json:"times" jsonschema:"runs that the push is to have in all"`
-	Seen   int        `json:"seen" jsonschema:"runs that were there when it was planned"`
+	Count  tally      `json:"count" jsonschema:"runs to trigger"`
+	Times  tally      `json:"times" jsonschema:"runs that the push is to have in all"`
+	Seen   tally      `json:"seen" jsonschema:"runs that were there when it was planned"`
 	Builds []string   `json:"builds,omitempty"`
 	With   string     `json:"with,omitempty" jsonschema:"the label whose request makes this build too"`
 	Why    *untrusted `json:"why,omitempty"`
@@ -70,7 +70,8 @@ func shownStep(s trigger.Step) stepOut {
 	builds, _ := bounded(s.Builds, named)
 	return stepOut{
 		Key: clipped(s.Key, 2*mostName), Label: named(s.Label), Push: nameOf(s.Push), Action: string(s.Action),
-		Count: s.Count, Times: s.Times, Seen: s.Seen, Builds: builds, With: named(s.With), Why: quoted(s.Why),
+		Count: tally(s.Count), Times: tally(s.Times), Seen: tally(s.Seen), Builds: builds, With: named(s.With),
+		Why: quoted(s.Why),
 	}
 }
 
@@ -82,8 +83,8 @@ func (p planShape) plan() (repo string, plan trigger.Plan, err error) {
 			return "", plan, refusal("The plan has pushes of several repositories: plan and trigger each alone.")
 		}
 		plan.Steps = append(plan.Steps, trigger.Step{
-			Key: s.Key, Label: s.Label, Push: s.Push.push(), Action: trigger.Action(s.Action), Count: s.Count,
-			Times: s.Times, Seen: s.Seen, Builds: s.Builds, With: s.With,
+			Key: s.Key, Label: s.Label, Push: s.Push.push(), Action: trigger.Action(s.Action), Count: int(s.Count),
+			Times: int(s.Times), Seen: int(s.Seen), Builds: s.Builds, With: s.With,
 		})
 	}
 	if plan.Total() == 0 {

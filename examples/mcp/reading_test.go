@@ -52,11 +52,23 @@ func TestListJobs(t *testing.T) {
 		{"revision": "tip", "only_failed": true},
 		{"revision": "tip", "label": xpcshell},
 		{"job": "run-24"},
-		{"link": "https://treeherder.mozilla.org/jobs?repo=autoland&revision=52f516546de7&selectedJob=24"},
+		{"link": "https://treeherder.mozilla.org/jobs?repo=autoland&revision=d4f3de2cd033&selectedJob=24"},
+		{"link": "https://treeherder.mozilla.org/jobs?repo=autoland&revision=tip&selectedJob=24"},
+		{
+			"link": "https://treeherder.mozilla.org/jobs?repo=autoland&tochange=0123456789ab&fromchange=b2d1ca0cab96" +
+				"&selectedJob=24",
+		},
 	} {
 		got := asked[jobsOut](t, c, "list_jobs", a)
 		if got.Count != 1 || got.Jobs[0].ID != "run-24" || got.Jobs[0].Label != xpcshell || got.Push.ID != 30 {
 			t.Errorf("%v: %+v", a, got)
+		}
+	}
+	for _, rev := range []string{"52f516546de7", "c2f8ece1f588"} {
+		link := "https://treeherder.mozilla.org/jobs?repo=autoland&selectedJob=24&revision=" + rev
+		text := refused(t, c, "list_jobs", args{"link": link})
+		if !strings.Contains(text, "its job is of another one") {
+			t.Errorf("%s: %s", rev, text)
 		}
 	}
 	if got := asked[jobsOut](t, c, "list_jobs", args{"revision": "c2f8", "label": xpcshell}); got.Count != 0 {

@@ -20,7 +20,7 @@ type (
 	neighbours int // how many pushes beside one
 	lookback   int // how many pushes to look at
 	times      int // runs on each push
-	tally      int // runs or failures that were counted
+	tally      int // runs or failures that were counted; so few that a sum of them is a number too
 	confidence float64
 )
 

@@ -72,7 +72,27 @@ func newServer(c config) *mcp.Server {
 	if c.act {
 		s.addActing(out)
 	}
+	out.AddReceivingMiddleware(short)
 	return out
+}
+
+// mostError is how long the text of an error may be, in characters. Ours are shorter; that of
+// a question that does not fit its schema repeats the question.
+const mostError = 4000
+
+// short cuts the texts of errors.
+func short(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
+		out, err := next(ctx, method, r)
+		if called, ok := out.(*mcp.CallToolResult); ok && called != nil && called.IsError {
+			for _, content := range called.Content {
+				if text, ok := content.(*mcp.TextContent); ok {
+					text.Text = clipped(text.Text, mostError)
+				}
+			}
+		}
+		return out, err
+	}
 }
 
 // version is that of the module which the program was built of.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -111,7 +112,8 @@ func (a *app) doctor(ctx context.Context) error {
 	}
 	reading := readingOf(all)
 	if !a.json {
-		a.printf("\n%s\n", strings.Join(append([]string{reading}, actingOf(all)...), " "))
+		a.printf("\n")
+		a.examinedRow(nil, 0, strings.Join(append([]string{reading}, actingOf(all)...), " "))
 	}
 	if reading != readingWorks {
 		return errTold
@@ -168,9 +170,10 @@ func padded(s string, width int) string { return s + strings.Repeat(" ", max(0, 
 // tellExamined prints a place: a row and what to do about it, or a line of JSON.
 func (a *app) tellExamined(e examined, width int) error {
 	if !a.json {
-		a.line(mark(e.symbol()), cell{text: " " + padded(e.place, width) + "  " + e.state})
+		a.examinedRow([]cell{mark(e.symbol()), {text: " " + padded(e.place, width) + "  "}}, width+4, e.state)
 		for _, f := range e.fixes {
-			a.printf("  to fix: %s\n", f)
+			const toFix = "  to fix: "
+			a.examinedRow([]cell{{text: toFix}}, len(toFix), f)
 		}
 		return nil
 	}
@@ -185,6 +188,23 @@ func (a *app) tellExamined(e examined, width int) error {
 	}{
 		e.place, orNull(e.url), e.reached, orNull(e.as), e.lacks, orNull(e.state), orNull(strings.Join(e.fixes, "; ")),
 	})
+}
+
+// narrow is the width of a terminal, in columns, below which too little is left beside the
+// names of places.
+const narrow = 60
+
+// examinedRow prints a text behind some cells. On a terminal its lines are as wide as that,
+// and begin under the text; elsewhere a row is one line, which other programs can look for.
+func (a *app) examinedRow(lead []cell, indent int, text string) {
+	if !terminal(a.out) && os.Getenv("COLUMNS") == "" {
+		a.line(append(lead, cell{text: text})...)
+		return
+	}
+	if a.look(a.out).width < narrow {
+		indent = min(indent, 4)
+	}
+	a.wrapped(a.out, lead, strings.Repeat(" ", indent), plain, text)
 }
 
 const readingWorks = "Reading works."

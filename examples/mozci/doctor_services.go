@@ -45,7 +45,9 @@ func (d *doctor) services() ([]check, error) {
 			out = append(out, check{"lando", d.lando})
 		}
 	}
-	if usesTH {
+	// Beside another CI's places it is asked for the jobs of its links alone.
+	linksTH := a.ci == "taskcluster" && a.flags.Changed("treeherder-url") && strings.Contains(a.thURL, "://")
+	if usesTH || linksTH {
 		th, err := d.treeherder(needsTH, readsHg)
 		if err != nil {
 			return nil, err
@@ -225,8 +227,12 @@ func (d *doctor) treeherder(reads, hasHg bool) (check, error) {
 		}
 		e = d.told(ctx, e, newest, whereabouts{"Treeherder", "--treeherder-url"}, p,
 			func() string { return projectFix(ctx, s, name) })
-		if !e.works && !reads {
+		switch {
+		case e.works || reads:
+		case a.firefox():
 			e.state += "; backfill, culprit and frequency read Taskcluster instead, and take longer"
+		default:
+			e.state += "; links of its pages cannot be followed"
 		}
 		return e
 	}}, nil

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mozci/mozci/internal/testing/hgtest"
@@ -35,7 +37,7 @@ func newPatient(t *testing.T) *patient {
 	for _, name := range []string{
 		"TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE",
 		"TASKCLUSTER_PROXY_URL", "PULSE_USER", "PULSE_PASSWORD", "BUILDBOT_USER", "BUILDBOT_PASSWORD",
-		"BUILDBOT_COOKIE", "BUILDBOT_TOKEN", "SELFSERVE_USER", "SELFSERVE_PASSWORD",
+		"BUILDBOT_COOKIE", "BUILDBOT_TOKEN", "SELFSERVE_USER", "SELFSERVE_PASSWORD", "COLUMNS",
 	} {
 		t.Setenv(name, "")
 	}
@@ -328,6 +330,51 @@ func refusing(t *testing.T) string {
 	s.Close()
 	t.Helper()
 	return s.URL
+}
+
+// On a terminal of a width no line is wider, but for a word that is wider itself; elsewhere a
+// row is one line.
+func TestDoctorWidth(t *testing.T) {
+	p := newPatient(t)
+	args := []string{"--hg-url", refusing(t)}
+	rows, _ := p.doctor(args...)
+	for _, line := range strings.Split(rows, "\n") {
+		if strings.HasPrefix(line, "✕ hg") && !strings.Contains(line, "nothing listens there") {
+			t.Errorf("%s", rows)
+		}
+	}
+	for columns, indent := range map[int]int{40: 4, 59: 4, 60: 15, 80: 15} {
+		t.Setenv("COLUMNS", strconv.Itoa(columns))
+		out, _ := p.doctor(args...)
+		for _, line := range strings.Split(out, "\n") {
+			if ansi.StringWidth(line) > columns && strings.Contains(strings.TrimSpace(line[min(len(line), 17):]), " ") {
+				t.Errorf("%d columns: %d in %s", columns, ansi.StringWidth(line), line)
+			}
+		}
+		if !regexp.MustCompile(`(?m)^ {` + strconv.Itoa(indent) + `}[a-z]`).MatchString(out) {
+			t.Errorf("%d columns:\n%s", columns, out)
+		}
+		if got, want := strings.Fields(out), strings.Fields(rows); !slices.Equal(got, want) {
+			t.Errorf("%d columns: %s", columns, cmp.Diff(want, got))
+		}
+	}
+}
+
+// A Treeherder that a flag names is checked beside a deployment of Taskcluster too, where
+// nothing but links needs it.
+func TestDoctorNamedTreeherder(t *testing.T) {
+	p := newPatient(t)
+	th := listen(t, autolandProject())
+	p.urls = append(p.urls, th, "TH")
+	for name, c := range map[string]struct{ url, says string }{
+		"it is there": {th, "✓ treeherder   reached TH; newest push of autoland: 903 00000abc0003\n"},
+		"it is not":   {refusing(t), "listens there; links of its pages cannot be followed\n"},
+	} {
+		out, status := p.doctor("--treeherder-url", c.url)
+		if !strings.Contains(out, c.says) || status != 0 || !strings.Contains(out, "\nReading works.") {
+			t.Errorf("%s: exit %d\n%s", name, status, out)
+		}
+	}
 }
 
 // Treeherder, hg and Lando: reached or not, with the project or not, needed or not.

@@ -23,8 +23,9 @@ func (a *app) linkCommand() *cobra.Command {
 		Long: `Show what a copied link names: which job, push or log. mozci asks no service.
 
 LINK is an address as copied from the browser: a page of Treeherder, Taskcluster, hg or
-Buildbot, or the id of a task, alone or with a run (ID/0). Its host must be one that
---treeherder-url, --root-url, --hg-url or --buildbot-url names, or their default.`,
+Buildbot, a commit of Firefox on GitHub, or the id of a task, alone or with a run (ID/0).
+Its host must be one that --treeherder-url, --root-url, --hg-url or --buildbot-url names,
+or their default.`,
 		Example: `  mozci link 'https://treeherder.mozilla.org/jobs?repo=autoland&revision=52f516546de7'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -65,6 +66,9 @@ func (a *app) deployments() link.Deployments {
 	}
 	if strings.Contains(a.thURL, "://") { // and no file
 		d.Treeherder = []string{a.thURL}
+	}
+	if a.hgURL == pushlog.DefaultURL { // the mirror of that repository
+		d.Git = []string{link.FirefoxGit}
 	}
 	if a.buildbotURL != "" {
 		d.Buildbot = []string{a.buildbotURL}

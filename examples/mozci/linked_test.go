@@ -73,6 +73,8 @@ var ofTheJob = []string{
 	"treeherder.mozilla.org/jobs?repo=autoland&revision={X}&selectedTaskRun={T}.0",
 	"<{th}/jobs?repo=autoland&revision={X}&selectedTaskRun={T}.0>.",
 	"{tc}/tasks/{T}", "{tc}/tasks/{T}/runs/0", "{tc}/tasks/{T}/runs/0/logs/public/logs/live.log", "{tc}/task/{T}/run/0",
+	"[xpcshell failed]({th}/jobs?repo=autoland&revision={X}&selectedTaskRun={T}.0)",
+	"https://firefoxci.taskcluster-artifacts.net/{T}/0/public/logs/live_backing.log", "{T}/runs/0",
 	"{tc}/tasks/groups/{G}/tasks/{T}/runs/0", "{tc}/task-group-inspector/#/{G}/{T}",
 	"{T}", "{T}/0", "{T}.0",
 }
@@ -113,6 +115,46 @@ func TestLinkedPush(t *testing.T) {
 				!strings.Contains(errOut, "; add --label, or paste the link of the failing job") {
 				t.Errorf("%s %s: exit %d, %s", command, link, status, errOut)
 			}
+		}
+	}
+}
+
+// A commit of Firefox on GitHub is the push that hg has of it, of --repo: the page says
+// nothing of one. Where hg is another server, GitHub has none of its commits.
+func TestLinkedCommit(t *testing.T) {
+	f, words := linkedCI(t)
+	twin := func(id int64) string { return fmt.Sprintf("beef%08d%028d", id, 0) }
+	for id := int64(1); id <= 4; id++ {
+		f.hg.(*hgtest.Server).Add("integration/autoland", id, hgtest.Push{
+			Date: 1700000000 + id, User: "dev",
+			Changesets: []hgtest.Changeset{{Node: revisionOf(id), Git: twin(id)}},
+		})
+	}
+	const at = "https://github.com/mozilla-firefox/firefox/"
+	for command, flags := range map[string]string{
+		"jobs " + at + "commit/" + twin(4):                              "jobs --rev {X}",
+		"backfill " + at + "commit/" + twin(4)[:12] + " --label {L}":    "backfill --rev {X} --label {L}",
+		"frequency " + at + "tree/" + twin(4) + " --label {L} --last 3": "frequency --rev {X} --label {L} --last 3",
+		"jobs " + at + "commit/" + twin(4) + " --rev {X}":               "jobs --rev {X}",
+		"trigger " + at + "compare/" + twin(2) + "..." + twin(4) + " --label {L}": "trigger --label {L} --from-rev " +
+			revisionOf(3) + " --rev {X}",
+	} {
+		want, _, status := f.line(t, words, flags)
+		got, errOut, linked := f.line(t, words, command)
+		if d := cmp.Diff(want, got); d != "" || status != 0 || linked != 0 {
+			t.Errorf("%s: exit %d, %s(-flags +link)\n%s", command, linked, errOut, d)
+		}
+	}
+	for command, says := range map[string]string{
+		"jobs " + at + "commit/" + twin(9):                                  twin(9)[:12],
+		"jobs " + at + "commit/" + twin(4) + " --rev {A}":                   "--rev {A}, and LINK is of push",
+		"jobs " + at + "commit/" + twin(4) + " --hg-url https://hg.example": "no known deployment at github.com",
+		"jobs https://github.com/mozilla/mozci/commit/" + twin(4):           "no known deployment at github.com",
+		"backfill " + at + "commit/" + twin(4):                              "needs a label: LINK names push beef",
+	} {
+		out, errOut, status := f.line(t, words, command)
+		if status < 2 || out != "" || !strings.Contains(errOut, words.Replace(says)) {
+			t.Errorf("%s: exit %d, %s%s", command, status, errOut, out)
 		}
 	}
 }

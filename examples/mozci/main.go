@@ -15,6 +15,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -30,15 +31,20 @@ func main() {
 
 // run is the whole program, for main and for tests.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	a := &app{in: in, out: out, err: errOut}
+	printed := &results{w: out}
+	a := &app{in: in, out: printed, err: errOut}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
-	root.SetOut(out)
+	root.SetOut(printed)
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	if closeErr := a.close(); err == nil {
 		err = closeErr
+	}
+	if lost := printed.lost(); lost != nil && unsaid(err) == nil {
+		a.started = true // help is no command that starts
+		err = errors.Join(err, lost)
 	}
 	return a.exit(err)
 }

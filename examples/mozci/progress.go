@@ -173,10 +173,16 @@ func (g *guarded) Write(text []byte) (int, error) {
 	return g.w.Write(text)
 }
 
-// beneath is the stream that a guarded one writes to.
+// beneath is the stream that the program's own writers write to.
 func beneath(stream any) any {
-	if g, ok := stream.(*guarded); ok {
-		return g.w
+	for {
+		switch s := stream.(type) {
+		case *guarded:
+			stream = s.w
+		case *results:
+			stream = s.w
+		default:
+			return stream
+		}
 	}
-	return stream
 }

@@ -65,6 +65,9 @@ func (a *app) failedIn(name string, run job.Job, r *joblog.Report) line {
 	default:
 		out = line{own("No failures in ")}
 	}
+	if run == nil && name == "-" {
+		return append(out, own("standard input."))
+	}
 	if run == nil {
 		return append(out, code(name), own("."))
 	}

@@ -46,7 +46,10 @@ func failedShare(o analysis.Overview, q frequencyFlags) line {
 		about = aboutLabel(q.label, q.test)
 	}
 	over := line{own(".")}
-	if n := len(o.ByPush); n > 0 {
+	if n := len(o.ByPush); n == 1 {
+		p := o.ByPush[0].Push
+		over = line{own(" on "), heard(p.Repo), ownf(", push %d.", p.ID)}
+	} else if n > 1 {
 		over = line{own(" on "), heard(o.ByPush[n-1].Push.Repo), own(", "), ownf("push %d to push %d.",
 			o.ByPush[0].Push.ID, o.ByPush[n-1].Push.ID)}
 	}
@@ -65,7 +68,11 @@ func shareOf(r analysis.Rate) own {
 	case r.Runs:
 		return "at least " + own(percent(r.Low)) + " " + sureness
 	}
-	return ownf("%s, between %s and %s %s", own(percent(r.Rate)), own(percent(r.Low)), own(percent(r.High)), sureness)
+	rate, low, high := own(percent(r.Rate)), own(percent(r.Low)), own(percent(r.High))
+	if low == high { // such as less than 1%
+		return ownf("%s %s", rate, sureness)
+	}
+	return ownf("%s, between %s and %s %s", rate, low, high, sureness)
 }
 
 // reproduced says how many runs show a failure again, and how many passes rule it out.
@@ -80,6 +87,7 @@ func reproduced(r analysis.Rate) own {
 	case n.Capped:
 		return ownf("It takes %d runs or more to reproduce it with a probability of %s.", analysis.MostRuns, confidence)
 	}
-	return ownf("To reproduce it with a probability of %s takes %s (at best %d, at worst %d). %d passes in a row rule "+
-		"it out.", confidence, own(runs(n.Runs)), n.Optimistic, n.Pessimistic, n.RuleOut)
+	passes := oneOrMore(n.RuleOut, "A pass rules it out.", ownf("%d passes in a row rule it out.", n.RuleOut))
+	return ownf("To reproduce it with a probability of %s takes %s (at best %d, at worst %d). %s", confidence,
+		own(runs(n.Runs)), n.Optimistic, n.Pessimistic, passes)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -272,4 +274,55 @@ func TestOwnWordsTakeNoText(t *testing.T) {
 		}
 	}()
 	_ = ownf("%s", "bug 1")
+}
+
+// Numbers agree with their words, and an interval whose ends look the same is none.
+func TestReportedNumbers(t *testing.T) {
+	for counted, says := range map[string][]string{
+		"1 1": {
+			"It failed 1 of 1 run (at least 21% at 95% confidence).",
+			"takes 5 runs (at best 3, at worst 13). 13 passes in",
+			"- Note: 1 run says little",
+		},
+		"0 1":        {"It failed 0 of 1 run (at most 79% at 95% confidence).", "- Note: 1 run says little"},
+		"1 2":        {"It failed 1 of 2 runs (50%, between 9% and 91% at 95% confidence).", "- Note: 2 runs say"},
+		"1 1000":     {"It failed 1 of 1000 runs (<1% at 95% confidence).", "takes 6367 runs (at best 1998"},
+		"999 1000":   {"(>99% at 95% confidence).", "takes 1 run (at best 1, at worst 1). A pass rules it out.\n"},
+		"500 100000": {"(<1% at 95% confidence).", " passes in a row rule it out.\n"},
+	} {
+		n := strings.Fields(counted)
+		for _, form := range []string{"markdown", "bugzilla"} {
+			out, errOut, status := mozci(t, "frequency", "--failures", n[0], "--runs", n[1], "--output", form)
+			for _, words := range says {
+				// The sentence begins alike, whichever verb it has.
+				text := strings.ReplaceAll(out, "failed in ", "failed ") // it may say either
+				if status != 0 || !strings.Contains(text, words) {
+					t.Errorf("%s, %s: exit %d, %s%s\nexpected %s", counted, form, status, errOut, out, words)
+				}
+			}
+		}
+	}
+	world := filepath.Join(t.TempDir(), "one.world")
+	if err := os.WriteFile(world, []byte("push l\n1 a1c0 pass,fail,pass,pass,pass,pass\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _, _ := mozci(t, "frequency", "--world", world, "--label", "l", "--rev", "tip", "--output", "markdown")
+	if !strings.Contains(out, " on autoland, push 1.\n") {
+		t.Errorf("of one push: %s", out)
+	}
+}
+
+// A log that came through a pipe has no name.
+func TestReportOfStandardInput(t *testing.T) {
+	for text, says := range map[string]string{
+		"TEST-UNEXPECTED-FAIL | a.js | b\n": "1 failure in standard input.\n",
+		"TEST-PASS | a.js | b\n":            "No failures in standard input.\n",
+	} {
+		var out, errOut strings.Builder
+		args := []string{"failures", "-", "--output", "markdown"}
+		status := run(t.Context(), args, strings.NewReader(text), &out, &errOut)
+		if status != 0 || !strings.HasPrefix(out.String(), says) {
+			t.Errorf("exit %d, %s%s", status, &errOut, &out)
+		}
+	}
 }

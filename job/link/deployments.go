@@ -24,15 +24,37 @@ type place struct {
 // No other deployment has its tasks.
 const gone = "taskcluster.net"
 
+// storage is the host that serves the artifacts of Firefox's CI, at /T/N/NAME for the run N
+// of the task T. The queue's addresses redirect there, so that it is what people copy from
+// the page of a raw log. queueHost is the host of that deployment.
+const (
+	storage   = "firefoxci.taskcluster-artifacts.net"
+	queueHost = "firefox-ci-tc.services.mozilla.com"
+)
+
+// atRoot is the address of an artifact at the deployment that it is of; any other URL stays
+// as it is.
+func atRoot(u *url.URL) *url.URL {
+	if hostOf(u) != storage || portOf(u) != "" {
+		return u
+	}
+	at := &url.URL{Scheme: "https", Host: queueHost, Path: "/", Fragment: u.Fragment}
+	if parts := segments(u.EscapedPath()); len(parts) > 1 {
+		at = at.JoinPath("task", url.PathEscape(parts[0]), "runs", url.PathEscape(parts[1]))
+	}
+	return at
+}
+
 // of lists the deployments that the URL may belong to, the best first: the one with the
 // longest path that begins the URL's path, then the one with the URL's scheme. With the
 // roots https://host and https://host/ci, the URL https://host/ci/jobs lists the second
 // one first; its page is /jobs there, and /ci/jobs under the first.
 func (d Deployments) of(u *url.URL) ([]place, error) {
-	host := hostOf(u)
+	host, pasted := hostOf(u), u
 	if host == gone || strings.HasSuffix(host, "."+gone) {
 		return nil, invalid("%s was shut down in 2019, and no other deployment has its tasks", cut(host, mostValue))
 	}
+	u = atRoot(u)
 	p := readPage(u)
 	p.repository = d.Repository
 	var all []place
@@ -44,6 +66,7 @@ func (d Deployments) of(u *url.URL) ([]place, error) {
 		{Treeherder, d.Treeherder, readTreeherder},
 		{Taskcluster, d.Taskcluster, readTaskcluster},
 		{Hg, d.Hg, readHg},
+		{Git, d.Git, readGit},
 		{Buildbot, d.Buildbot, readBuildbot},
 	} {
 		for _, root := range s.roots {
@@ -68,9 +91,14 @@ func (d Deployments) of(u *url.URL) ([]place, error) {
 		return cmp.Or(cmp.Compare(b.depth, a.depth), cmp.Compare(a.other, b.other))
 	})
 	if len(all) == 0 {
-		return nil, d.stranger(u)
+		return nil, d.stranger(pasted)
 	}
 	return all, nil
+}
+
+// all are the URLs of all deployments.
+func (d Deployments) all() []string {
+	return slices.Concat(d.Treeherder, d.Taskcluster, d.Hg, d.Buildbot, d.Git)
 }
 
 // completed is a link with its scheme, where that was left out, as in
@@ -84,8 +112,8 @@ func (d Deployments) completed(text string) string {
 	if err != nil || u.User != nil {
 		return text
 	}
-	for _, root := range slices.Concat(d.Treeherder, d.Taskcluster, d.Hg, d.Buildbot) {
-		if base, ok := baseURL(root); ok && sameHost(base, u) {
+	for _, root := range d.all() {
+		if base, ok := baseURL(root); ok && sameHost(base, atRoot(u)) {
 			return "https://" + text
 		}
 	}
@@ -121,10 +149,14 @@ func portOf(u *url.URL) string {
 // mostKnown is how many deployments an error lists.
 const mostKnown = 6
 
-// stranger is the error for a URL that belongs to none of the deployments.
+// stranger is the error for a URL that belongs to none of the deployments. It lists those
+// that a caller can name another of; repositories of git only for an address beside them.
 func (d Deployments) stranger(u *url.URL) error {
 	var known []string
-	for _, root := range slices.Concat(d.Treeherder, d.Taskcluster, d.Hg, d.Buildbot) {
+	for _, root := range d.all() {
+		if base, ok := baseURL(root); slices.Contains(d.Git, root) && ok && !sameHost(base, u) {
+			continue
+		}
 		if s := shown(root, mostShown); !slices.Contains(known, s) {
 			known = append(known, s)
 		}

@@ -18,6 +18,7 @@ import (
 // written again from what it said.
 var plain = link.Deployments{
 	Treeherder: named.Treeherder, Taskcluster: named.Taskcluster, Hg: named.Hg, Buildbot: named.Buildbot,
+	Git: named.Git,
 }
 
 // written is a link that says l.
@@ -44,6 +45,11 @@ func written(l link.Link) string {
 		return l.Root + "/" + l.Repo + "/pushloghtml?" + url.Values{
 			"tochange": {l.Revision}, "fromchange": {l.From},
 		}.Encode()
+	case link.Git:
+		if l.From != "" {
+			return l.Root + "/compare/" + l.From + "..." + l.Revision
+		}
+		return l.Root + "/commit/" + l.Revision
 	case link.Buildbot:
 		if l.BuildRequest != nil {
 			return l.Root + "/#/buildrequests" + number(l.BuildRequest, "/")
@@ -75,7 +81,9 @@ func FuzzParse(f *testing.F) {
 		"{hg}/try/pushloghtml?fromchange={A}&amp;tochange={B}", "{bb}/#/builders/3/builds/17",
 		"{bb}/builders/a%2Fb%20(c)/builds/0", "{bb}/#buildrequests/9", "http://127.0.0.1:8000/hg/a/rev/tip",
 		"{th}/jobs?repo=try&searchStr=test-linux64/opt-x%C3%A9-1", "treeherder.mozilla.org/jobs?repo=a",
-		"127.0.0.1:8010/#/b",
+		"127.0.0.1:8010/#/b", "{git}/commit/{X}", "{git}/compare/{A}...{B}", "[a]({th}/jobs?repo=try)",
+		"<{tc}/tasks/{T}|a>",
+		"{store}/{T}/0/public/logs/live.log#L5", "https%3A%2F%2Fgithub.com%2Fmozilla-firefox%2Ffirefox%2Ftree%2F{X}",
 		"https://a:b@c/", "https://x.example/\u202e", "http://[::1]:80/", "x:y", "https://h:x/", "%",
 	} {
 		f.Add(words.Replace(text))
@@ -103,7 +111,7 @@ func FuzzParse(f *testing.F) {
 func wellFormed(t *testing.T, text string, l link.Link) {
 	t.Helper()
 	roots := []string{""}
-	for _, root := range slices.Concat(plain.Treeherder, plain.Taskcluster, plain.Hg, plain.Buildbot) {
+	for _, root := range slices.Concat(plain.Treeherder, plain.Taskcluster, plain.Hg, plain.Buildbot, plain.Git) {
 		roots = append(roots, strings.TrimRight(strings.Replace(root, "admin:letmein@", "", 1), "/"))
 	}
 	if !slices.Contains(roots, l.Root) {
@@ -159,6 +167,11 @@ func FuzzPassword(f *testing.F) {
 		{"https://a%", "b"},
 		{"https://a/#b?revision=", "c"},
 		{"{hg}/try/rev/x", "y"},
+		{"{git}/commit/x", "y"},
+		{"[a](https://b", "c)"},
+		{"<https://a", "b|c>"},
+		{"https%3A%2F%2Fa", "b"},
+		{"{store}/a", "b/0/c"},
 	} {
 		f.Add(words.Replace(parts[0]), parts[1])
 	}

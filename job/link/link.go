@@ -1,6 +1,6 @@
 // Package link reads the address of a job, a push or a log, as people copy it from the
 // browser, and says which job, push or log it is. It knows the pages of Treeherder,
-// Taskcluster, hg and Buildbot, and bare task ids. It sends no requests.
+// Taskcluster, hg, GitHub and Buildbot, and bare task ids. It sends no requests.
 //
 // Start with [Parse]:
 //
@@ -40,6 +40,7 @@ const (
 	Treeherder  Source = "treeherder"  // its pages of jobs, logs and push health
 	Taskcluster Source = "taskcluster" // tasks and groups, in its pages and the queue's API; bare task ids
 	Hg          Source = "hg"          // revisions and the pushlog of a Mercurial server
+	Git         Source = "git"         // commits of a repository on GitHub
 	Buildbot    Source = "buildbot"    // the pages of a master, and its API
 )
 
@@ -57,6 +58,11 @@ const (
 // User names in base URLs, and trailing slashes, are ignored.
 type Deployments struct {
 	Treeherder, Taskcluster, Hg, Buildbot []string
+
+	// Git are repositories whose commits the pushes are, each as the URL of its page, such
+	// as https://github.com/mozilla-firefox/firefox. Their links name revisions alone: which
+	// of the CI's repositories a commit was pushed to, a page of GitHub does not say.
+	Git []string
 
 	// Repository returns the name of the repository at a path of the hg server, such as
 	// autoland for integration/autoland. It is called for the names in Treeherder's
@@ -81,8 +87,8 @@ type Link struct {
 	// all pushes since then.
 	From string
 	// AfterFrom says that the range begins after From's push. The fromchange of hg,
-	// which mozregression prints too, is the last push before the range; Treeherder's
-	// is the first push in it.
+	// which mozregression prints too, and the first commit that GitHub compares are of the
+	// last push before the range; Treeherder's fromchange is the first push in it.
 	AfterFrom bool
 	// Landing is Lando's id of a push that may not exist yet, where Treeherder waits
 	// for it.
@@ -107,17 +113,18 @@ type Link struct {
 }
 
 // CI is the name of the CI that the link belongs to, as in job.Event, or "" for a link
-// of hg, which is not a CI.
+// of hg or git, which are no CI.
 func (l Link) CI() string {
-	if l.Source == Hg {
+	if l.Source == Hg || l.Source == Git {
 		return ""
 	}
 	return string(l.Source)
 }
 
 // Parse reads a link. It ignores blanks, brackets and quotes around it, and the
-// punctuation of a sentence that it ended: <https://…>. and (https://…) are fine. A link
-// to one of the deployments may lack its scheme.
+// punctuation of a sentence that it ended: <https://…>. and (https://…) are fine, and so
+// are links with a title, [title](https://…) and <https://…|title>. A link to one of the
+// deployments may lack its scheme.
 //
 // An error wraps job.ErrInvalid. It shows at most 80 characters of the link, escaped,
 // and never a password.
@@ -125,8 +132,7 @@ func Parse(text string, d Deployments) (Link, error) {
 	if len(text) > MaxLength { // none of it is shown: no search for secrets in a text this long
 		return Link{}, job.Wrap(op, "", invalid("the link has %d bytes, more than %d", len(text), MaxLength))
 	}
-	text = trimmed(text)
-	text = d.completed(text)
+	text = d.completed(unwrapped(text))
 	l, err := parse(text, d)
 	if err != nil {
 		return Link{}, job.Wrap(op, shown(text, mostShown), err)

@@ -19,6 +19,7 @@ var named = link.Deployments{
 	Buildbot: []string{
 		"http://admin:letmein@127.0.0.1:8010/", "https://ci.example/buildbot", "http://127.0.0.1:8000",
 	},
+	Git: []string{"https://github.com/mozilla-firefox/firefox"},
 	Repository: func(path string) string {
 		for _, folder := range []string{"integration/", "releases/"} {
 			if name, ok := strings.CutPrefix(path, folder); ok {
@@ -34,7 +35,9 @@ var words = strings.NewReplacer(
 	"{th}", "https://treeherder.mozilla.org",
 	"{tc}", "https://firefox-ci-tc.services.mozilla.com",
 	"{hg}", "https://hg.mozilla.org",
+	"{store}", "https://firefoxci.taskcluster-artifacts.net",
 	"{bb}", "http://127.0.0.1:8010",
+	"{git}", "https://github.com/mozilla-firefox/firefox",
 	"{T}", "AY9lVbObRn-xjRka_-f_ig", // with dashes, and one that ends in a dash would be no id
 	"{U}", "UCctvnxZR0--JcxyVGc8VA",
 	"{G}", "G-hf6KDRQiCGZsio8TvADw",
@@ -144,6 +147,7 @@ func TestTreeherder(t *testing.T) { //nolint:funlen // it is a table
 		},
 		{"{th}/jobs?repo=try&searchStr=a%2Fopt-b-1&searchStr=a/opt-b-1", "treeherder {th} repo=try search=a/opt-b-1"},
 		{"{th}/jobs?repo=try&searchStr=a&searchStr=b", "treeherder {th} repo=try"},
+		{"{th}/#/jobs?repo=try&filter-searchStr=a/opt-b-1", "treeherder {th} repo=try search=a/opt-b-1"},
 		{"{th}/jobs?repo=try&searchStr=a%0Ab", "treeherder {th} repo=try"},
 		{"{th}/jobs?repo=try&searchStr=%FF", "treeherder {th} repo=try"},
 		{"{th}/jobs?repo=try&searchStr=" + strings.Repeat("a", 256), "treeherder {th} repo=try"},
@@ -183,6 +187,8 @@ func TestTaskcluster(t *testing.T) {
 		{"{T}", "taskcluster task={T}"},
 		{"{T}/3", "taskcluster task={T} run=3"},
 		{"{T}.0", "taskcluster task={T} run=0"},
+		{"{T}/runs/2", "taskcluster task={T} run=2"},
+		{"{T}/runs/2/logs/live/public/logs/live.log", "taskcluster task={T} run=2"},
 		{"{tc}/tasks/{T}", "taskcluster {tc} task={T}"},
 		{"{tc}/tasks/{T}/", "taskcluster {tc} task={T}"},
 		{"{tc}/tasks/{T}/definition", "taskcluster {tc} task={T}"},
@@ -225,6 +231,13 @@ func TestTaskcluster(t *testing.T) {
 		{"{tc}/api/queue/v1/task/{T}/artifacts/public%2Flogs%2Flive.log", "taskcluster {tc} task={T}"},
 		{"{tc}/api/queue/v1/task-group/{G}/list?limit=5", "taskcluster {tc} group={G}"},
 		{"http://tc.example:8080/tasks/{T}", "taskcluster http://tc.example:8080 task={T}"},
+		// The queue redirects there, and so does Treeherder's button of the raw log.
+		{"{store}/{T}/0/public/logs/live_backing.log", "taskcluster {tc} task={T} run=0"},
+		{
+			"http://FirefoxCI.taskcluster-artifacts.net/{T}/3/public/logs/live.log#L8",
+			"taskcluster {tc} task={T} run=3 line=8",
+		},
+		{"firefoxci.taskcluster-artifacts.net/{T}/1/public/build/target.zip?x=1", "taskcluster {tc} task={T} run=1"},
 	})
 }
 
@@ -250,6 +263,21 @@ func TestHg(t *testing.T) {
 		},
 		{"{hg}/mozilla-central/json-pushes?full&fromchange={A}&version=2", "hg {hg} repo=mozilla-central after={A}"},
 		{"http://127.0.0.1:8000/hg/try/rev/{X}", "hg http://127.0.0.1:8000/hg repo=try rev={X}"},
+	})
+}
+
+func TestGit(t *testing.T) {
+	check(t, [][2]string{
+		{"{git}/commit/{X}", "git {git} rev={X}"},
+		{"{git}/commit/{X}.patch", "git {git} rev={X}"},
+		{"{git}/commit/{X}.diff", "git {git} rev={X}"},
+		{"{git}/commit/52F516546DE7#diff-5f0c", "git {git} rev=52f516546de7"},
+		{"{git}/commits/{X}/", "git {git} rev={X}"},
+		{"{git}/tree/{X}", "git {git} rev={X}"},
+		{"{git}/blob/{X}/testing/commit/mach.py#L10-L20", "git {git} rev={X}"},
+		{"{git}/compare/{A}...{B}", "git {git} rev={B} after={A}"},
+		{"{git}/compare/{A}..{B}", "git {git} rev={B} after={A}"},
+		{"github.com/mozilla-firefox/firefox/commit/{X}", "git {git} rev={X}"},
 	})
 }
 
@@ -304,6 +332,28 @@ func TestPasted(t *testing.T) {
 	check(t, append(table, [2]string{" <{T}/0>. ", "taskcluster task={T} run=0"}))
 }
 
+// Chats and editors give a link a title, and decorate it; of a link within another one
+// people copy the value as it is.
+func TestPastedForms(t *testing.T) {
+	const address, same = "{th}/jobs?repo=autoland&revision={X}", "treeherder {th} repo=autoland rev={X}"
+	var table [][2]string
+	for _, text := range []string{
+		"[failure]({})", "[{}]({})", "[the (one) failure]({}).", `[failure](<{}> "a title")`, "[a](https://x.example) [b]({})",
+		"<{}|failure>", "<{}|failure>,", "<{}|>", "**{}**", "> {}", "> * <{}>", "• {}", "view-source:{}",
+		"{th}/jobs?repo=autoland&revision={X}&utm_source=slack&tier=1%2C2%2C3&author=a%40b.example&searchStr=",
+		`{th}/jobs\?repo\=autoland\&revision\={X}`, "{th}/jobs?duplicate_jobs=visible&repo=autoland&revision={X}&test_paths=",
+		"https%3A%2F%2Ftreeherder.mozilla.org%2Fjobs%3Frepo%3Dautoland%26revision%3D{X}",
+		"HTTPS%3a%2f%2fTreeherder.Mozilla.org/jobs%3Frepo%3Dautoland&revision={X}",
+	} {
+		table = append(table, [2]string{strings.ReplaceAll(text, "{}", address), same})
+	}
+	check(t, append(table, [][2]string{
+		{"[t](http://127.0.0.1:8010/builders/linux(opt)/builds/1)", "buildbot {bb} builder=linux(opt) build=1"},
+		{"[task {T}]({tc}/tasks/{U})", "taskcluster {tc} task={U}"},
+		{"**{T}**", "taskcluster task={T}"},
+	}...))
+}
+
 // refused are links that are refused, and what the error says.
 var refused = []struct{ text, say string }{
 	{"", "the link is empty"},
@@ -323,6 +373,36 @@ var refused = []struct{ text, say string }{
 	{"https:///tasks/{T}", "no host"},
 	{"{tc}/tasks/{T} {tc}/tasks/{U}", "blanks"},
 	{"{tc}/tasks/{T}\x00", "blanks"},
+	{"see {tc}/tasks/{T} for more", "or words around it"},
+	{"[a b](c d)", "blanks"},
+	{"[{th}/jobs?repo=try](https://evil.example/x)", "no known deployment at evil.example;"},
+	{"<https://evil.example/|{th}/jobs?repo=try>", "no known deployment at evil.example;"},
+	{`https://evil.example\?@treeherder.mozilla.org/jobs?repo=try`, "no known deployment at evil.example;"},
+	{`https://evil.example\#@treeherder.mozilla.org/jobs?repo=try`, "no known deployment at evil.example;"},
+	{"https%3A%2F%2Fevil.example%2Fjobs", "no known deployment at evil.example;"},
+	{"https%3A%2F%2Fa%40treeherder.mozilla.org%2Fjobs%3Frepo%3Dtry", "user name"},
+	{"https%3A%2F%2Ftreeherder.mozilla.org%", "expected an address"},
+	{"view-source:view-source:{th}/jobs?repo=try", "expected an address"},
+	{"{T}/runs/", "expected a number"},
+	{"{T}/runs/x/0", `run "x"`},
+	{"{store}/", "no page of taskcluster"},
+	{"{store}/{T}", "no page of taskcluster"},
+	{"{store}/{T}/latest/public/logs/live.log", `run "latest"`},
+	{"{store}/groups/{T}", `task "groups"`},
+	{"{store}/..%2f..%2fx/0", `task "../../x"`},
+	{
+		"https://firefoxci.taskcluster-artifacts.net:8443/{T}/0/x",
+		"no known deployment at firefoxci.taskcluster-artifacts.net:8443;",
+	},
+	{"https://evil.taskcluster-artifacts.net/{T}/0/x", "no known deployment at evil.taskcluster-artifacts.net;"},
+	{"{git}/commit/52f51654", `revision "52f51654"`},
+	{"{git}/commits/autoland", `revision "autoland"`},
+	{"{git}/compare/{A}", "no page of git"},
+	{"{git}/compare/{A}...autoland", `revision "autoland"`},
+	{"{git}/pull/5/commits/{X}", "no page of git"},
+	{"{git}", "no page of git"},
+	{"https://github.com/mozilla/gecko-dev/commit/{X}", "no known deployment at github.com;"},
+	{"https://github.com/mozilla-firefox/firefox-ios/commit/{X}", "no known deployment at github.com;"},
 	{"https://h:port/", "not a valid URL"},
 	{"{th}/jobs?repo=try#%zz", "not a valid URL"},
 	{"https://sheriff@treeherder.mozilla.org/jobs?repo=try", "user name"},
@@ -432,6 +512,17 @@ func TestStranger(t *testing.T) {
 	}
 }
 
+// An artifact of Firefox's CI is no other deployment's, and the error names the address that
+// was pasted.
+func TestArtifactElsewhere(t *testing.T) {
+	d := link.Deployments{Taskcluster: []string{"https://tc.example"}}
+	_, err := link.Parse(words.Replace("{store}/{T}/0/public/logs/live.log"), d)
+	if !errors.Is(err, link.ErrHost) ||
+		!strings.Contains(err.Error(), "no known deployment at firefoxci.taskcluster-artifacts.net;") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Of several deployments the one with the longest path is meant, then the one with the
 // link's own scheme, then the first.
 func TestWhichDeployment(t *testing.T) {
@@ -485,6 +576,7 @@ func TestLongest(t *testing.T) {
 func TestCI(t *testing.T) {
 	for source, want := range map[link.Source]string{
 		link.Treeherder: "treeherder", link.Taskcluster: "taskcluster", link.Buildbot: "buildbot", link.Hg: "",
+		link.Git: "",
 	} {
 		if got := (link.Link{Source: source}).CI(); got != want {
 			t.Errorf("%s: got %q", source, got)

@@ -14,11 +14,43 @@ import (
 
 const expected = "expected an address that begins with https:// or http://, or a task id of 22 characters"
 
+// The forms in which chats and editors write a link with a title. Their group is the link;
+// a title may say anything, another link too.
+var (
+	markdown = regexp.MustCompile(`(?is)^\[.*\]\(<?(https?://[^\s<>]+?)>?(?:\s+["'(].*)?\)[.,;:!?]*$`) // [title](link)
+	slack    = regexp.MustCompile(`(?is)^<(https?://[^\s<>|]+)\|[^<>]*>[.,;:!?]*$`)                    // <link|title>
+)
+
+// escapedScheme matches a link that was a value in another link's query: https%3A%2F%2Fhost.
+var escapedScheme = regexp.MustCompile(`(?i)^https?%3A%2F%2F`)
+
+// unquoted is the text without the backslashes that a shell puts before the signs of a URL
+// when one is pasted. No other sign keeps one: https://evil.example\@host stays what it is.
+var unquoted = strings.NewReplacer(`\?`, "?", `\&`, "&", `\=`, "=", `\#`, "#")
+
+// unwrapped is the link in a text as people paste it: without its title and what surrounds
+// it, and decoded where it came out of another link's query.
+func unwrapped(text string) string {
+	text = strings.TrimFunc(text, blank)
+	for _, form := range []*regexp.Regexp{markdown, slack} {
+		if m := form.FindStringSubmatch(text); m != nil {
+			text = m[1]
+		}
+	}
+	text = trimmed(text)
+	if escapedScheme.MatchString(text) {
+		if plain, err := url.PathUnescape(text); err == nil {
+			text = plain
+		}
+	}
+	return unquoted.Replace(strings.TrimPrefix(text, "view-source:"))
+}
+
 // trimmed is the text without what surrounds a link in a chat or a mail. Each round takes
 // off one character at either end, until nothing more comes off: "(<https://host/>)." is
-// "https://host/".
+// "https://host/", and "> **https://host/**" is it too.
 func trimmed(text string) string {
-	const before, after = "<([{\"'`“‘«", ">]}\"'`”’».,;:!?…"
+	const before, after = "<([{\"'`“‘«>*•", ">]}\"'`”’».,;:!?…*"
 	text = strings.TrimFunc(text, blank)
 	for text != "" {
 		was := text
@@ -44,8 +76,9 @@ func trimmed(text string) string {
 // such as a zero-width joiner), which editors and chats put around links.
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
-// bare reads a task id, alone or with a run: T, T/N, or T.N as Treeherder writes it. Its
-// second result is false for a text that is not of this form, such as a URL.
+// bare reads a task id, alone or with a run: T, T/N, T.N as Treeherder writes it, or
+// T/runs/N as Taskcluster's addresses end. Its second result is false for a text that is
+// not of this form, such as a URL.
 func bare(text string) (Link, bool, error) {
 	if strings.Contains(text, ":") || len(text) < idLength {
 		return Link{}, false, nil
@@ -61,8 +94,12 @@ func bare(text string) (Link, bool, error) {
 	if run[0] != '/' && run[0] != '.' {
 		return Link{}, false, nil
 	}
+	number := run[1:]
+	if rest, ok := strings.CutPrefix(run, "/runs/"); ok {
+		number, _, _ = strings.Cut(rest, "/")
+	}
 	var err error
-	l.Run, err = runNumber(run[1:])
+	l.Run, err = runNumber(number)
 	return l, true, err
 }
 
@@ -70,7 +107,7 @@ func bare(text string) (Link, bool, error) {
 // they quote the whole text, and a secret with it.
 func address(text string) (*url.URL, error) {
 	if strings.IndexFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) >= 0 {
-		return nil, invalid("there are blanks in the link: %s", expected)
+		return nil, invalid("there are blanks in the link, or words around it: %s", expected)
 	}
 	scheme, _, ok := strings.Cut(text, ":")
 	if !ok || strings.ContainsAny(scheme, "/?#@") {

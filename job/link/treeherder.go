@@ -128,7 +128,7 @@ const mostSearch = 255
 // search is what the page is filtered by; empty where that is several texts, or none that
 // a label can be.
 func (p page) search() string {
-	text, err := p.one(same, "searchStr")
+	text, err := p.one(same, "searchStr", "filter-searchStr") // the latter until 2018
 	if err != nil || len(text) > mostSearch || job.Visible(text) != text {
 		return ""
 	}
