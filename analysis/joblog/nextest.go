@@ -60,14 +60,10 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 	}
 	c.at(n)
 	test = strings.TrimSpace(test)
-	switch word, _ := nextestWord(status); word {
-	case "SETUP PASS", "SETUP LEAK", "SETUP SLOW", "SETUP TRMNTG": // of a script that runs before the tests
-		return true
-	case "SLOW", "TERMINATING", "TRMNTG":
-		if strings.HasPrefix(secs, ">") {
-			status = nextestRuns
-		}
-	case "START", "DELAY", "RETRY":
+	if strings.HasPrefix(status, "SETUP ") && !strings.Contains(status, "FAIL") {
+		return true // a script that runs before the tests
+	}
+	if nextestProgress(status, secs) {
 		status = nextestRuns
 	}
 	key := bin + " " + test
@@ -88,6 +84,18 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 	}
 	c.tries[key] = cargoTry{was.line, strings.Clone(status), strings.Clone(bin)}
 	return true
+}
+
+// nextestProgress reports whether a line says that a test still runs, or will run again: "SLOW [> 60.000s]"
+// does, and "SLOW [  61.003s]" names a test that passed.
+func nextestProgress(status, secs string) bool {
+	switch word, _ := nextestWord(status); word {
+	case "SLOW", "TERMINATING", "TRMNTG":
+		return strings.HasPrefix(secs, ">")
+	case "START", "DELAY", "RETRY":
+		return true
+	}
+	return false
 }
 
 // nextestSummary reads the counts of the summary. Of "7 tests run: 3 passed (1 flaky, 1 leaky), 3 failed,
