@@ -185,7 +185,8 @@ func (t cargoTry) end(f *Failure) ending {
 		return skipped
 	case word == "TIMEOUT", word == "TMT":
 		f.Kind, f.Status = KindTimeout, "TIMEOUT"
-	case strings.HasPrefix(word, "SIG"), strings.HasPrefix(word, "ABORT"), retry && slices.Contains(nextestSignals, word):
+	case strings.HasPrefix(word, "SIG"), strings.HasPrefix(word, "ABORT"),
+		retry && slices.Contains(nextestSignals, word):
 		f.Kind, f.Status = KindCrash, "CRASH"
 		if f.Message == "" {
 			f.Message = word
