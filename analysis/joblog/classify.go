@@ -235,7 +235,7 @@ func bracketed(line string) bool {
 // the expression has \d*: " error():" and " error C:" are errors too.
 func holds(line string) bool {
 	return after(line, " error(", func(s string) bool { return strings.HasPrefix(s[digits(s):], "):") }) ||
-		after(line, ": error:", nil) && compilerError(line) ||
+		compilerError(line) ||
 		after(line, " error ", func(s string) bool {
 			s, ok := strings.CutPrefix(strings.TrimPrefix(s, "R"), "C")
 			return ok && strings.HasPrefix(s[digits(s):], ":")
@@ -253,7 +253,7 @@ func holds(line string) bool {
 }
 
 // after reports whether some occurrence of a literal is followed by a text that right accepts. right gets
-// all of the line after the literal; nil accepts anything.
+// all of the line after the literal.
 func after(line, literal string, right func(string) bool) bool {
 	for {
 		i := strings.Index(line, literal)
@@ -261,7 +261,7 @@ func after(line, literal string, right func(string) bool) bool {
 			return false
 		}
 		line = line[i+len(literal):]
-		if right == nil || right(line) {
+		if right(line) {
 			return true
 		}
 	}

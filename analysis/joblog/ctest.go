@@ -125,7 +125,8 @@ func ctestStatus(n int, what string) ctestEnd {
 	switch upper := strings.ToUpper(what); {
 	case what == "Passed":
 		out.e = passed
-	case strings.HasPrefix(upper, "SKIPPED"), strings.Contains(upper, "DISABLED"):
+	case strings.HasPrefix(upper, "SKIPPED"), strings.HasPrefix(upper, "DISABLED"),
+		strings.HasPrefix(upper, "NOT RUN (DISABLED)"):
 		out.e = skipped
 	case strings.HasPrefix(upper, "TIMEOUT"):
 		out.kind, out.status = KindTimeout, "TIMEOUT"

@@ -44,11 +44,11 @@ func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLin
 	if o.Length <= 0 {
 		o.Length = 500
 	}
-	r, done, err := plain(r, mostLayers)
+	r, done, err := plain(r, mostLayers, newTextLimits())
+	defer done()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	l := newLineLooker(errorTriggers, o.Length)
 	var out []ErrorLine
 	err = eachBlock(ctx, r, o.in, l.look, func(_ block, of *lines) error {

@@ -52,3 +52,8 @@ func EachBlock(ctx context.Context, in io.Reader, size, cores int, look, take fu
 	return eachBlock(ctx, in, blocks{size, cores},
 		func(block, *struct{}) { look() }, func(block, *struct{}) error { take(); return nil })
 }
+
+// UnpackedWithin is Unpacked with other limits.
+func UnpackedWithin(in io.Reader, unpacked, spooled int64) (io.Reader, func(), error) {
+	return plain(in, mostLayers, &textLimits{unpacked, unpacked, spooled})
+}

@@ -43,6 +43,7 @@ type junitSuite struct {
 	name            string
 	tests, failures int // as the suite says, errors among the failures; -1 where it does not
 	listed, failed  int // as it lists, with those of the suites in it
+	faults          int // the same, of <failure> and <error>: a test that failed may have several
 }
 
 // junitCase is a test under way.
@@ -54,7 +55,8 @@ type junitCase struct {
 	skipped  bool
 	todo     bool      // expected to fail: node:test has a <failure> beside it
 	rerun    bool      // a <rerunFailure> or <rerunError> was in it
-	failures []Failure // at most 100
+	faults   int       // the number of <failure> and <error> in it
+	failures []Failure // of these at most 100
 }
 
 // readJUnit reads a document, or several in one file. It looks at ctx once in 256 tokens.
@@ -68,12 +70,13 @@ func readJUnit(ctx context.Context, b *bufio.Reader, tests []string) (*Report, e
 		if n%256 == 0 && ctx.Err() != nil {
 			return j.r, ctx.Err()
 		}
+		line, _ := j.d.InputPos() // where the token begins
 		t, err := j.d.RawToken()
-		line, _ := j.d.InputPos()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
+			line, _ = j.d.InputPos()
 			j.r.partial(fmt.Sprintf("line %d: the XML is damaged: %v", line, err))
 			break
 		}
@@ -183,10 +186,11 @@ func (j *junit) fault(line int, name, message, kind string) {
 	if j.test == nil { // the suite's own
 		f.Test = j.suite()
 		j.r.add(f)
-		j.count(0, 1)
+		j.count(0, 1, 1)
 		return
 	}
 	f.Line, f.Test = j.test.line, j.test.name
+	j.test.faults++
 	if len(j.test.failures) < 100 {
 		j.test.failures = append(j.test.failures, f)
 	}
@@ -215,10 +219,11 @@ func (j *junit) finish(name string) {
 }
 
 // count adds to the present suite and all suites around it: the outer ones announce the sum of the inner.
-func (j *junit) count(listed, failed int) {
+func (j *junit) count(listed, failed, faults int) {
 	for i := range j.suites {
 		j.suites[i].listed += listed
 		j.suites[i].failed += failed
+		j.suites[i].faults += faults
 	}
 }
 
@@ -233,8 +238,8 @@ func (j *junit) endCase(whole bool) {
 	if !whole {
 		j.r.partial(fmt.Sprintf("line %d: the element of a test is incomplete", c.line))
 	}
-	lost := 0
-	if c.rerun && len(c.failures) == 0 {
+	if c.rerun && c.faults == 0 {
+		c.faults = 1
 		c.failures = []Failure{{
 			Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: "FAIL",
 			Message: "it failed in a rerun",
@@ -245,12 +250,11 @@ func (j *junit) endCase(whole bool) {
 	}
 	for _, f := range c.failures {
 		j.r.add(f)
-		lost = 1
 	}
-	j.count(1, lost)
+	j.count(1, min(len(c.failures), 1), c.faults)
 	e := started
 	switch {
-	case lost > 0:
+	case len(c.failures) > 0:
 		return
 	case c.skipped:
 		e = skipped
@@ -272,7 +276,7 @@ func (j *junit) status(c *junitCase) ending {
 		return skipped
 	case "fail", "failed", "failure", "error", "errored", "timeout", "timedout", "crash", "crashed", "interrupted":
 		j.r.add(Failure{Line: c.line, Kind: KindTest, Test: c.name, Group: c.suite, Status: strings.ToUpper(c.status)})
-		j.count(0, 1)
+		j.count(0, 1, 1)
 		return failed
 	}
 	j.r.partial(fmt.Sprintf("line %d: the status %q of a test is not known", c.line, clip.Text(c.status, 40)))
@@ -291,9 +295,9 @@ func (j *junit) endSuite() {
 	case s.listed+s.failed < s.tests: // pytest counts a test twice whose teardown failed
 		j.r.partial(fmt.Sprintf("the suite %q has %s, and lists %d", clip.Text(s.name, 100), counted(s.tests, "test"),
 			s.listed))
-	case s.failed == 0 && s.failures > 0:
-		j.r.partial(fmt.Sprintf("the suite %q counts %s, and lists none", clip.Text(s.name, 100),
-			counted(s.failures, "failure")))
+	case s.faults < s.failures:
+		j.r.partial(fmt.Sprintf("the suite %q counts %s, and lists %d", clip.Text(s.name, 100),
+			counted(s.failures, "failure"), s.faults))
 	}
 }
 

@@ -1,6 +1,7 @@
 package joblog
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -22,12 +23,14 @@ import (
 type mavenLog struct {
 	session
 	message bool              // the next lines are the message of the last failure
-	results bool              // "Results:" was read
 	flakes  bool              // the next lines name tests that passed when they ran again
 	flaky   map[string]bool   // the names of those tests, as Class.method
 	classes map[string]ending // how each class ended; of several times the worst
 	order   []string          // the keys of classes, in the order of the log
-	lost    int               // failures and errors by the totals; of several totals the largest number
+	lost    int               // failures and errors by the totals of all modules
+	module  int               // the number of modules so far
+	again   map[string]int    // by test: how often it was listed as failed since the last line of a class
+	listed  map[string]int    // by module and test, "2 com.example.FooTest.testBar": the maximum of again
 	total   bool              // the totals were read
 	build   string            // "BUILD SUCCESS" or "BUILD FAILURE"; empty before either
 	compile int               // the line of "COMPILATION ERROR"; 0 for none
@@ -44,7 +47,8 @@ func (m *mavenLog) line(n int, s string) bool {
 	switch {
 	case plain == "T E S T S":
 		m.at(n)
-		m.results = false
+		m.module++
+		clear(m.again)
 		return true
 	case strings.HasPrefix(plain, "Tests run: "):
 		return m.count(n, plain)
@@ -76,7 +80,7 @@ func (m *mavenLog) line(n int, s string) bool {
 		return true
 	case plain == "Results:", plain == "Results :":
 		m.at(n)
-		m.results, m.message = true, false
+		m.message = false
 		return true
 	case level == "ERROR":
 		return m.error(n, plain)
@@ -154,9 +158,7 @@ func (m *mavenLog) count(n int, s string) bool {
 			return true
 		}
 		m.total, m.flakes = true, false
-		if lost := nums[1] + nums[2]; lost > m.lost {
-			m.lost = lost
-		}
+		m.lost += nums[1] + nums[2]
 		return true
 	}
 	m.class(strings.TrimSpace(s[i+4:]), nums)
@@ -179,6 +181,7 @@ func (m *mavenLog) onlyOne() string {
 // name is unknown. nums are those of count.
 func (m *mavenLog) class(class string, nums [4]int) {
 	m.group = class
+	clear(m.again)
 	if class == "" {
 		return
 	}
@@ -277,7 +280,36 @@ func (m *mavenLog) fail(n int, s string) bool {
 	}
 	m.hold(Failure{Line: n, Kind: KindTest, Test: name, Group: m.group, Status: status})
 	m.message = true
+	m.list(name)
 	return true
+}
+
+// list counts how often a test is listed as failed. A test with several sets of data is listed for each
+// below one line of its class, and the totals count each. One that surefire runs again is listed below a
+// new line of its class, and the totals count it once, so that of several lines of a class the largest
+// number counts.
+func (m *mavenLog) list(test string) {
+	if m.again == nil {
+		m.again, m.listed = map[string]int{}, map[string]int{}
+	}
+	if len(m.listed) >= mostFailures {
+		return // the report is partial
+	}
+	m.again[test]++
+	key := strconv.Itoa(m.module) + " " + test
+	m.listed[key] = max(m.listed[key], m.again[test])
+}
+
+// unlisted reports whether the totals count more failures than are listed. Those of flaky tests are in no
+// total.
+func (m *mavenLog) unlisted() bool {
+	listed := 0
+	for key, n := range m.listed {
+		if _, test, _ := strings.Cut(key, " "); !m.flaky[test] {
+			listed += n
+		}
+	}
+	return m.lost > listed
 }
 
 // mavenMethod is a method as mvn -Dtest names it: com.example.FooTest#testBar for
@@ -310,13 +342,7 @@ func (m *mavenLog) crash(n int, s string) {
 // failed test failed for another reason, such as another plugin, and that is a failure of its own.
 func (m *mavenLog) finish() {
 	m.ends()
-	tests := 0
-	for _, f := range m.held {
-		if f.Kind == KindTest {
-			tests++
-		}
-	}
-	if m.lost > tests {
+	if m.unlisted() {
 		m.partial("maven: the results count more failures than are listed")
 	}
 	if m.compile > 0 {

@@ -7,10 +7,13 @@ import (
 
 // cargoTry is the last attempt of a test under nextest.
 type cargoTry struct {
-	line   int    // of the first attempt
-	status string // "PASS", "TRY 2 FAIL", "SIGSEGV", "FLAKY 2/2"; empty when the line was cut
+	line   int    // of the first attempt, or of the one that came after a line of nextestRuns
+	status string // "PASS", "TRY 2 FAIL", "SIGSEGV", "FLAKY 2/2", or nextestRuns; empty when the line was cut
 	bin    string // the binary: "demo", "demo::it"
 }
+
+// nextestRuns is the status of an attempt that has not ended.
+const nextestRuns = "runs"
 
 // nextestLine reads a line of cargo nextest:
 //
@@ -57,15 +60,11 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 	}
 	c.at(n)
 	test = strings.TrimSpace(test)
-	switch strings.TrimPrefix(status, "SLOW") {
-	case "", " START", "SKIP", "TERMINATING", "SETUP PASS", "START":
-		if status == "SLOW" && strings.HasPrefix(secs, ">") {
-			c.start(test, n)
-			return true
-		}
+	if strings.HasPrefix(status, "SETUP ") && !strings.Contains(status, "FAIL") {
+		return true // a script that runs before the tests
 	}
-	if status == "TERMINATING" || status == "SETUP PASS" || status == "START" {
-		return true
+	if nextestProgress(status, secs) {
+		status = nextestRuns
 	}
 	key := bin + " " + test
 	if c.torn {
@@ -79,10 +78,24 @@ func (c *cargoLog) nextestLine(n int, s, text string) bool {
 		}
 		c.size += len(key) + perTest
 		c.names = append(c.names, key)
+	}
+	if !known || was.status == nextestRuns {
 		was.line = n
 	}
 	c.tries[key] = cargoTry{was.line, strings.Clone(status), strings.Clone(bin)}
 	return true
+}
+
+// nextestProgress reports whether a line says that a test still runs, or will run again: "SLOW [> 60.000s]"
+// does, and "SLOW [  61.003s]" names a test that passed.
+func nextestProgress(status, secs string) bool {
+	switch word, _ := nextestWord(status); word {
+	case "SLOW", "TERMINATING", "TRMNTG":
+		return strings.HasPrefix(secs, ">")
+	case "START", "DELAY", "RETRY":
+		return true
+	}
+	return false
 }
 
 // nextestSummary reads the counts of the summary. Of "7 tests run: 3 passed (1 flaky, 1 leaky), 3 failed,
@@ -103,46 +116,89 @@ func (c *cargoLog) nextestSummary(n int, text string) bool {
 	return true
 }
 
+// nextestWord is the word of a status, without the numbers of the attempt. retry says that the status
+// begins with TRY, after which nextest uses shorter words:
+//
+//	TRY 2 FAIL, FLAKY 2/2, PASS          FAIL, FLAKY, PASS
+func nextestWord(status string) (word string, retry bool) {
+	word = status
+	if rest, ok := strings.CutPrefix(word, "TRY "); ok {
+		_, word, _ = number(rest) // "2 FAIL"
+		return strings.TrimSpace(word), true
+	}
+	if first, rest, ok := strings.Cut(word, " "); ok && digits(rest) > 0 && strings.Contains(rest, "/") {
+		word = first
+	}
+	return word, false
+}
+
 // nextestEnds notes how each test ended, by its last attempt. Its name is "mod::test" as well as "crate
-// mod::test". A LEAK is a test that passed and left a process behind; TMT (timeout) and FL+LK (failed, and
-// left one behind) are the short forms after TRY. A word that is not known means that the end is
-// unknown.
+// mod::test". A test whose last attempt has not ended is listed as one that began.
 func (c *cargoLog) nextestEnds() {
 	lost := 0
 	for _, key := range c.names {
 		t := c.tries[key]
 		test := strings.TrimPrefix(key, t.bin+" ")
-		word := t.status
-		if rest, ok := strings.CutPrefix(word, "TRY "); ok {
-			_, word, _ = number(rest) // "2 FAIL"
-			word = strings.TrimSpace(word)
-		}
 		f := Failure{Line: t.line, Kind: KindTest, Test: test, Group: t.bin, Status: "FAIL", Message: c.panics[test]}
-		switch {
-		case word == "PASS", word == "LEAK", word == "TIMEOUT-PASS", strings.HasPrefix(word, "FLAKY "),
-			strings.HasPrefix(word, "SLOW"):
+		switch t.end(&f) {
+		case passed:
 			c.done(passed, test, key)
-			continue
-		case word == "SKIP":
+		case skipped:
 			c.done(skipped, test, key)
-			continue
-		case word == "TIMEOUT", word == "TMT":
-			f.Kind, f.Status = KindTimeout, "TIMEOUT"
-		case strings.HasPrefix(word, "SIG"), word == "ABORT":
-			f.Kind, f.Status = KindCrash, "CRASH"
-			if f.Message == "" {
-				f.Message = word
-			}
-		case word == "FAIL", strings.Contains(word, "FAIL"), word == "FL+LK", strings.HasPrefix(word, "FAIL "):
+		case failed:
+			lost++
+			c.done(failed, test, key)
+			c.hold(f)
 		default:
 			c.end(test, started)
-			continue
+			c.end(key, started)
+			if t.status == nextestRuns {
+				f.Status, f.Message = "", neverEnded
+				c.hold(f)
+			}
 		}
-		lost++
-		c.done(failed, test, key)
-		c.hold(f)
 	}
 	if c.lost > lost {
 		c.partial("cargo nextest: the summary counts more failures than are listed")
 	}
+}
+
+// end is how the attempt ended. For a failure it sets what the status says of it. The words are those of
+// nextest's reporter (nextest-runner/src/reporter/displayer, status_str and short_status_str):
+//
+//	PASS, SLOW (with the time that it took), LEAK        passed; a LEAK left a process behind
+//	TIMEOUT-PASS, TMPASS                                 ran out of time, which its profile allows
+//	FLAKY, FLKY-FL                                       passed when it ran again; the latter counts as failed
+//	FAIL, FAIL + LEAK, FL+LK, LEAK-FAIL, LKFAIL, XFAIL   failed; XFAIL could not even begin
+//	TIMEOUT, TMT                                         failed
+//	SIGSEGV, ABORT SIG 64, ABORT, after TRY also SEGV    crashed
+//
+// Any other word means that the end is unknown.
+func (t cargoTry) end(f *Failure) ending {
+	word, retry := nextestWord(t.status)
+	switch {
+	case slices.Contains([]string{
+		"PASS", "SLOW", "LEAK", "SLOW + LEAK", "TIMEOUT-PASS", "TMPASS", "SLOW+TMPASS", "FLAKY",
+	}, word):
+		return passed
+	case word == "SKIP":
+		return skipped
+	case word == "TIMEOUT", word == "TMT":
+		f.Kind, f.Status = KindTimeout, "TIMEOUT"
+	case strings.HasPrefix(word, "SIG"), strings.HasPrefix(word, "ABORT"),
+		retry && slices.Contains(nextestSignals, word):
+		f.Kind, f.Status = KindCrash, "CRASH"
+		if f.Message == "" {
+			f.Message = word
+		}
+	case strings.Contains(word, "FAIL"), word == "FL+LK", word == "FLKY-FL":
+	default:
+		return started
+	}
+	return failed
+}
+
+// nextestSignals are the signals that nextest has names for. After TRY they stand without SIG.
+var nextestSignals = []string{
+	"HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "SEGV", "PIPE", "ALRM", "TERM",
 }

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -12,11 +13,33 @@ import (
 	"github.com/mozci/mozci/internal/joinlog"
 )
 
+// textLimits bound what is read of a compressed log, all files of an archive together.
+type textLimits struct {
+	left    int64 // bytes that may still be unpacked
+	most    int64 // the same at the beginning, for messages
+	spooled int64 // bytes of an archive, which lies in a temporary file while it is read
+}
+
+func newTextLimits() *textLimits { return &textLimits{mostUnpacked, mostUnpacked, mostSpooled} }
+
+// sharing reads within limits that others read within as well.
+type sharing struct {
+	r      io.Reader
+	limits *textLimits
+}
+
+func (s *sharing) Read(p []byte) (int, error) {
+	c := &capped{s.r, s.limits.left, s.limits.most}
+	n, err := c.Read(p)
+	s.limits.left = c.left
+	return n, err
+}
+
 // plain is the text of a plain log that may be compressed; for an archive, the text of all its logs,
 // one after the other. layers is how many compressions may still be taken off: with 1, a gzip of a text
-// is read and a gzip of a gzip is an error. The caller calls done when it has read the text; done is
-// never nil, not even beside an error.
-func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
+// is read and a gzip of a gzip is an error. The text ends with an error when it exceeds the limits. The
+// caller calls done when it has read the text; done is never nil, not even beside an error.
+func plain(r io.Reader, layers int, limits *textLimits) (text io.Reader, done func(), err error) {
 	b := bufio.NewReaderSize(r, sniffed)
 	done = func() {}
 	zipped := isZip(b)
@@ -25,7 +48,7 @@ func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
 	case (zipped || ok) && layers == 0:
 		return nil, done, fmt.Errorf("it is packed more than %d times", mostLayers)
 	case zipped:
-		return plainArchive(b, layers)
+		return plainArchive(b, layers, limits)
 	case !ok:
 		return decoded(b), done, nil
 	}
@@ -33,7 +56,7 @@ func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
 	if err != nil {
 		return nil, done, fmt.Errorf("it begins as %s does, and is not: %w", p.name, err)
 	}
-	text, inner, err := plain(&capped{z, mostUnpacked, mostUnpacked}, layers-1)
+	text, inner, err := plain(&sharing{z, limits}, layers-1, limits)
 	return text, func() {
 		inner()
 		if c, ok := z.(io.Closer); ok {
@@ -46,7 +69,7 @@ func plain(r io.Reader, layers int) (text io.Reader, done func(), err error) {
 // opened, and those that are no logs by their extensions, are left out. All files are opened at once,
 // and each is unpacked when the text reaches it. done closes them, and then the temporary file that
 // they are read from.
-func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
+func plainArchive(in io.Reader, layers int, limits *textLimits) (io.Reader, func(), error) {
 	spool, closed, err := spoolFile()
 	if err != nil {
 		return nil, func() {}, err
@@ -58,18 +81,12 @@ func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
 		}
 		closed()
 	}
-	size, err := io.Copy(spool, io.LimitReader(in, mostSpooled))
-	if err != nil {
-		done()
-		return nil, func() {}, err
-	}
-	z, err := zip.NewReader(spool, size)
+	z, err := spooled(spool, in, limits.spooled)
 	if err != nil {
 		done()
 		return nil, func() {}, err
 	}
 	var parts []joinlog.Part
-	left := int64(mostUnpacked)
 	for _, e := range z.File[:min(len(z.File), mostMembers)] {
 		if e.FileInfo().IsDir() || slices.Contains(noLogs, strings.ToLower(path.Ext(e.Name))) {
 			continue
@@ -78,11 +95,28 @@ func plainArchive(in io.Reader, layers int) (io.Reader, func(), error) {
 		if err != nil {
 			continue
 		}
-		text, f, err := plain(&capped{in, left, mostUnpacked}, layers-1)
+		text, f, err := plain(&sharing{in, limits}, layers-1, limits)
 		inner = append(inner, f, func() { _ = in.Close() })
 		if err == nil {
 			parts = append(parts, joinlog.Part{Open: func() (io.ReadCloser, error) { return io.NopCloser(text), nil }})
 		}
 	}
+	if len(z.File) > mostMembers {
+		parts = append(parts, joinlog.Part{Open: func() (io.ReadCloser, error) {
+			return nil, fmt.Errorf("the archive has more than %d files, and the rest is not read", mostMembers)
+		}})
+	}
 	return joinlog.New(parts...), done, nil
+}
+
+// spooled copies a zip of at most so many bytes into a file, and opens it there.
+func spooled(spool *os.File, in io.Reader, most int64) (*zip.Reader, error) {
+	size, err := io.Copy(spool, io.LimitReader(in, most+1)) // one more, to tell one of exactly that size
+	if err != nil {
+		return nil, err
+	}
+	if size > most {
+		return nil, fmt.Errorf("it is a zip of more than %d bytes: unpack it and give the log itself", most)
+	}
+	return zip.NewReader(spool, size)
 }

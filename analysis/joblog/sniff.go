@@ -283,8 +283,8 @@ func sniffJSON(text []byte) (Format, error) {
 	case has("results") && (has("run_info", "time_start", "time_end") || bytes.Contains(text, []byte(`"subtests"`))),
 		has("run_info") && has("time_start"):
 		return WPTReport, nil
-	case has("Action", "ImportPath") && has("Action"):
-		return PlainText, nil // go test -json
+	case has("Action") && has("Package", "ImportPath"):
+		return PlainText, nil // go test -json; events of a build have an ImportPath
 	}
 	return PlainText, unknownJSON(keys)
 }

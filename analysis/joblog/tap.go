@@ -60,9 +60,10 @@ func (t *tapLog) line(n int, s string) bool {
 		return false
 	}
 	depth := len(s) - len(text)
-	if t.yaml {
+	if t.yaml && (depth >= t.indent || text == "...") {
 		return t.detail(n, text, depth)
 	}
+	t.yaml, t.text = false, false // a block without its end
 	switch {
 	case strings.HasPrefix(text, "TAP version "):
 		// A version after points or a plan begins another document; one after another version does not.
@@ -92,7 +93,7 @@ func (t *tapLog) line(n int, s string) bool {
 		t.bail = strings.TrimSpace(text)
 		t.hold(Failure{Line: n, Kind: KindLog, Status: "ERROR", Message: t.bail})
 		return true
-	case text == "---" && depth >= t.last.depth:
+	case text == "---" && depth > t.last.depth: // at the depth of the point it is a line of a program's output
 		t.at(n)
 		t.yaml, t.indent = true, depth
 		return true
@@ -308,12 +309,12 @@ func tapName(s string) string { return strings.TrimSpace(tapEscapes.Replace(s)) 
 
 // detail reads the message in the YAML below a test point: the value of "message" or "error", whichever
 // comes first, at the depth of the block. A value of | or > goes on in the lines that are indented by
-// more. The block ends with "..."; a line that is indented by less ends a damaged one, and is not read.
+// more. The block ends with "..."; line ends a damaged one, at a line that is indented by less.
 //
 //	error: 'x'                  "x"
 //	error: |-                   "multi\nline", of the lines "  multi" and "  line" below
 func (t *tapLog) detail(n int, text string, depth int) bool {
-	if text == "..." || depth < t.indent {
+	if text == "..." {
 		t.yaml, t.text = false, false
 		t.at(n)
 		return true

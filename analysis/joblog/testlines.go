@@ -161,10 +161,13 @@ func (p *textLog) next(test string, number int) {
 }
 
 // gtest reads "[ RUN      ] Suite.Test" and "[       OK ] Suite.Test (3 ms)". At the end gtest counts what
-// it skipped, "[  SKIPPED ] 2 tests, listed below:", which is no test.
+// it skipped, "[  SKIPPED ] 1 test, listed below:", which is no test.
 func (p *textLog) gtest(number int, line string) {
 	i := strings.Index(line, "[ ")
 	word, name, _ := strings.Cut(line[i+1:], "] ")
+	if isCount(name) {
+		return
+	}
 	name, _, _ = strings.Cut(name, " (")
 	name, _, _ = strings.Cut(name, ",")
 	name = clip.Text(strings.TrimSpace(name), longestName)
@@ -174,9 +177,7 @@ func (p *textLog) gtest(number int, line string) {
 	case "OK":
 		p.ends(name, passed)
 	case "SKIPPED":
-		if !strings.HasSuffix(name, "tests") {
-			p.r.end(name, skipped)
-		}
+		p.r.end(name, skipped)
 	}
 }
 

@@ -41,7 +41,7 @@ var notWhole = map[string]struct {
 	"> Task :test\n\na.B > c FAILED\n    boom\n":                                                          {1, "before the end of the build"},
 	"> Task :test\n3 tests completed, 2 failed\nBUILD FAILED in 1s\n":                                     {1, "more failures are counted"},
 	`<testsuite name="s" tests="3"><testcase name="a"/><testcase name="b"/></testsuite>`:                  {0, `the suite "s" has 3 tests, and lists 2`},
-	`<testsuite name="s" tests="1" errors="1"><testcase name="a"/></testsuite>`:                           {0, `counts 1 failure, and lists none`},
+	`<testsuite name="s" tests="1" errors="1"><testcase name="a"/></testsuite>`:                           {0, `counts 1 failure, and lists 0`},
 	`<testsuites><testsuite name="s"><testcase name="a"><failure message="m"/>`:                           {1, "XML"},
 	`<testsuite tests="1"><testcase name="a" status="maybe"/></testsuite>`:                                {0, `"maybe"`},
 	`{"run_info":{},"time_start":1,"results":[{"test":"/a","status":"OK","subtests":[]}]}`:                {0, "no time_end"},

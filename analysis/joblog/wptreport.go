@@ -145,13 +145,18 @@ func (w *wptReport) results(ctx context.Context) error {
 		if n%256 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		line := w.lines.at(w.d.InputOffset() + 1)
+		from := w.d.InputOffset() // of its brace, or of the comma before it
+		if n > 0 {
+			from++
+		}
 		var res wptResult
-		if err := w.decode(&res); err != nil {
-			var wrong *json.UnmarshalTypeError
-			if !errors.As(err, &wrong) {
-				return err
-			}
+		err := w.decode(&res)
+		var wrong *json.UnmarshalTypeError
+		if err != nil && !errors.As(err, &wrong) {
+			return err
+		}
+		line := w.lines.next(from)
+		if err != nil {
 			w.r.partial(fmt.Sprintf("line %d: a result has another shape than is known: %v", line, err))
 		}
 		w.result(line, res)
@@ -265,10 +270,17 @@ func (w *wptReport) leaks(raw json.RawMessage) {
 // a decoder that reads ahead, so it keeps the places of line feeds until the decoder gets there.
 type lineCounter struct {
 	in    io.Reader
-	left  int     // bytes that may still be read for the present value; the decoder's caller sets it
-	read  int64   // bytes so far
-	feeds []int64 // offsets of line feeds that were not counted yet, in order
-	line  int     // the line of the last offset that was asked for; 1 at first
+	left  int    // bytes that may still be read for the present value; the decoder's caller sets it
+	read  int64  // bytes so far
+	text  int64  // the offset behind the last byte so far that is not white space
+	feeds []feed // line feeds that were not counted yet, in order
+	line  int    // the line of the last offset that was asked for; 1 at first
+}
+
+// feed is a line feed. For the second one of "a\nb \n" it is {4, 3}.
+type feed struct {
+	at   int64 // its offset
+	text int64 // the offset behind the last byte before it that is not white space; 0 when there is none
 }
 
 var errResult = fmt.Errorf("one result has more than %d bytes", mostResult)
@@ -279,8 +291,12 @@ func (l *lineCounter) Read(p []byte) (int, error) {
 	}
 	n, err := l.in.Read(p)
 	for i, c := range p[:n] {
-		if c == '\n' {
-			l.feeds = append(l.feeds, l.read+int64(i))
+		switch c {
+		case '\n':
+			l.feeds = append(l.feeds, feed{l.read + int64(i), l.text})
+		case ' ', '\t', '\r':
+		default:
+			l.text = l.read + int64(i) + 1
 		}
 	}
 	l.read += int64(n)
@@ -288,11 +304,23 @@ func (l *lineCounter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// at is the line of an offset, 1-based. Offsets must not decrease from call to call. In "a\nb\n" the line
-// feeds are at 1 and 3, so that offset 0 or 1 is in line 1, and 2 or 3 in line 2.
+// at is the line of an offset, 1-based. Offsets must not decrease from call to call of at and next. In
+// "a\nb\n" the line feeds are at 1 and 3, so that offset 0 or 1 is in line 1, and 2 or 3 in line 2.
 func (l *lineCounter) at(offset int64) int {
+	return l.count(func(f feed) bool { return f.at < offset })
+}
+
+// next is the line of the first byte from an offset on that is not white space; the stream must have been
+// read that far. In "a,\n\nb" it is line 1 for the offsets 0 and 1, and line 3 for 2, which is behind the
+// comma: the text before either line feed ends there.
+func (l *lineCounter) next(offset int64) int {
+	return l.count(func(f feed) bool { return f.text <= offset })
+}
+
+// count goes on by the line feeds that are before a place.
+func (l *lineCounter) count(before func(feed) bool) int {
 	n := 0
-	for n < len(l.feeds) && l.feeds[n] < offset {
+	for n < len(l.feeds) && before(l.feeds[n]) {
 		n++
 	}
 	l.line += n

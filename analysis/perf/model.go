@@ -165,7 +165,7 @@ func (m *model) step(i int) (size, cross float64) {
 // the range, does not apply to these and to a change before the range itself.
 func (m *model) at(i int) fit {
 	extras := m.extras
-	if i < 0 || i <= m.d.first && m.d.first > 0 && i < m.d.first {
+	if i < m.d.first {
 		extras = extras[:m.nothing]
 	}
 	var all mixture
