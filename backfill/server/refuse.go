@@ -154,7 +154,7 @@ func sentenceOf(e *job.Error) string {
 		text = strings.ReplaceAll(text, kind.Error()+": ", "")
 	}
 	if e.Key != "" && !strings.Contains(text, e.Key) {
-		text = e.Key + ": " + text
+		text = fmt.Sprintf("%q: %s", e.Key, text)
 	}
 	return text
 }
