@@ -47,7 +47,7 @@ func Frequency(failures, runs int, confidence float64, method Method) (Rate, err
 	r := Rate{Failures: failures, Runs: runs, Confidence: confidence, Method: method}
 	switch {
 	case failures < 0 || runs < 0 || failures > runs:
-		return r, fmt.Errorf("%w: %d failures in %d runs", job.ErrInvalid, failures, runs)
+		return r, impossible(failures, runs)
 	case !(confidence > 0 && confidence < 1):
 		return r, fmt.Errorf("%w: confidence %v, expected more than 0 and less than 1", job.ErrInvalid, confidence)
 	}
@@ -83,16 +83,14 @@ func Frequency(failures, runs int, confidence float64, method Method) (Rate, err
 	}
 	if failures == 0 {
 		r.Low = 0
-		r.Warnings = append(r.Warnings, fmt.Sprintf("no failure was seen: rates up to %.3g are not ruled out", r.High))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("no failure was seen: it may still fail in %s of runs",
+			upTo(r.High)))
 	}
 	if failures == runs {
 		r.High = 1
 	}
-	switch {
-	case runs == 1:
-		r.Warnings = append(r.Warnings, "1 run says little")
-	case runs < 5:
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d runs say little", runs))
+	if runs < 5 {
+		r.Warnings = append(r.Warnings, few(runs))
 	}
 	r.Low, r.High = math.Max(0, r.Low), math.Min(1, r.High)
 	return r, nil

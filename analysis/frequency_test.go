@@ -143,6 +143,23 @@ func TestBadFrequencies(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
+	for want, c := range map[string][2]int{
+		"7 failures are more than 6 runs": {7, 6}, "1 failure is more than 0 runs": {1, 0}, "expected 0 or more": {0, -1},
+	} {
+		if _, err := analysis.Frequency(c[0], c[1], 0.95, analysis.Wilson); !strings.HasSuffix(fmt.Sprint(err), want) {
+			t.Errorf("%v: %v, expected %q", c, err, want)
+		}
+	}
+	for runs, want := range map[int]string{
+		1:    "no failure was seen: it may still fail in up to 79% of runs; 1 run says little",
+		3:    "no failure was seen: it may still fail in up to 56% of runs; 3 runs say little",
+		20:   "no failure was seen: it may still fail in up to 16% of runs",
+		1000: "no failure was seen: it may still fail in less than 1% of runs",
+	} {
+		if got := strings.Join(rate(t, 0, runs, analysis.Wilson).Warnings, "; "); got != want {
+			t.Errorf("%d runs: %s", runs, got)
+		}
+	}
 	r := rate(t, 0, 0, analysis.Wilson)
 	if r.Low != 0 || r.High != 1 || len(r.Warnings) != 1 {
 		t.Errorf("no runs: %+v", r)
@@ -228,7 +245,7 @@ func TestOverview(t *testing.T) {
 		warns   string
 	}{
 		"even": {even, ""}, "bursts": {bursts, "not independent"},
-		"changed": {changed, "the rate changed about push 31, after 124 of 160 runs"},
+		"changed": {changed, "the rate changed about push 31, after 124 of 160 runs, from <1% to 7"},
 	} {
 		o, err := analysis.OverviewOf(c.samples, 0.95, analysis.Wilson)
 		text := strings.Join(o.Overall.Warnings, "; ")

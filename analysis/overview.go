@@ -84,8 +84,8 @@ func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, 
 	if c := NewScanner(len(series)).Scan(series); c.Probability >= 0.95 {
 		o.Change, o.ChangedOn = &c, pushOfRun(samples, c.At)
 		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed about push %d, after %d of %d "+
-			"runs, from %.3g to %.3g, with probability %.2f: the overall rate does not describe either part",
-			o.ChangedOn.ID, c.At, len(series), c.Before, c.After, c.Probability))
+			"runs, from %s to %s (%s sure): the overall rate does not describe either part",
+			o.ChangedOn.ID, c.At, len(series), percent(c.Before), percent(c.After), percent(c.Probability)))
 	} else if p := o.scatter(); p < 0.01 {
 		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf(
 			"the rate differs from push to push more than chance explains (p = %.2g): "+

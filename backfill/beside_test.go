@@ -145,7 +145,7 @@ func TestSearchOfWhatLandedAgain(t *testing.T) {
 			OnStep: func(s trigger.Step) { requested += s.Count },
 		})
 		if err != nil || r.Outcome != culprit.Found || r.Culprit == nil || r.Culprit.ID != 100 ||
-			!strings.Contains(strings.Join(r.Warnings, "\n"), "broken and mended more than once") {
+			!strings.Contains(strings.Join(r.Warnings, "\n"), "broken and fixed more than once") {
 			t.Errorf("%s: %v, %s %q", name, err, told(r), r.Warnings)
 		}
 		if r.Runs != requested {

@@ -41,7 +41,7 @@ import (
 
 // ErrNotBad says that the push to start from is not bad for the label: it passed, or has
 // no result yet, so there is nothing to look for.
-var ErrNotBad = errors.New("the label is not bad on this push")
+var ErrNotBad = errors.New("the label did not fail on this push")
 
 // FindOptions change how Find looks. Nil means the defaults.
 type FindOptions struct {

@@ -190,7 +190,7 @@ push    test
 		want: `
 last good 12, first bad 14
 missing: 13
-warning: it failed on push 11 too, which is older than the last good one: it is flaky, or was broken and mended in between
+warning: it failed on push 11 too, which is older than the last good one: it is flaky, or was broken and fixed in between
 warning: it failed in 2 of 2 runs since the last good push, which passed 1: a broken push looks as good with probability 0.25; 3 runs on each push would make it 0.05 or less
 warning: runs on each push say little about a flaky job: search for the culprit instead (mozci culprit), which weighs every run
   13 trigger test 1: between last good 12 and first bad 14; 0 of 1 run
@@ -326,8 +326,8 @@ push    linux64/opt/xpcshell-1  linux64/opt/reftest-3
 		want       error
 		says       string
 	}{
-		"good":    {label, "a3c0", backfill.FindOptions{}, backfill.ErrNotBad, "1 passed"},
-		"not run": {label, "a2c0", backfill.FindOptions{}, backfill.ErrNotBad, "no runs"},
+		"good":    {label, "a3c0", backfill.FindOptions{}, backfill.ErrNotBad, label + " did not fail on push 12 (1 passed)"},
+		"not run": {label, "a2c0", backfill.FindOptions{}, backfill.ErrNotBad, "(no runs)"},
 		"pending": {
 			"linux64/opt/reftest-3", "a2c0",
 			backfill.FindOptions{},

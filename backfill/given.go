@@ -64,7 +64,7 @@ func (s *searcher) doubtGood(d culprit.Decision) culprit.Decision {
 		return d
 	}
 	r := s.seen[s.good.Key()].runs
-	said := fmt.Sprintf("push %s is said to be good, but failed in %d of %d runs", s.good, r.Bad, r.Bad+r.Good)
+	said := fmt.Sprintf("push %d was given as good, but failed in %d of %s", s.good.ID, r.Bad, runs(r.Bad+r.Good))
 	switch {
 	case r.Bad >= enoughFailures && r.Good == 0:
 		d.Done, d.Outcome, d.Next, d.Why = true, culprit.Undecided, nil, said

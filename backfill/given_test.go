@@ -90,7 +90,8 @@ func TestSearchGoodIsWrong(t *testing.T) {
 		}
 	}
 	r, err := backfill.Search(t.Context(), repo, ci, "test", "a040", &backfill.SearchOptions{Good: "a036"})
-	if err != nil || r.Outcome != culprit.Undecided || r.Runs != 0 || !strings.Contains(r.Why, "said to be good") {
+	if err != nil || r.Outcome != culprit.Undecided || r.Runs != 0 ||
+		!strings.Contains(r.Why, "was given as good, but failed in 3 of 3 runs") {
 		t.Errorf("%v, %s", err, told(r))
 	}
 	r, err = backfill.Search(t.Context(), repo, ci, "test", "a040",

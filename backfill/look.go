@@ -212,8 +212,22 @@ func (l *looker) failedOn(ctx context.Context, runs analysis.Runs) error {
 	if runs.Bad > 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s: %s", ErrNotBad, l.start, runs)
+	what := l.label
+	if l.test != "" {
+		what = fmt.Sprintf("%s in %s", l.test, l.label)
+	}
+	return &plainError{fmt.Sprintf("%s did not fail on push %d (%s)", what, l.start.ID, runs), ErrNotBad}
 }
+
+// plainError says in one sentence what a sentinel says in general.
+type plainError struct {
+	text     string
+	sentinel error
+}
+
+func (e *plainError) Error() string { return e.text }
+
+func (e *plainError) Unwrap() error { return e.sentinel }
 
 // unknownLabel returns the error for a label that does not exist, or nil if it does.
 // Without a catalog, it compares the label with what ran on the start.

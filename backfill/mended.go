@@ -79,11 +79,11 @@ func (s *searcher) inWords(d culprit.Decision) culprit.Decision {
 	}
 	switch {
 	case d.Outcome == culprit.Older:
-		d.Why = "it is not mended yet on the newest push of the range that can be tested"
+		d.Why = "it is not fixed yet on the newest push of the range that can be tested"
 	case d.Outcome == culprit.OlderOrNothing:
-		d.Why = "it is not mended yet, or nothing mended it: these cannot be told apart here"
+		d.Why = "it is not fixed yet, or nothing fixed it: these cannot be told apart here"
 	case d.Outcome == culprit.Found && d.Confirmed:
-		d.Why = "confirmed: it passed on the push that mended it and failed on its parent"
+		d.Why = "confirmed: it passed on the push that fixed it and failed on its parent"
 	}
 	d.Why = mendingWords.Replace(d.Why)
 	d.Warnings = slices.Clone(d.Warnings)
@@ -98,15 +98,15 @@ var mendingWords = strings.NewReplacer(
 	"a failure on the most probable push, and a pass on its parent",
 	"a pass on the most probable push, and a failure on its parent",
 	"oldest push", "newest push",
-	"the culprit", "the push that mended it",
+	"the culprit", "the push that fixed it",
 	"broken before", "broken after",
-	"broke it", "mended it",
+	"broke it", "fixed it",
 )
 
 // target names the push that is searched for.
 func (s *searcher) target() string {
 	if s.o.FindFix {
-		return "the push that mended it"
+		return "the push that fixed it"
 	}
 	return "the culprit"
 }

@@ -89,7 +89,7 @@ func TestFindFix(t *testing.T) {
 func saidOfMending(t *testing.T, name string, r backfill.SearchResult) {
 	t.Helper()
 	said := strings.Join(append(r.Warnings, r.Why), "\n")
-	for _, word := range []string{"culprit", "broke it", "older", "oldest", "failed on the push that mended"} {
+	for _, word := range []string{"culprit", "broke it", "older", "oldest", "failed on the push that fixed"} {
 		if strings.Contains(said, word) {
 			t.Errorf("%s: %q says %q", name, said, word)
 		}
@@ -100,7 +100,7 @@ func saidOfMending(t *testing.T, name string, r backfill.SearchResult) {
 func TestFindFixOtherEnds(t *testing.T) {
 	ci, repo := open(t, strings.Replace(fixWorld(0, 1, map[int]string{10: "pass", 20: "fail"}), "until=33", "", 1))
 	r, err := backfill.Search(t.Context(), repo, ci, "test", "a020", &backfill.SearchOptions{FindFix: true})
-	if err != nil || r.Outcome == culprit.Found || !strings.Contains(r.Why, "mended") {
+	if err != nil || r.Outcome == culprit.Found || !strings.Contains(r.Why, "fixed") {
 		t.Errorf("%v, %s", err, told(r))
 	}
 	saidOfMending(t, "not mended", r)

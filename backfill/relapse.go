@@ -81,7 +81,7 @@ func (s *searcher) relapse(ctx context.Context) (bool, error) {
 	if s.o.FindFix {
 		older, newer = newer, older
 	}
-	s.warn("it was broken and mended more than once: it passed %d runs on pushes %s to %s; pushes beyond these, "+
+	s.warn("it was broken and fixed more than once: it passed %d runs on pushes %s to %s; pushes beyond these, "+
 		"from push %s, are left out", x.passes, older, newer, s.pushes[s.to])
 	s.cancel(ctx, s.tested()[:x.from-s.from])
 	for _, p := range s.pushes[s.from:x.from] {

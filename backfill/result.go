@@ -116,7 +116,7 @@ func (r *FindResult) warn() {
 		if s.Verdict == analysis.Bad || s.Verdict == analysis.Mixed {
 			r.Flaky = true
 			say("it failed on push %d too, which is older than the last good one: it is flaky, or was broken and "+
-				"mended in between", s.Push.ID)
+				"fixed in between", s.Push.ID)
 			break
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -23,7 +24,27 @@ func (s *searcher) afford() error {
 	if s.o.Approve != nil && s.o.Approve(s.forecast.Runs, s.o.MaxRuns) {
 		return nil
 	}
-	return fmt.Errorf("%w: about %.0f, and the maximum is %d", ErrOverBudget, s.forecast.Runs, s.o.MaxRuns)
+	return &plainError{
+		fmt.Sprintf("about %s needed, more than the maximum of %d: raise the maximum to search all the same",
+			needed(s.forecast), s.o.MaxRuns), ErrOverBudget,
+	}
+}
+
+// runs is a number of runs in words: "1 run", "3 runs".
+func runs(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+// needed is a forecast in words: "46 runs are" for 45.2, since a part of a run is a run.
+func needed(f Outlook) string {
+	n := int(math.Ceil(f.Runs))
+	if n == 1 {
+		return "1 run is"
+	}
+	return runs(n) + " are"
 }
 
 // propose plans what would be triggered next.

@@ -18,7 +18,7 @@ import (
 
 // ErrOverBudget says that a search is expected to need more runs than MaxRuns allows;
 // nothing was triggered.
-var ErrOverBudget = errors.New("the search is expected to need more runs than the maximum")
+var ErrOverBudget = errors.New("more runs are needed than the maximum")
 
 // SearchOptions change how Search looks. Nil means the defaults.
 type SearchOptions struct {

@@ -109,7 +109,7 @@ func (w *through) behind(ctx context.Context, s *searcher, r *SearchResult, o br
 		b.Why = fmt.Sprintf("%s cannot run on %s", s.wanted, o.Repo)
 		return b, nil
 	case errors.Is(err, ErrOverBudget):
-		b.Why = fmt.Sprintf("it needs about %.0f runs, and %d are left", found.Forecast.Runs, inner.o.MaxRuns)
+		b.Why = fmt.Sprintf("about %s needed, more than the %d left", needed(found.Forecast), inner.o.MaxRuns)
 		return b, nil
 	case errors.Is(err, job.ErrNoLine), errors.Is(err, job.ErrNotFound), errors.Is(err, job.ErrNotScheduled):
 		b.Why = err.Error()

@@ -121,8 +121,8 @@ func TestSearchStopsAtMerge(t *testing.T) {
 	}{
 		"no such label":     {renamed, backfill.SearchOptions{}, "test cannot run on autoland"},
 		"cannot be opened":  {deepWorld, backfill.SearchOptions{Repositories: only("mozilla-central")}, "denied"},
-		"nothing is left":   {cheap, backfill.SearchOptions{MaxRuns: 1}, "1 are left"},
-		"expected too much": {deepWorld, backfill.SearchOptions{MaxRuns: 5, Batch: 1, Approve: once()}, "are left"},
+		"nothing is left":   {cheap, backfill.SearchOptions{MaxRuns: 1}, "more than the 1 left"},
+		"expected too much": {deepWorld, backfill.SearchOptions{MaxRuns: 5, Batch: 1, Approve: once()}, "runs are needed"},
 	} {
 		r, err := deep(t, c.world, c.o)
 		if err != nil {

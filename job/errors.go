@@ -48,12 +48,14 @@ type Error struct {
 }
 
 // Error is the text for people. Whatever a server sent is made [Visible] in it. Errors
-// that were joined have a line each; there are no other line breaks.
+// that were joined have a line each; there are no other line breaks. A Key that is a URL is
+// left out where the cause says it, as the error of an HTTP request does.
 func (e *Error) Error() string {
-	if e.Key == "" {
-		return Visible(e.Op) + ": " + lines(e.Err)
+	cause := lines(e.Err)
+	if e.Key == "" || strings.Contains(e.Key, "://") && strings.Contains(cause, Visible(e.Key)) {
+		return Visible(e.Op) + ": " + cause
 	}
-	return Visible(e.Op+" "+e.Key) + ": " + lines(e.Err)
+	return Visible(e.Op+" "+e.Key) + ": " + cause
 }
 
 // lines is the text of an error, made visible, with a line for each joined error. An

@@ -93,7 +93,8 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, d)
 		}
 	}
-	if _, err := l.Pushes(t.Context(), job.Between(rev(902), rev(903))); !errors.Is(err, job.ErrInvalid) {
+	if _, err := l.Pushes(t.Context(), job.Between(rev(902), rev(903))); !errors.Is(err, job.ErrInvalid) ||
+		!strings.HasSuffix(err.Error(), "): swap them") || !strings.Contains(err.Error(), " is newer than ") {
 		t.Errorf("from a newer push to an older one: %v", err)
 	}
 	if a, b := pushes[0], pushes[1]; a.Compare(b) >= 0 || b.Compare(a) <= 0 || a.Compare(a) != 0 {

@@ -42,7 +42,8 @@ func Around(rev string, before, after int) Range {
 // by revisions are in the wrong order.
 func (r Range) CheckOrder(from, to Push) error {
 	if from.Compare(to) > 0 {
-		return fmt.Errorf("%w: %.12s (push %d) is after %.12s (push %d)", ErrInvalid, r.From, from.ID, r.To, to.ID)
+		return fmt.Errorf("%w: %.12s (push %d) is newer than %.12s (push %d): swap them",
+			ErrInvalid, r.From, from.ID, r.To, to.ID)
 	}
 	return nil
 }

@@ -13,9 +13,11 @@ import (
 // Verify checks whether a plan that was saved, and may have been edited, fits the
 // repository and the CI: its steps make sense, its pushes belong to that repository with
 // these IDs and revisions, and its labels can run there, where the CI has a catalog. It
-// returns every mismatch, joined, and triggers nothing.
+// returns every mismatch, joined, and triggers nothing. Pushes that the repository does
+// not have are one mismatch, however many steps have them.
 func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Plan) error {
 	var errs []error
+	var elsewhere *foreignError // one for all steps of which it is true
 	catalogs := map[string][]job.Runnable{}
 	for i, s := range plan.Steps {
 		if s.Action == ActionNothing {
@@ -25,7 +27,13 @@ func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Pla
 		if err == nil {
 			err = verify(ctx, repo, ci, s, catalogs)
 		}
-		if err != nil {
+		switch foreign := (*foreignError)(nil); {
+		case errors.As(err, &foreign) && elsewhere != nil:
+			elsewhere.more++
+		case errors.As(err, &foreign):
+			foreign.step, elsewhere = i+1, foreign
+			errs = append(errs, foreign)
+		case err != nil:
 			errs = append(errs, fmt.Errorf("step %d: %w", i+1, err))
 		}
 		if ctx.Err() != nil {
@@ -35,10 +43,29 @@ func Verify(ctx context.Context, repo job.Repository, ci job.Scheduler, plan Pla
 	return job.Wrap("trigger.verify", repo.Name(), errors.Join(errs...))
 }
 
+// foreignError says that steps are for pushes that the repository does not have. Most
+// often that is true of the whole plan, so the first such step stands for all.
+type foreignError struct {
+	what string // about the first such step
+	step int    // which one that is, from 1
+	more int    // how many others there are
+}
+
+func (e *foreignError) Error() string {
+	others := ""
+	if e.more > 0 {
+		others = fmt.Sprintf(" and %d more", e.more)
+	}
+	return fmt.Sprintf("%v: step %d%s: %s: is this plan for another repository or World?", job.ErrInvalid, e.step,
+		others, e.what)
+}
+
+func (e *foreignError) Unwrap() error { return job.ErrInvalid }
+
 // verify checks one step. known keeps the catalogs that were read, by push and labels.
 func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, known map[string][]job.Runnable) error {
 	if s.Push.Repo != repo.Name() {
-		return fmt.Errorf("%w: push %s is not a push of %s", job.ErrInvalid, s.Push, repo.Name())
+		return &foreignError{what: fmt.Sprintf("push %s is not a push of %s", s.Push, repo.Name())}
 	}
 	labels := append([]string{s.Label}, s.Builds...)
 	// Steps of one label on one push share the answer.
@@ -48,7 +75,7 @@ func verify(ctx context.Context, repo job.Repository, ci job.Scheduler, s Step, 
 		p, err := repo.Push(ctx, s.Push.Revision)
 		switch {
 		case errors.Is(err, job.ErrNotFound):
-			return fmt.Errorf("%w: %s has no push with revision %s", job.ErrInvalid, repo.Name(), s.Push.Short())
+			return &foreignError{what: fmt.Sprintf("%s has no push with revision %s", repo.Name(), s.Push.Short())}
 		case err != nil:
 			return err
 		case p.ID != s.Push.ID || p.Revision != s.Push.Revision:

@@ -2,6 +2,7 @@ package trigger_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -19,6 +20,20 @@ func TestVerify(t *testing.T) {
 	}
 	if err := trigger.Verify(t.Context(), repo, ci, plan); err != nil {
 		t.Errorf("a plan as it was made: %v", err)
+	}
+	nowhere := trigger.Plan{Steps: append([]trigger.Step(nil), plan.Steps...)}
+	if n := len(nowhere.Steps); n < 2 {
+		t.Fatalf("%d steps", n)
+	}
+	empty, err := jobtest.NewCI(jobtest.MustParse("repo autoland\npush test build\n1 e1e0 pass pass\n"), nil).
+		Repository("autoland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = trigger.Verify(t.Context(), empty, ci, nowhere)
+	if text := fmt.Sprint(err); !errors.Is(err, job.ErrInvalid) || strings.Count(text, "no push with revision") != 1 ||
+		!strings.Contains(text, "step 2 and 1 more: ") || !strings.Contains(text, "another repository or World?") {
+		t.Errorf("a plan for another World: %v", err)
 	}
 	other := jobtest.NewCI(jobtest.MustParse("repo autoland\npush other\n1 a1c0 -\nrepo try\npush test\n1 a1c0 -\n"),
 		nil)

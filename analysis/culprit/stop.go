@@ -57,7 +57,7 @@ func (s *Search) stop(d *Decision, p *posterior, best int) {
 	case enough && best == m,
 		best == m && none >= s.clean(history) && d.Nothing >= s.o.Confidence*none && s.apart(d, history):
 		d.Done, d.Outcome = true, NotARegression
-		d.Why = fmt.Sprintf("a single failure rate of %.3g explains all runs", p.flake)
+		d.Why = fmt.Sprintf("one failure rate, %s, explains all runs", about(p.flake))
 	case enough && best == 0:
 		d.Done, d.Outcome, d.Why = true, Older, "it was broken before the oldest push in the range that can be tested"
 	case none >= s.clean(history) && history < shortHistory:
@@ -206,4 +206,16 @@ func runs(n int) string {
 		return "1 run"
 	}
 	return fmt.Sprintf("%d runs", n)
+}
+
+// about is a rate in words, as a whole percentage: "about 3%". Below 1% it is "less than
+// 1%" and above 99% "more than 99%", because nothing here is certain.
+func about(p float64) string {
+	switch {
+	case !(p >= 0.01): // also true for NaN
+		return "less than 1%"
+	case p > 0.99:
+		return "more than 99%"
+	}
+	return fmt.Sprintf("about %.0f%%", math.Round(100*p))
 }

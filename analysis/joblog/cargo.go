@@ -23,7 +23,6 @@ import (
 // A session is one binary, or one whole run of nextest. The lines of nextest are read in nextest.go.
 type cargoLog struct {
 	session
-	total   int                 // the number of tests in the binary
 	running bool                // between "running 3 tests" and the result
 	pending string              // a test whose result is not on its own line, as with --nocapture
 	nextest bool                // the lines are those of cargo nextest
@@ -56,13 +55,12 @@ func (c *cargoLog) line(n int, s string) bool {
 		c.message(text)
 		return false
 	case strings.HasPrefix(text, "running ") && (strings.HasSuffix(text, " tests") || strings.HasSuffix(text, " test")):
-		k, _, ok := number(text[8:])
-		if !ok {
+		if _, _, ok := number(text[8:]); !ok {
 			return false
 		}
 		c.endBinary()
 		c.at(n)
-		c.total, c.running, c.summary = k, true, false
+		c.running, c.summary = true, false
 		return true
 	case strings.HasPrefix(text, "error"):
 		return c.error(n, text)
@@ -254,7 +252,7 @@ func (c *cargoLog) endBinary() {
 		c.partial("cargo test: a test binary did not end with its result" + c.unended())
 	}
 	c.counts = [skipped + 1]int{}
-	c.running, c.listing, c.section, c.pending, c.total = false, false, "", "", 0
+	c.running, c.listing, c.section, c.pending = false, false, "", ""
 }
 
 // died takes "process didn't exit successfully: `…` (signal: 11, SIGSEGV: …)". A signal, or a status such as

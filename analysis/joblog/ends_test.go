@@ -56,6 +56,18 @@ func TestEndsOfGtest(t *testing.T) {
 	}
 }
 
+// The line that tells of a crash is not listed a second time as what the harness logged, wherever
+// it is in the test's output.
+func TestCrashOfGtestIsListedOnce(t *testing.T) {
+	for _, output := range []string{"", "one\n", "one\ntwo\nthree\nfour\n"} {
+		r := read(t, joblog.PlainText, "[==========] Running 1 test from 1 test suite.\n[ RUN      ] S.A\n"+output+
+			"12:00:00    ERROR - Killed\n")
+		if len(r.Failures) != 1 || r.Failures[0].Kind != joblog.KindCrash || r.Failures[0].Test != "S.A" {
+			t.Errorf("after %q:\n%s", output, shown(r))
+		}
+	}
+}
+
 // What structured logs say of a/t.js.
 func TestEndsInStructuredLogs(t *testing.T) {
 	const start, ok = `{"action":"test_start","test":"a/t.js"}`, `{"action":"test_end","test":"a/t.js","status":"OK"}`

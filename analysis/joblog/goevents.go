@@ -63,7 +63,8 @@ func (g *goEvents) line(n int, s string) bool {
 	}
 	switch e.Action {
 	case "build-output":
-		if said := g.builds[e.ImportPath]; len(g.builds) < 1000 && !strings.HasPrefix(e.Output, "# ") {
+		said, known := g.builds[e.ImportPath]
+		if (known || len(g.builds) < 1000) && !strings.HasPrefix(e.Output, "# ") {
 			note(&said, strings.TrimSpace(e.Output))
 			g.builds[e.ImportPath] = said
 		}

@@ -28,7 +28,7 @@ type goTest struct {
 	indent  int               // spaces before the last "--- FAIL"
 	verdict bool              // a line was PASS or FAIL alone
 	cause   goCause           // of the present package; zero for none
-	build   map[string]string // by package: the compiler's output
+	build   map[string]string // by package: the compiler's output; at most 1000
 	of      string            // the package that the compiler's output is about; empty outside of such output
 }
 
@@ -271,7 +271,8 @@ func (g *goTest) detail(s string) {
 		text != "":
 		note(&g.last().Message, strings.TrimRight(text, " "))
 	case g.current != "" && depth >= 4 && text != "" && g.session.open():
-		if said := g.logs[g.current]; len(g.logs) < 1000 {
+		said, known := g.logs[g.current]
+		if known || len(g.logs) < 1000 {
 			note(&said, strings.TrimRight(text, " "))
 			g.logs[g.current] = said
 		}
@@ -279,11 +280,12 @@ func (g *goTest) detail(s string) {
 	if g.of == "" {
 		return
 	}
-	if !strings.Contains(s, ".go:") && depth == 0 && !strings.HasPrefix(s, "package ") || len(g.build) > 1000 {
+	said, known := g.build[g.of]
+	if !strings.Contains(s, ".go:") && depth == 0 && !strings.HasPrefix(s, "package ") ||
+		!known && len(g.build) >= 1000 {
 		g.of = ""
 		return
 	}
-	said := g.build[g.of]
 	note(&said, text)
 	g.build[g.of] = said
 }

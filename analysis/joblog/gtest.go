@@ -35,7 +35,7 @@ func newGTest(r *roll) lineReader { return &gtestLog{session: newSession(r, GTes
 func (g *gtestLog) line(n int, s string) bool {
 	i := bracket(s)
 	if i < 0 {
-		g.text(s)
+		g.text(n, s)
 		return false
 	}
 	rest := strings.TrimSpace(s[i+12:])
@@ -154,7 +154,7 @@ var deaths = []string{
 }
 
 // text reads a line of a test's output. ctest -V writes the number of its test before each line: "8: got 1".
-func (g *gtestLog) text(s string) {
+func (g *gtestLog) text(n int, s string) {
 	if !g.open() || len(g.began) == 0 {
 		return
 	}
@@ -166,7 +166,7 @@ func (g *gtestLog) text(s string) {
 	}
 	if g.crash == "" && has(s, deaths) {
 		g.crash = strings.TrimSpace(s)
-		g.to++
+		g.to = n // so that nobody else lists the line
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/mozci/mozci/job"
 )
@@ -98,6 +99,8 @@ func (f *file) text(ctx context.Context, b *bufio.Reader) (*Report, error) {
 	which, unknown := sniff(head, bad != nil)
 	var c *contentError
 	switch {
+	case len(head) == 0 && errors.Is(bad, syscall.EISDIR):
+		return nil, &contentError{looks: "it is a folder, expected a file", next: "name a log inside it"}
 	case len(head) == 0 && bad != nil && !errors.Is(bad, io.EOF):
 		return nil, &contentError{looks: fmt.Sprintf("nothing of it can be read: %v", bad), next: "fetch it again"}
 	case errors.As(unknown, &c) && which == "":

@@ -396,7 +396,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 	if err := s.ready(ctx); err != nil {
 		s.door.Fail(w, r, http.StatusServiceUnavailable, string(Unavailable),
-			full(job.Visible(err.Error())))
+			full(errorText(err)))
 		return
 	}
 	s.healthz(w, r)

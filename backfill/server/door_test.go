@@ -436,3 +436,41 @@ func TestTimeout(t *testing.T) {
 		}
 	})
 }
+
+// The text of an error has no name of a function of the library, except where a service failed.
+func TestErrorTexts(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{
+			job.Wrap("backfill.find", "a-9", &job.UnknownLabelError{Label: "a-9", Near: []string{"a-1", "a-2"}}),
+			`no label "a-9" on this push; closest: a-1, a-2`,
+		},
+		{
+			job.Wrap("backfill.find", "a-9", &job.UnknownLabelError{Label: "a-9"}),
+			`no label "a-9" on this push: nothing can run there`,
+		},
+		{job.Wrap("places.open", "x", fmt.Errorf("%w: only y is served", job.ErrNotFound)), `"x": only y is served`},
+		{job.Wrap("find", "x", fmt.Errorf("%w: x is no label", job.ErrInvalid)), "x is no label"},
+		{
+			job.Wrap("pushlog.push", "tip", fmt.Errorf("%w: no route", job.ErrUnavailable)),
+			"pushlog.push tip: " + job.ErrUnavailable.Error() + ": no route",
+		},
+		{
+			fmt.Errorf("the push to skip: %w", job.Wrap("find", "x", job.ErrNotFound)),
+			"the push to skip: find x: " + job.ErrNotFound.Error(),
+		},
+	} {
+		w := httptest.NewRecorder()
+		door, err := server.NewDoor(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		door.FailWith(w, httptest.NewRequest(http.MethodGet, "/v1/x", nil), c.err)
+		var got struct{ Error struct{ Message string } }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Error.Message != c.want {
+			t.Errorf("%v: %v, %q, expected %q", c.err, err, got.Error.Message, c.want)
+		}
+	}
+}

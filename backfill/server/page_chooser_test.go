@@ -254,7 +254,7 @@ func chooserByHand(b *tab) {
 	}
 	b.do(chromedp.SetValue("#times", "8"))
 	value[bool](b, "document.querySelector('#times').dispatchEvent(new Event('input'))")
-	b.shows("More than 500 runs, which is the most that mozci triggers at once.")
+	b.shows("More than 500 runs, the maximum at once.")
 	b.do(chromedp.SetValue("#times", "1"))
 }
 

@@ -95,7 +95,7 @@ func TestEveryStateShowsWhatItIsAndOffers(t *testing.T) {
 			`<title>97% 190420 · opt-xpcshell-4 · mozci</title>`, `>Push 190420 probably broke it: 97%</h1>`,
 			`pill run`, `round 6 of about 7`, `about 45 min left`, `Cancel 3 runs`, `Copy for the bug`, `24 of 60 runs`,
 			`Places: expire visits in one transaction</a>, by @heron. `, `4 of 5 runs failed, in test_expire.js.`,
-			`190419: 2%. Any other push: under 1%.`, `5 failed runs for people to classify.`,
+			`190419: 2%. Any other push: &lt;1%.`, `5 failed runs for people to classify.`,
 			`13 runs by the CI, 21 by mozci, 3 to come`,
 			`data-stream="/backfills/b7Q2run/stream"`, `data-version="40"`,
 			`href="/v1/backfills/b7Q2run">this page as JSON`,
@@ -113,7 +113,7 @@ func TestEveryStateShowsWhatItIsAndOffers(t *testing.T) {
 		"wait": {`8 runs are queued; none has started`, `pill run`, `Cancel 8 runs`, `0 of 8 runs ended`},
 		"unsure": {
 			`Two pushes remain: 190420 (61%) and 190421 (34%)`, `pill calm`, `>Add 20 runs</button>`,
-			`name="max_runs" value="44"`, `190421: 34%, 190419: 3%. Any other push: under 1%.`, `Most likely`,
+			`name="max_runs" value="44"`, `190421: 34%, 190419: 3%. Any other push: &lt;1%.`, `Most likely`,
 			`Push 190417 cannot be tested: its build failed.`,
 		},
 		"flake": {`No push broke it`, `pill pass`, `Copy for the bug`, `Started by the autopilot`},

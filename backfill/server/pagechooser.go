@@ -19,7 +19,7 @@ import (
 type chooserAsk struct {
 	Project, Revision, Query string
 	Times                    int
-	Out                      []string // labels that the filter matches and the person took out
+	Out                      []string // labels that the filter matches and the person removed
 	Ticked                   bool     // true for a form with check boxes: only those in In stay
 	In                       []string // the labels that are chosen, instead of a filter
 	Plan                     string   // the plan that was shown, to be carried out now
@@ -360,7 +360,7 @@ func outlineOf(cat *catalogue, can, barred []int, times int) outlineView {
 	o := outlineView{Runs: count(cost.runs, "run") + " of " + count(len(can), "job"), Cost: cost.String()}
 	if cost.runs > mostAtOnce {
 		o.Over = upper(sentence("more than " + count(mostAtOnce, "run") +
-			", which is the most that mozci triggers at once. Narrow the filter"))
+			", the maximum at once. Narrow the filter"))
 	}
 	o.LeftOut = omitted(cat.reasons(barred))
 	return o

@@ -311,9 +311,9 @@ func culpritFact(b Backfill) factView {
 	case len(others) > 3:
 		f.Text = strings.Join(others[:2], ", ") + ", and " + count(len(others)-2, "more push") + "."
 	case len(others) > 0:
-		f.Text = strings.Join(others, ", ") + ". Any other push: under 1%."
+		f.Text = strings.Join(others, ", ") + ". Any other push: <1%."
 	case len(list) > 1:
-		f.Text = "Any other push: under 1%."
+		f.Text = "Any other push: <1%."
 	case b.Confirmed:
 		f.Text = "It failed again, and the push before it passed."
 	}

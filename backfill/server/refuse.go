@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,11 +123,45 @@ const mostSentence = 2000
 // errorText is an error's text for the caller: without secrets, control characters made visible.
 func errorText(err error) string {
 	var scopes *ScopeError
+	var own *job.Error
 	text := fmt.Sprint(err)
-	if errors.As(err, &scopes) {
+	switch {
+	case errors.As(err, &scopes):
 		text = scopes.Error()
+	case errors.As(err, &own) && own.Error() == text && !ofService(own):
+		text = sentenceOf(own)
 	}
 	return clip.Marked(job.Visible(redact.Text(text)), mostSentence)
+}
+
+// services are the first words of the operations that ask a service. The text of such an error
+// keeps the operation, which says who answered.
+var services = []string{"taskcluster", "treeherder", "pushlog", "buildbot", "selfserve", "pulse", "lando", "ledger"}
+
+func ofService(e *job.Error) bool {
+	place, _, _ := strings.Cut(e.Op, ".")
+	return slices.Contains(services, place)
+}
+
+// sentenceOf is the text of an error of the library without the name of the function that failed,
+// which would tell a caller nothing, and without what the status and the reason of the answer say:
+// "backfill.find a-1: not found: label \"a-1\"…" is "no label \"a-1\" on this push; closest: a-2".
+func sentenceOf(e *job.Error) string {
+	var unknown *job.UnknownLabelError
+	switch {
+	case errors.As(e.Err, &unknown) && len(unknown.Near) == 0:
+		return fmt.Sprintf("no label %q on this push: nothing can run there", unknown.Label)
+	case errors.As(e.Err, &unknown):
+		return fmt.Sprintf("no label %q on this push; closest: %s", unknown.Label, strings.Join(unknown.Near, ", "))
+	}
+	text := fmt.Sprint(e.Err)
+	for _, kind := range []error{job.ErrNotFound, job.ErrInvalid} {
+		text = strings.ReplaceAll(text, kind.Error()+": ", "")
+	}
+	if e.Key != "" && !strings.Contains(text, e.Key) {
+		text = fmt.Sprintf("%q: %s", e.Key, text)
+	}
+	return text
 }
 
 // fail answers that the door does not let the request through. It returns false.

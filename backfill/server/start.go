@@ -186,7 +186,7 @@ func refusalOf(err error) *Refusal {
 				"try): " + reasonText(err) + ".", err,
 		}
 	case errors.Is(err, backfill.ErrNotBad):
-		r = &Refusal{NotFailure, "The job did not fail on this push: " + reasonText(err) + ".", err}
+		r = &Refusal{NotFailure, reasonText(err) + ".", err}
 	}
 	return r
 }

@@ -214,7 +214,7 @@ func (w *work) fail(ctx context.Context, err error) error {
 		w.change(func(b *Backfill) { b.Reason, b.Why = no.Reason, Text(job.Visible(no.Message)) })
 		return w.finish(ctx, Undecided)
 	}
-	w.change(func(b *Backfill) { b.Reason, b.Why = reasonOf(err), Text(job.Visible(err.Error())) })
+	w.change(func(b *Backfill) { b.Reason, b.Why = reasonOf(err), Text(errorText(err)) })
 	return w.finish(ctx, Failed)
 }
 

@@ -69,7 +69,11 @@ func handle(ctx context.Context, repo job.Repository, ci job.Scheduler, book led
 	if err != nil {
 		return err
 	}
-	fmt.Printf("failed on %v: %d runs to trigger\n", failed.Push(), found.Plan.Total())
+	noun := "runs"
+	if found.Plan.Total() == 1 {
+		noun = "run"
+	}
+	fmt.Printf("failed on %v: %d %s to trigger\n", failed.Push(), found.Plan.Total(), noun)
 	for _, l := range found.Plan.LeftOut {
 		fmt.Println("left out", l.Push.ID, l.Why)
 	}

@@ -15,8 +15,8 @@ import (
 
 // about is what a question is about: a link, a job, or a push by its revision.
 type about struct {
-	Link     address    `json:"link,omitempty" jsonschema:"the address of a job or push as copied from the browser (Treeherder, Taskcluster, hg, Buildbot), or the id of a task; in place of job and revision"`
-	Job      runID      `json:"job,omitempty" jsonschema:"the id of a job, as list_jobs gives it; in place of link and revision"`
+	Link     address    `json:"link,omitempty" jsonschema:"the address of a job or push as copied from the browser (Treeherder, Taskcluster, hg, Buildbot), or the id of a task; instead of job and revision"`
+	Job      runID      `json:"job,omitempty" jsonschema:"the id of a job, as list_jobs gives it; instead of link and revision"`
 	Repo     repository `json:"repo,omitempty" jsonschema:"the repository, such as autoland; left out, it is the server's own"`
 	Revision revision   `json:"revision,omitempty" jsonschema:"a hash of hg or of git with 12 to 40 digits, or tip for the newest push"`
 	Label    label      `json:"label,omitempty" jsonschema:"the label: a task label or a builder's name, as list_jobs and list_labels give it"`

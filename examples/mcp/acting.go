@@ -206,7 +206,7 @@ func (s *service) spent(ctx context.Context) (n int, err error) {
 
 type cancelledOut struct {
 	Cancelled []string  `json:"cancelled" jsonschema:"the ids of the runs that were stopped"`
-	Left      []leftOut `json:"left_alone,omitempty" jsonschema:"steps of which no run was stopped, and why"`
+	Left      []leftOut `json:"left_alone,omitempty" jsonschema:"steps whose runs were not stopped, and why"`
 	// Problems are the steps that could not be asked about or stopped.
 	Problems []untrusted `json:"problems,omitempty" jsonschema:"what could not be stopped, or not be found out"`
 	counted

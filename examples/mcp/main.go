@@ -132,7 +132,7 @@ func (f flags) check(rest []string) error {
 	case (f.ci == "buildbot") != (f.buildbotURL != ""):
 		return errors.New("--ci buildbot and --buildbot-url go together")
 	case f.world != "" && f.ci != "":
-		return errors.New("--world answers in place of every CI: leave --ci out")
+		return errors.New("--world answers instead of every CI: leave --ci out")
 	case f.runs < 0 || f.day < 0:
 		return errors.New("--budget-runs and --budget-day: expected 0 or more")
 	case f.act && f.ci == "treeherder":

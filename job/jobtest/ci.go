@@ -295,7 +295,8 @@ func (n *run) snapshot() job.Job { return snapshot{n, n.status, n.times} }
 func (c *CI) find(p job.Push) (*repo, *push, error) {
 	r := c.w.repo(p.Repo)
 	if r == nil {
-		return nil, nil, fmt.Errorf("%w: the world has no repository %q", job.ErrNotFound, p.Repo)
+		return nil, nil, fmt.Errorf("%w: no repository %q; the World has %s", job.ErrNotFound, p.Repo,
+			strings.Join(c.w.Repositories(), ", "))
 	}
 	for _, n := range r.pushes[:c.seen[r]] {
 		if p.Revision == "" && n.ID == p.ID || job.SameRevision(n.Revision, p.Revision) {

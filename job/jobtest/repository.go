@@ -14,7 +14,8 @@ func (c *CI) Repository(name string) (job.Repository, error) {
 	r := c.w.repo(name)
 	if r == nil {
 		return nil, job.Wrap("world.repository", name,
-			fmt.Errorf("%w: the world has %v", job.ErrNotFound, c.w.Repositories()))
+			fmt.Errorf("%w: no repository %q; the World has %s", job.ErrNotFound, name,
+				strings.Join(c.w.Repositories(), ", ")))
 	}
 	return worldRepo{c, c.w, r}, nil
 }

@@ -88,7 +88,7 @@ func (d decider) decide() Decision {
 	}
 	switch {
 	case r.Bad > 0 && d.e.FailFast:
-		return d.failed("stopped at the first failure; nothing was retriggered")
+		return d.stopped()
 	case r.Running > 0 || d.f.Asked > 0:
 		return d.waits()
 	}
@@ -218,6 +218,18 @@ func (d decider) failed(why string) Decision {
 		out.Why += "; " + why
 	}
 	return out
+}
+
+// stopped ends an expectation at its first failure. That is called permanent only if as
+// many runs failed as it would take without FailFast.
+func (d decider) stopped() Decision {
+	r := d.f.Runs
+	more, _ := d.retriggers()
+	if r.Good > 0 || r.Bad >= max(d.e.Count, 1+more) {
+		return d.failed("stopped at the first failure")
+	}
+	return Decision{Outcome: Limit, Why: fmt.Sprintf(
+		"stopped at the first failure: %s failed; unclear whether it is permanent", ofRuns(r.Bad, r.Bad))}
 }
 
 // failing decides where all runs with a result have failed so far: whether to retrigger.
@@ -456,12 +468,13 @@ func (d decider) untilHit() Decision {
 	}
 	left := d.e.Max - max(done, d.e.Progress.Triggered) // runs without a result used up the maximum too
 	if left <= 0 {
-		return Decision{Outcome: Limit, Why: fmt.Sprintf("it passed %s, and no more may be triggered", times(done))}
+		return Decision{Outcome: Limit, Why: fmt.Sprintf("passed %s; the maximum of %d is reached", ofRuns(done, done),
+			d.e.Max)}
 	}
 	next := min(d.e.Batch, left)
-	why := fmt.Sprintf("passed %d of up to %d; next: %s", done, d.e.Max, runs(next))
+	why := fmt.Sprintf("%d of up to %d passed so far", done, d.e.Max)
 	if each := d.usual(); each > 0 {
-		why += fmt.Sprintf(", about %s of machine time", words(time.Duration(next)*each))
+		why += fmt.Sprintf("; the next %s about %s of machine time", takes(next), words(time.Duration(next)*each))
 	}
 	return Decision{State: Watching, Want: r.Good + r.Bad + next, Void: d.void(), Reason: ForHit, Why: why}
 }

@@ -69,6 +69,7 @@ func TestDecide(t *testing.T) { //nolint:funlen // it is a table
 	scheduled := with(func(e *monitor.Expectation) { e.Progress.Scheduled = 3 })
 	retriggered := with(func(e *monitor.Expectation) { e.Progress.Retriggered = 8 })
 	two := with(func(e *monitor.Expectation) { e.Count = 2 })
+	fast := with(func(e *monitor.Expectation) { e.FailFast = true })
 	barred := facts(t, "")
 	barred.Barred = "nothing is scheduled on it"
 	asked := facts(t, "coalesced")
@@ -81,6 +82,10 @@ func TestDecide(t *testing.T) { //nolint:funlen // it is a table
 		f    monitor.Facts
 		want string // the outcome, or what is triggered, or what is waited for and for how long
 	}{
+		{"one failure with fail-fast proves nothing", fast, facts(t, "test_failed@50"), "limit"},
+		{"nor do two", fast, facts(t, "test_failed@50 test_failed@50"), "limit"},
+		{"three do", fast, facts(t, "test_failed@50 test_failed@50 test_failed@50"), "permanent"},
+		{"and so does a pass", fast, facts(t, "success@50 test_failed@50"), "intermittent"},
 		{"a failure settles for two minutes", old, facts(t, "test_failed@1"), "watching 1m0s"},
 		{"and is final then", old, facts(t, "test_failed@2"), "failure 3"},
 		{"an exception too", old, facts(t, "exception@1"), "watching 1m0s"},

@@ -27,7 +27,9 @@ type Expectation struct {
 	Trigger bool `json:"trigger,omitempty"`
 	// WatchOnly says that the monitor must not trigger anything.
 	WatchOnly bool `json:"watch_only,omitempty"`
-	// FailFast ends the expectation at the first failure, which is not retriggered.
+	// FailFast ends the expectation at the first failure, which is not retriggered. The
+	// outcome is then Intermittent if a run passed, and Limit if too few runs failed to
+	// call it Permanent.
 	FailFast bool `json:"fail_fast,omitempty"`
 	// Files says that the runs are wanted for the files that they make, like a build. A
 	// run that passed but whose files are gone then says nothing.

@@ -403,7 +403,7 @@ push t
   0 min  push 2  t running
   0 min  push 2  t success
   0 min  push 2  t test_failed
-  0 min  push 2  INTERMITTENT: failed 1 of 2 runs; stopped at the first failure; nothing was retriggered
+  0 min  push 2  INTERMITTENT: failed 1 of 2 runs; stopped at the first failure
 `,
 	},
 	{
@@ -487,21 +487,21 @@ push t
 3 a003 -
 `,
 		want: `
-  0 min  push 2  trigger 2 t: passed 0 of up to 7; next: 2 runs, about 30 min of machine time
+  0 min  push 2  trigger 2 t: 0 of up to 7 passed so far; the next 2 runs take about 30 min of machine time
   1 min  push 2  t pending
   1 min  push 2  t pending
   5 min  push 2  t running
   5 min  push 2  t running
  35 min  push 2  t success
  35 min  push 2  t success
- 35 min  push 2  trigger 2 t: passed 2 of up to 7; next: 2 runs, about 1 h of machine time
+ 35 min  push 2  trigger 2 t: 2 of up to 7 passed so far; the next 2 runs take about 1 h of machine time
  36 min  push 2  t pending
  36 min  push 2  t pending
  40 min  push 2  t running
  40 min  push 2  t running
  70 min  push 2  t success
  70 min  push 2  t success
- 70 min  push 2  trigger 2 t: passed 4 of up to 7; next: 2 runs, about 1 h of machine time
+ 70 min  push 2  trigger 2 t: 4 of up to 7 passed so far; the next 2 runs take about 1 h of machine time
  71 min  push 2  t pending
  71 min  push 2  t pending
  75 min  push 2  t running
@@ -528,7 +528,7 @@ push b t
   5 min  push 2  b running
  35 min  push 2  BLOCKED: its run was coalesced into one of another push; its build b failed
  35 min  push 2  b busted
- 35 min  push 2  PERMANENT: failed 1 of 1 run; stopped at the first failure; nothing was retriggered
+ 35 min  push 2  LIMIT: stopped at the first failure: 1 of 1 run failed; unclear whether it is permanent
 `,
 	},
 	{
@@ -548,7 +548,7 @@ push b t
   5 min  push 2  b running
  35 min  push 2  BLOCKED: failed 1 of 1 run; it cannot run again: its build b failed
  35 min  push 2  b busted
- 35 min  push 2  PERMANENT: failed 1 of 1 run; stopped at the first failure; nothing was retriggered
+ 35 min  push 2  LIMIT: stopped at the first failure: 1 of 1 run failed; unclear whether it is permanent
 `,
 	},
 	{
@@ -603,11 +603,11 @@ push t
 2 a002 pass,fail
 `,
 		want: `
-  0 min  push 2  trigger 1 t: passed 0 of up to 7; next: 2 runs, about 10 min of machine time
+  0 min  push 2  trigger 1 t: 0 of up to 7 passed so far; the next 2 runs take about 10 min of machine time
   1 min  push 2  t pending
   5 min  push 2  t running
  35 min  push 2  t success
- 35 min  push 2  LIMIT: passed 1 of up to 7; next: 2 runs, about 10 min of machine time; the budget of this call is spent
+ 35 min  push 2  LIMIT: 1 of up to 7 passed so far; the next 2 runs take about 10 min of machine time; the budget of this call is spent
 `,
 	},
 	{
@@ -621,18 +621,18 @@ push t
 2 a002 pass
 `,
 		want: `
-  0 min  push 2  trigger 2 t: passed 0 of up to 3; next: 2 runs, about 10 min of machine time
+  0 min  push 2  trigger 2 t: 0 of up to 3 passed so far; the next 2 runs take about 10 min of machine time
   1 min  push 2  t pending
   1 min  push 2  t pending
   5 min  push 2  t running
   5 min  push 2  t running
  35 min  push 2  t success
  35 min  push 2  t exception
- 35 min  push 2  trigger 1 t: passed 1 of up to 3; next: 1 run, about 30 min of machine time
+ 35 min  push 2  trigger 1 t: 1 of up to 3 passed so far; the next run takes about 30 min of machine time
  36 min  push 2  t pending
  40 min  push 2  t running
  70 min  push 2  t success
- 70 min  push 2  LIMIT: it passed 2 times, and no more may be triggered
+ 70 min  push 2  LIMIT: passed 2 of 2 runs; the maximum of 3 is reached
 `,
 	},
 	{
@@ -675,18 +675,18 @@ push t
 2 a002 pass:no-test
 `,
 		want: `
-  0 min  push 2  trigger 2 t: passed 0 of up to 3; next: 2 runs, about 10 min of machine time
+  0 min  push 2  trigger 2 t: 0 of up to 3 passed so far; the next 2 runs take about 10 min of machine time
   1 min  push 2  t pending
   1 min  push 2  t pending
   5 min  push 2  t running
   5 min  push 2  t running
  35 min  push 2  t success
  35 min  push 2  t success
- 35 min  push 2  trigger 1 t: passed 2 of up to 3; next: 1 run, about 30 min of machine time
+ 35 min  push 2  trigger 1 t: 2 of up to 3 passed so far; the next run takes about 30 min of machine time
  36 min  push 2  t pending
  40 min  push 2  t running
  70 min  push 2  t success
- 70 min  push 2  LIMIT: it passed 3 times, and no more may be triggered
+ 70 min  push 2  LIMIT: passed 3 of 3 runs; the maximum of 3 is reached
 `,
 	},
 }

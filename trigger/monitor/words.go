@@ -21,6 +21,14 @@ func moreRuns(n int) string {
 	return fmt.Sprintf("%d more runs", n)
 }
 
+// takes is a number of runs and their verb: "run takes" for one, "3 runs take".
+func takes(n int) string {
+	if n == 1 {
+		return "run takes"
+	}
+	return fmt.Sprintf("%d runs take", n)
+}
+
 // ofRuns is k of n runs in words: "2 of 3 runs".
 func ofRuns(k, n int) string { return fmt.Sprintf("%d of %s", k, runs(n)) }
 

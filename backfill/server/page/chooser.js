@@ -473,7 +473,7 @@
       set($('runs'), count(runs, 'run') + ' of ' + count(of.jobs, 'job'));
       set($('cost'), bill(runs, of.time * times, of.unknown * times));
       const much = runs > data.most;
-      if (much) set($('over').lastElementChild, 'More than ' + count(data.most, 'run') + ', which is the most that mozci triggers at once. Narrow the filter.');
+      if (much) set($('over').lastElementChild, 'More than ' + count(data.most, 'run') + ', the maximum at once. Narrow the filter.');
       $('over').hidden = !much;
       $('taken').hidden = !of.taken;
       if (of.taken) set($('taken').firstElementChild, count(of.taken, 'job') + ' taken out by hand.');
@@ -676,7 +676,7 @@
         if (url.search.length > longest) {
           e.preventDefault();
           e.stopImmediatePropagation();
-          set($('taken').firstElementChild, 'You took out too many jobs by hand to copy the rest. Use the filter instead.');
+          set($('taken').firstElementChild, 'You removed too many jobs by hand to copy the rest. Use the filter instead.');
           return;
         }
         a.href = url.pathname + url.search;
