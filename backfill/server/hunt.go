@@ -279,7 +279,7 @@ func (w *work) within(ctx context.Context, inner Place, o job.Origin, outer back
 		return ctx.Err()
 	case errors.Is(err, backfill.ErrNotBad), errors.Is(err, job.ErrNotFound):
 		w.change(func(b *Backfill) {
-			b.warn("the job is not known to fail in  " + o.Repo + ": " + job.Visible(err.Error()))
+			b.warn("the job is not known to fail in " + o.Repo + ": " + job.Visible(err.Error()))
 		})
 		return nil
 	case err != nil:

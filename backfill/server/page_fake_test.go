@@ -58,7 +58,7 @@ func longStory() string {
 
 var marksOfStory = map[byte]Result{
 	'P': Passed, 'F': Failure, '~': Elsewhere, '!': Machine, '*': UnderWay, '.': Queued, '[': Coalesced, '#': Stopped,
-	'-': Skipped,
+	'-': Skipped, '?': Unclear,
 }
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -105,7 +105,7 @@ func (r *Row) add(word string) {
 		run.Seconds = 2210
 	case UnderWay, Queued:
 		r.UnderWay++
-	case Elsewhere, Machine, Coalesced, Stopped, Skipped:
+	case Elsewhere, Machine, Coalesced, Stopped, Skipped, Unclear:
 	}
 	r.Runs = append(r.Runs, run)
 }

@@ -30,7 +30,7 @@ type actView struct {
 
 type fieldView struct{ Name, Value string }
 
-// more is how many runs the page offers to add to a budget that is spent.
+// more is how many runs the page offers to add when a search's budget is spent.
 const more = 20
 
 // actsOf are the buttons of a state. Buttons that start something send the whole request again.
@@ -61,11 +61,12 @@ func actsOf(b Backfill) actsView {
 		if b.Ask.Mode != Search {
 			break
 		}
-		// A budget of 100 runs becomes 120.
-		most := more + max(b.Ask.MaxRuns, b.Cost.Runs)
+		// The new backfill has a budget of its own: the runs of this one are results for it, and
+		// do not count against that.
+		most := more
 		in.MaxRuns = &most
-		v.Main = actOf(fmt.Sprintf("Add %d runs", more), in)
-		v.Main.Ask = fmt.Sprintf("Go on with %d more runs?", more)
+		v.Main = actOf("Add "+count(more, "run"), in)
+		v.Main.Ask = "Go on with " + count(more, "more run") + "?"
 		v.Main.Kept = "All results so far count."
 	case Cancelled:
 		v.Main = actOf("Start again", in)
@@ -107,16 +108,9 @@ func cancelOf(b Backfill) *actView {
 		a.Kept = "mozci stops the runs that it triggered and triggers nothing more. Runs of other people go on."
 	}
 	if kept > 0 {
-		a.Kept += " " + upper(count(kept, "result")) + " " + be(kept) + " kept."
+		a.Kept += " " + upper(count(kept, "result")) + " " + are(kept) + " kept."
 	}
 	return a
-}
-
-func be(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
 }
 
 // insteadView is one more thing that people can do: a form, a link, or a command.
@@ -149,7 +143,10 @@ func insteadOf(b Backfill) []insteadView {
 			Command: strings.Join(append([]string{"mozci", "trigger"}, append(where(b.Ask), "--times", "5")...), " "),
 		}}
 	case NeverGreen:
-		most := max(2*in.most(), 20)
+		most := min(max(2*in.most(), 20), mostLooked)
+		if most <= in.most() {
+			return nil // it has looked back as far as it may
+		}
 		in.Most = &most
 		return []insteadView{{
 			Text: "It may have passed earlier than that.",

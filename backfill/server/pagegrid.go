@@ -88,6 +88,7 @@ var resultLooks = map[Result]looks{
 	Coalesced: {"coal", "coal", "coalesced", "coalesced, did not run"},
 	Stopped:   {"stop", "stop", "cancelled by a person", "cancelled by a person"},
 	Skipped:   {"skip", "skip", "never ran", "skipped, did not run"},
+	Unclear:   {"unclear", "clock", "no clear result, not counted", "no clear result, not counted"},
 }
 
 var plannedLooks = looks{"plan", "plan", "planned", "planned, not triggered yet"}

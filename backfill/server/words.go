@@ -119,6 +119,8 @@ func outcomeWord(r Result, st job.Status) string {
 		return "was cancelled"
 	case Skipped:
 		return "did not run"
+	case Unclear:
+		return "ended without a result that counts"
 	case UnderWay, Queued:
 		return "is under way"
 	}
