@@ -291,7 +291,9 @@ func (b *Backfill) sumUp() {
 			}
 			c.Ended++
 			c.Machine += r.Seconds
-			if r.Result == Failure || r.Result == Elsewhere {
+			// People see the job's status and classify it, whatever the run means for the question:
+			// a job that failed in another test is red too.
+			if st, err := job.ParseStatus(r.Status); err == nil && st.Failed() {
 				c.Red++
 			}
 		}

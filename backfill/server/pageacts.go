@@ -30,7 +30,7 @@ type actView struct {
 
 type fieldView struct{ Name, Value string }
 
-// more is how many runs the page offers to add when a search's budget is spent.
+// more is by how many runs the page raises the budget of a search that has spent it.
 const more = 20
 
 // actsOf are the buttons of a state. Buttons that start something send the whole request again.
@@ -61,13 +61,7 @@ func actsOf(b Backfill) actsView {
 		if b.Ask.Mode != Search {
 			break
 		}
-		// The new backfill has a budget of its own: the runs of this one are results for it, and
-		// do not count against that.
-		most := more
-		in.MaxRuns = &most
-		v.Main = actOf("Add "+count(more, "run"), in)
-		v.Main.Ask = "Go on with " + count(more, "more run") + "?"
-		v.Main.Kept = "All results so far count."
+		v.Main = goOn(b, in)
 	case Cancelled:
 		v.Main = actOf("Start again", in)
 		v.Main.Ask, v.Main.Kept = "Start this backfill again?",
@@ -78,6 +72,25 @@ func actsOf(b Backfill) actsView {
 	case Done, Refused:
 	}
 	return v
+}
+
+// goOn is the button that goes on with a search whose budget is spent, as a new backfill. The runs
+// so far are results for the new one and do not count against its budget, so all of that can be
+// triggered. It is larger than the last budget, because the same request within a day would only
+// return this backfill. At the maximum there is no button.
+//
+//	100 runs  → Add up to 120 runs
+//	990 runs  → Add up to 1,000 runs
+//	1000 runs → nil
+func goOn(b Backfill, in Input) *actView {
+	most := min(b.Ask.MaxRuns+more, mostMaxRuns)
+	if most <= b.Ask.MaxRuns {
+		return nil
+	}
+	in.MaxRuns = &most
+	a := actOf("Add up to "+count(most, "run"), in)
+	a.Ask, a.Kept = "Go on with at most "+count(most, "more run")+"?", "All results so far count."
+	return a
 }
 
 // actOf is a button that starts a backfill. A dry run's request becomes one that acts.

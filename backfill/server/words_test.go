@@ -97,12 +97,21 @@ func TestOffersThatAreTaken(t *testing.T) {
 			t.Errorf("after %d pushes it offers %q, expected %q", most, got, want)
 		}
 	}
-	for _, spent := range []int{100, 104, 990, 1000} {
-		b := Backfill{State: Undecided, Cost: Cost{Runs: spent}, Ask: Ask{
+	// The runs so far do not count against the budget of the new backfill: all of it can be spent.
+	for budget, want := range map[int]string{
+		100: "120 runs", 980: "1,000 runs", 990: "1,000 runs", 999: "1,000 runs", 1000: "",
+	} {
+		b := Backfill{State: Undecided, Cost: Cost{Runs: budget + 3}, Ask: Ask{
 			Project: "autoland", Label: "t", Revision: strings.Repeat("a", 40), Mode: Search, Most: 50, Batch: 4,
-			MaxRuns: spent,
+			MaxRuns: budget,
 		}}
 		a, q := actsOf(b).Main, map[string][]string{}
+		if a == nil {
+			if want != "" {
+				t.Errorf("with a budget of %d it offers nothing", budget)
+			}
+			continue
+		}
 		for _, f := range a.Fields {
 			q[f.Name] = []string{f.Value}
 		}
@@ -111,9 +120,8 @@ func TestOffersThatAreTaken(t *testing.T) {
 			t.Error(err)
 		}
 		taken(a.Button, in)
-		// The runs of an earlier backfill do not count against the budget of a new one.
-		if a.Button != "Add 20 runs" || a.Ask != "Go on with 20 more runs?" || in.MaxRuns == nil || *in.MaxRuns != 20 {
-			t.Errorf("after %d runs: %q, %q, %v", spent, a.Button, a.Ask, q["max_runs"])
+		if a.Button != "Add up to "+want || number(*in.MaxRuns)+" runs" != want || *in.MaxRuns == budget {
+			t.Errorf("with a budget of %d: %q, %q, %v", budget, a.Button, a.Ask, q["max_runs"])
 		}
 	}
 }
@@ -219,5 +227,58 @@ func TestPushesOfAPlan(t *testing.T) {
 	}
 	if n := pushesOf(p); n != 2 {
 		t.Errorf("%d pushes, expected 2", n)
+	}
+}
+
+// What never ran is counted as no run, and what failed is red whatever it means for the question.
+func TestCountsOfRuns(t *testing.T) {
+	run := func(r Result, st job.Status) Run { return Run{ID: "x", Result: r, Status: st.String(), Ours: true} }
+	b := Backfill{State: Waiting, Rows: []Row{{Runs: []Run{
+		run(Coalesced, job.StatusCoalesced), run(Skipped, job.StatusSkipped), run(Queued, job.StatusPending),
+	}}}}
+	if b.begun() {
+		t.Error("a run that never ran has begun")
+	}
+	if got := runsOf(b); got != "0 runs by the CI, 0 by mozci, 1 to come" {
+		t.Error(got)
+	}
+	if f := foldOf([]Row{{Runs: b.Rows[0].Runs[:2]}}, ""); !strings.HasSuffix(f.Fold, "nothing ran") {
+		t.Error(f.Fold)
+	}
+	b.Rows[0].Runs = append(b.Rows[0].Runs,
+		run(Unclear, job.StatusSuccess), run(Passed, job.StatusTestFailed), run(Failure, job.StatusBusted),
+		run(Unclear, job.StatusTestFailed), run(Elsewhere, job.StatusTestFailed), run(Machine, job.StatusException),
+	)
+	b.sumUp()
+	if !b.begun() || b.Cost.Red != 4 || b.Cost.Ended != 8 {
+		t.Errorf("begun %t, %+v", b.begun(), b.Cost)
+	}
+	if got := runsOf(b); got != "0 runs by the CI, 6 by mozci, 1 to come" {
+		t.Error(got)
+	}
+	if f := foldOf([]Row{{Runs: []Run{run(Unclear, job.StatusSuccess)}}}, ""); strings.Contains(f.Fold, "nothing ran") {
+		t.Error(f.Fold)
+	}
+}
+
+// The chooser's sentence counts apart what it triggered, what had been triggered, and what failed.
+func TestSentenceOfAnAct(t *testing.T) {
+	for want, of := range map[string][3]int{
+		"5 runs triggered, 2 before, 3 not triggered":          {5, 2, 3},
+		"0 runs triggered, 2 before, 3 not triggered":          {0, 2, 3},
+		"1 run triggered, 3 not triggered":                     {1, 0, 3},
+		"5 runs triggered, 2 before":                           {5, 2, 0},
+		"5 runs triggered":                                     {5, 0, 0},
+		"Nothing new: 1 run was triggered before":              {0, 1, 0},
+		"Nothing was triggered: 3 runs could not be requested": {0, 0, 3},
+	} {
+		a := acted{Done: trigger.Plan{Steps: []trigger.Step{
+			{Count: of[0], Receipt: &job.Receipt{State: job.ReceiptCreated}},
+			{Count: of[1], Receipt: &job.Receipt{State: job.ReceiptAlreadyAsked}},
+			{Count: of[2], Err: job.ErrRefused},
+		}}}
+		if got := a.sentence(); got != want {
+			t.Errorf("%v: %q, expected %q", of, got, want)
+		}
 	}
 }
