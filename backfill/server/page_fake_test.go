@@ -386,7 +386,7 @@ func everyState() []Backfill {
 		running(), done(), dry(), waiting(), long, many,
 		inState("b7Q2unsure", Undecided, "Two pushes remain: 190420 (61%) and 190421 (34%)",
 			"The budget of 24 runs is spent.", func(b *Backfill) {
-				b.Cost.Most = b.Cost.Runs
+				b.Cost.Most, b.Ask.MaxRuns = b.Cost.Runs, b.Cost.Runs
 				b.Culprit, b.Credible = nil, []Suspect{{ref(190420), 0.61}, {ref(190421), 0.34}, {ref(190419), 0.03}}
 				b.FirstBad = pointer(ref(190422))
 				b.Outcome = "undecided"
