@@ -264,11 +264,12 @@ const (
 	Coalesced Result = "coalesced"        // the CI tested a newer push instead
 	Stopped   Result = "cancelled"        // cancelled by a person
 	Skipped   Result = "skipped"          // it did not run and will not
+	Unclear   Result = "unclear"          // it does not show how the job, or the test in question, ended
 )
 
 // Results returns every Result, in the order of the page's legend.
 func Results() []Result {
-	return []Result{Passed, Failure, Elsewhere, Machine, UnderWay, Queued, Coalesced, Stopped, Skipped}
+	return []Result{Passed, Failure, Elsewhere, Machine, UnderWay, Queued, Coalesced, Stopped, Skipped, Unclear}
 }
 
 // Entry is a line of the log.

@@ -92,9 +92,8 @@ func checkChooser(project, revision string) error {
 	switch {
 	case project != "" && !projects.MatchString(project):
 		return wrong("project", "%q is not the name of a repository", clipped(project))
-	case revision != "" && !revisions.MatchString(revision):
-		return wrong("revision", "%q is not a revision; expected 12 to 40 hexadecimal digits, or tip",
-			clipped(revision))
+	case revision != "":
+		return checkRevision(revision)
 	}
 	return nil
 }

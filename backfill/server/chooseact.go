@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/mozci/mozci/job"
@@ -188,9 +187,10 @@ func (a acted) failures() (asked, failed int) {
 
 // sentence says what was done, in words.
 //
-//	12 runs triggered, 3 not triggered
+//	12 runs triggered, 3 before, 2 not triggered
 //	12 runs triggered, 3 before
 //	Nothing new: 3 runs were triggered before
+//	Nothing was triggered: 3 runs could not be requested
 func (a acted) sentence() string {
 	asked, failed := a.failures()
 	already := 0
@@ -201,13 +201,16 @@ func (a acted) sentence() string {
 	}
 	switch {
 	case failed > 0 && asked+already == 0:
-		return fmt.Sprintf("Nothing was triggered: %s failed", count(failed, "request"))
-	case failed > 0:
-		return fmt.Sprintf("%s triggered, %s not triggered", count(asked+already, "run"), number(failed))
-	case asked == 0:
+		return "Nothing was triggered: " + count(failed, "run") + " could not be requested"
+	case failed == 0 && asked == 0:
 		return "Nothing new: " + count(already, "run") + " " + were(already) + " triggered before"
-	case already > 0:
-		return fmt.Sprintf("%s triggered, %s before", count(asked, "run"), number(already))
 	}
-	return count(asked, "run") + " triggered"
+	text := count(asked, "run") + " triggered"
+	if already > 0 {
+		text += ", " + number(already) + " before"
+	}
+	if failed > 0 {
+		text += ", " + number(failed) + " not triggered"
+	}
+	return text
 }

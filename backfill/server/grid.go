@@ -66,8 +66,15 @@ func (w *work) row(p job.Push, label string, jobs []job.Job, running int) Row {
 // status: a job may fail while the test in question passed. The caller holds the lock. judged says
 // that some Judge has seen the run; one that it could not tell anything about is judged, and
 // neither Good nor Bad.
+//
+//	success, not judged or Good     → Passed
+//	success, judged Unclear, NoTest → Unclear: it ran, and says nothing about the test
+//	failed, judged NoTest           → Elsewhere
+//	failed, told Unclear            → Elsewhere: the search read the log, and it was another failure
+//	failed, judged Unclear          → Unclear: the log does not say, or is gone
 func (w *work) result(j job.Job) Result {
 	v, judged := w.verdicts[j.ID()]
+	_, told := w.told[j.ID()]
 	switch st := j.Status(); {
 	case st == job.StatusPending, st == job.StatusUnscheduled:
 		return Queued
@@ -79,7 +86,7 @@ func (w *work) result(j job.Job) Result {
 		return Failure
 	case judged && v == analysis.Good: // the job failed, but the test in question passed
 		return Passed
-	case st.Failed():
+	case st.Failed() && (told || v == analysis.NoTest):
 		return Elsewhere
 	case st == job.StatusException, st == job.StatusRetry:
 		return Machine
@@ -87,8 +94,10 @@ func (w *work) result(j job.Job) Result {
 		return Stopped
 	case st == job.StatusCoalesced:
 		return Coalesced
+	case st == job.StatusSkipped:
+		return Skipped
 	}
-	return Skipped
+	return Unclear
 }
 
 // ended makes the log line for the end of a run.
@@ -122,13 +131,16 @@ func endOf(what string, r Result, st job.Status, took time.Duration, link Text) 
 	return Entry{Kind: kindOf(r), Text: text + ".", Link: link}
 }
 
-// kindOf is the Entry's kind for the end of a run. What says nothing about the push is "machine".
+// kindOf is the Entry's kind for the end of a run. What says nothing about the push is "machine";
+// a run that is Unclear is "state", as no machine was at fault.
 func kindOf(r Result) string {
 	switch r {
 	case Passed:
 		return "passed"
 	case Failure, Elsewhere:
 		return "failed"
+	case Unclear:
+		return "state"
 	}
 	return "machine"
 }
@@ -279,7 +291,9 @@ func (b *Backfill) sumUp() {
 			}
 			c.Ended++
 			c.Machine += r.Seconds
-			if r.Result == Failure || r.Result == Elsewhere {
+			// People see the job's status and classify it, whatever the run means for the question:
+			// a job that failed in another test is red too.
+			if st, err := job.ParseStatus(r.Status); err == nil && st.Failed() {
 				c.Red++
 			}
 		}

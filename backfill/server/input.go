@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mozci/mozci/internal/slug"
 	"github.com/mozci/mozci/job"
 )
 
@@ -51,12 +52,36 @@ func wrong(field, format string, args ...any) error {
 //
 //	revisions  0123456789ab, tip               not: abc, xyz1
 //	projects   autoland, integration/autoland  not: .hg, "a b"
-//	taskIDs    fN3bGUqhR1eBVfVfYmPDKg/1        not: -a
+//	taskIDs    fN3bGUqhR1eBVfVfYmPDKg/1, run-7 not: -a, ../a
+//
+// A slugid that begins with - or _ is one too: slug.Valid knows it by its fixed bits.
 var (
 	revisions = regexp.MustCompile(`^([0-9a-fA-F]{4,40}|tip)$`)
 	projects  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$`)
 	taskIDs   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$`)
+	taskRuns  = regexp.MustCompile(`^(/[0-9]{1,9})?$`)
 )
+
+// checkRevision refuses what cannot be a revision, in the same words everywhere. The rule is that of
+// job.Repository.Push: 12 to 40 hexadecimal digits, or tip. Every repository of a real service holds
+// to it. In a World (jobtest) 4 digits suffice, so the length from there on is left to the
+// repository.
+func checkRevision(rev string) error {
+	if !revisions.MatchString(rev) {
+		return wrong("revision", "%q is not a revision; expected 12 to 40 hexadecimal digits, or tip", clipped(rev))
+	}
+	return nil
+}
+
+// isTask reports whether a text can be the id of a task or of one of its runs. A slugid is 22
+// characters, of which any may be the first.
+func isTask(id string) bool {
+	const slugid = 22
+	if len(id) >= slugid && slug.Valid(id[:slugid]) && taskRuns.MatchString(id[slugid:]) {
+		return true
+	}
+	return taskIDs.MatchString(id)
+}
 
 // check reports what is wrong with an input as far as that is visible without asking any service.
 func (in Input) check() error {
@@ -68,9 +93,9 @@ func (in Input) check() error {
 	switch {
 	case in.Project != "" && !projects.MatchString(in.Project):
 		return wrong("project", "%q is not the name of a repository", clipped(in.Project))
-	case in.Revision != "" && !revisions.MatchString(in.Revision):
-		return wrong("revision", "%q is not a revision; expected 12 to 40 hexadecimal digits", clipped(in.Revision))
-	case in.TaskID != "" && !taskIDs.MatchString(in.TaskID):
+	case in.Revision != "" && checkRevision(in.Revision) != nil:
+		return checkRevision(in.Revision)
+	case in.TaskID != "" && !isTask(in.TaskID):
 		return wrong("task_id", "%q is not a task id", clipped(in.TaskID))
 	case in.JobID != nil && *in.JobID < 1:
 		return wrong("job_id", "%d is too small; expected 1 or more", *in.JobID)

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
 
@@ -78,13 +79,15 @@ func (m *meter) ended(b Backfill) {
 	m.lasted.Observe(b.Updated.Sub(b.Created).Seconds())
 }
 
-// step counts a request to a CI: its runs or, when it failed, the request.
+// step counts a request to a CI: its runs or, when it failed, the request. What had been triggered
+// before triggers nothing now.
 func (m *meter) step(st trigger.Step) {
-	if st.Err != nil {
+	switch {
+	case st.Err != nil:
 		m.failed.Inc()
-		return
+	case st.Receipt != nil && st.Receipt.State != job.ReceiptAlreadyAsked:
+		m.asked.Add(float64(st.Count))
 	}
-	m.asked.Add(float64(st.Count))
 }
 
 func (m *meter) handler() http.Handler {

@@ -193,8 +193,8 @@ func troubleWith(code int, reason, message string) trouble {
 	case http.StatusMethodNotAllowed:
 		t.Heading, t.Todo = "This page works differently", "Start from the link of the failing job."
 	}
-	// A status above 503 is as much a fault of this service as 500.
-	if code == http.StatusInternalServerError || code > http.StatusServiceUnavailable {
+	// A status above 504 is as much a fault of this service as 500.
+	if code == http.StatusInternalServerError || code > http.StatusGatewayTimeout {
 		t.Heading, t.Text = "mozci failed", "An error of this service stopped the request."
 		t.Todo = "Try again. If it happens again, tell the administrator the time: the log has the reason."
 	}

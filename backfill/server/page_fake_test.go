@@ -58,7 +58,7 @@ func longStory() string {
 
 var marksOfStory = map[byte]Result{
 	'P': Passed, 'F': Failure, '~': Elsewhere, '!': Machine, '*': UnderWay, '.': Queued, '[': Coalesced, '#': Stopped,
-	'-': Skipped,
+	'-': Skipped, '?': Unclear,
 }
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -105,7 +105,7 @@ func (r *Row) add(word string) {
 		run.Seconds = 2210
 	case UnderWay, Queued:
 		r.UnderWay++
-	case Elsewhere, Machine, Coalesced, Stopped, Skipped:
+	case Elsewhere, Machine, Coalesced, Stopped, Skipped, Unclear:
 	}
 	r.Runs = append(r.Runs, run)
 }
@@ -386,7 +386,7 @@ func everyState() []Backfill {
 		running(), done(), dry(), waiting(), long, many,
 		inState("b7Q2unsure", Undecided, "Two pushes remain: 190420 (61%) and 190421 (34%)",
 			"The budget of 24 runs is spent.", func(b *Backfill) {
-				b.Cost.Most = b.Cost.Runs
+				b.Cost.Most, b.Ask.MaxRuns = b.Cost.Runs, b.Cost.Runs
 				b.Culprit, b.Credible = nil, []Suspect{{ref(190420), 0.61}, {ref(190421), 0.34}, {ref(190419), 0.03}}
 				b.FirstBad = pointer(ref(190422))
 				b.Outcome = "undecided"

@@ -112,7 +112,7 @@ func TestEveryStateShowsWhatItIsAndOffers(t *testing.T) {
 		},
 		"wait": {`8 runs are queued; none has started`, `pill run`, `Cancel 8 runs`, `0 of 8 runs ended`},
 		"unsure": {
-			`Two pushes remain: 190420 (61%) and 190421 (34%)`, `pill calm`, `>Add 20 runs</button>`,
+			`Two pushes remain: 190420 (61%) and 190421 (34%)`, `pill calm`, `>Add up to 44 runs</button>`,
 			`name="max_runs" value="44"`, `190421: 34%, 190419: 3%. Any other push: &lt;1%.`, `Most likely`,
 			`Push 190417 cannot be tested: its build failed.`,
 		},

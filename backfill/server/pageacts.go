@@ -30,7 +30,7 @@ type actView struct {
 
 type fieldView struct{ Name, Value string }
 
-// more is how many runs the page offers to add to a budget that is spent.
+// more is by how many runs the page raises the budget of a search that has spent it.
 const more = 20
 
 // actsOf are the buttons of a state. Buttons that start something send the whole request again.
@@ -61,12 +61,7 @@ func actsOf(b Backfill) actsView {
 		if b.Ask.Mode != Search {
 			break
 		}
-		// A budget of 100 runs becomes 120.
-		most := more + max(b.Ask.MaxRuns, b.Cost.Runs)
-		in.MaxRuns = &most
-		v.Main = actOf(fmt.Sprintf("Add %d runs", more), in)
-		v.Main.Ask = fmt.Sprintf("Go on with %d more runs?", more)
-		v.Main.Kept = "All results so far count."
+		v.Main = goOn(b, in)
 	case Cancelled:
 		v.Main = actOf("Start again", in)
 		v.Main.Ask, v.Main.Kept = "Start this backfill again?",
@@ -77,6 +72,25 @@ func actsOf(b Backfill) actsView {
 	case Done, Refused:
 	}
 	return v
+}
+
+// goOn is the button that goes on with a search whose budget is spent, as a new backfill. The runs
+// so far are results for the new one and do not count against its budget, so all of that can be
+// triggered. It is larger than the last budget, because the same request within a day would only
+// return this backfill. At the maximum there is no button.
+//
+//	100 runs  → Add up to 120 runs
+//	990 runs  → Add up to 1,000 runs
+//	1000 runs → nil
+func goOn(b Backfill, in Input) *actView {
+	most := min(b.Ask.MaxRuns+more, mostMaxRuns)
+	if most <= b.Ask.MaxRuns {
+		return nil
+	}
+	in.MaxRuns = &most
+	a := actOf("Add up to "+count(most, "run"), in)
+	a.Ask, a.Kept = "Go on with at most "+count(most, "more run")+"?", "All results so far count."
+	return a
 }
 
 // actOf is a button that starts a backfill. A dry run's request becomes one that acts.
@@ -107,16 +121,9 @@ func cancelOf(b Backfill) *actView {
 		a.Kept = "mozci stops the runs that it triggered and triggers nothing more. Runs of other people go on."
 	}
 	if kept > 0 {
-		a.Kept += " " + upper(count(kept, "result")) + " " + be(kept) + " kept."
+		a.Kept += " " + upper(count(kept, "result")) + " " + are(kept) + " kept."
 	}
 	return a
-}
-
-func be(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
 }
 
 // insteadView is one more thing that people can do: a form, a link, or a command.
@@ -149,7 +156,10 @@ func insteadOf(b Backfill) []insteadView {
 			Command: strings.Join(append([]string{"mozci", "trigger"}, append(where(b.Ask), "--times", "5")...), " "),
 		}}
 	case NeverGreen:
-		most := max(2*in.most(), 20)
+		most := min(max(2*in.most(), 20), mostLooked)
+		if most <= in.most() {
+			return nil // it has looked back as far as it may
+		}
 		in.Most = &most
 		return []insteadView{{
 			Text: "It may have passed earlier than that.",

@@ -336,7 +336,7 @@ func remains(more, later int, left []trigger.LeftOut) string {
 		parts = append(parts, count(later, "run")+" "+wait(later)+" for a build: show the plan again when it is there")
 	}
 	if n := len(left); n > 0 {
-		parts = append(parts, count(n, "job")+" "+be(n)+" left out")
+		parts = append(parts, count(n, "job")+" "+are(n)+" left out")
 	}
 	return "Still missing: " + strings.Join(parts, "; ") + "."
 }

@@ -454,8 +454,8 @@ func (p *page) robotOptOut(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !projects.MatchString(repo):
 		p.fail(w, r, wrong("project", "%q is not the name of a repository", clipped(repo)))
-	case !revisions.MatchString(revision):
-		p.fail(w, r, wrong("revision", "%q is not a revision; expected 12 to 40 hexadecimal digits", clipped(revision)))
+	case checkRevision(revision) != nil:
+		p.fail(w, r, checkRevision(revision))
 	default:
 		out := r.PostFormValue("out") != "false"
 		p.robotDone(w, r, "autopilot opt-out", p.o.Robot.OptOut(r.Context(), repo, revision, c.Name, out))

@@ -88,6 +88,7 @@ var resultLooks = map[Result]looks{
 	Coalesced: {"coal", "coal", "coalesced", "coalesced, did not run"},
 	Stopped:   {"stop", "stop", "cancelled by a person", "cancelled by a person"},
 	Skipped:   {"skip", "skip", "never ran", "skipped, did not run"},
+	Unclear:   {"unclear", "clock", "no clear result, not counted", "no clear result, not counted"},
 }
 
 var plannedLooks = looks{"plan", "plan", "planned", "planned, not triggered yet"}
@@ -214,7 +215,9 @@ func side(i int, m marks) string {
 func foldOf(rows []Row, side string) rowView {
 	ran := false
 	for _, r := range rows {
-		ran = ran || r.Passed > 0
+		ran = ran || slices.ContainsFunc(r.Runs, func(run Run) bool {
+			return run.Result != Coalesced && run.Result != Skipped
+		})
 	}
 	where := map[string]string{"after": "newer ", "before": "older "}[side]
 	v := rowView{
@@ -331,9 +334,10 @@ func runsOf(b Backfill) string {
 			switch {
 			case !settled:
 				open++
+			case run.Result == Coalesced, run.Result == Skipped: // it never ran
 			case run.Ours:
 				ours++
-			case run.Result != Coalesced && run.Result != Skipped:
+			default:
 				ci++
 			}
 		}

@@ -39,16 +39,16 @@ type stateChoice struct {
 // older backfills of the same job, newest first; they have no Earlier of their own. key is what
 // rows of the same job have in common.
 type historyRow struct {
-	Link, Answer  string
-	Pill          pillView
-	Project       string
-	Label, Test   string
-	Cost          string
-	By            string
-	Created       time.Time
-	Earlier       []historyRow
-	key           string
-	DryRun, Alone bool
+	Link, Answer string
+	Pill         pillView
+	Project      string
+	Label, Test  string
+	Cost         string
+	By           string
+	Created      time.Time
+	Earlier      []historyRow
+	key          string
+	DryRun       bool
 }
 
 // perScreen is how many backfills a page of the history shows.

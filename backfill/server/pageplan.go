@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -190,10 +189,10 @@ func (p *planner) step(k stepKey) stepView {
 
 // pushesOf is the number of pushes on which a plan triggers something.
 func pushesOf(plan trigger.Plan) int {
-	seen := map[string]bool{}
+	seen := map[job.PushKey]bool{}
 	for _, s := range plan.Steps {
 		if s.Action != trigger.ActionNothing {
-			seen[fmt.Sprint(s.Push.Repo, s.Push.ID)] = true
+			seen[s.Push.Key()] = true
 		}
 	}
 	return len(seen)

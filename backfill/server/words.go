@@ -119,6 +119,8 @@ func outcomeWord(r Result, st job.Status) string {
 		return "was cancelled"
 	case Skipped:
 		return "did not run"
+	case Unclear:
+		return "ended without a result that counts"
 	case UnderWay, Queued:
 		return "is under way"
 	}
@@ -302,10 +304,13 @@ func (b *Backfill) underWay() int {
 	return n
 }
 
-// begun reports whether any run that it triggered has started.
+// begun reports whether any run that it triggered has started. One that the CI coalesced or skipped
+// never did.
 func (b *Backfill) begun() bool {
 	for _, row := range b.Rows {
-		if slices.ContainsFunc(row.Runs, func(r Run) bool { return r.Ours && r.Result != Queued }) {
+		if slices.ContainsFunc(row.Runs, func(r Run) bool {
+			return r.Ours && r.Result != Queued && r.Result != Coalesced && r.Result != Skipped
+		}) {
 			return true
 		}
 	}

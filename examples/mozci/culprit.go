@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,7 +98,7 @@ func (c culpritFlags) options(ctx context.Context, a *app, p *places, book ledge
 			f := c.actFlags
 			f.yes = false // the budget was said: only a person may change it
 			return a.wantedTo(ctx, f, fmt.Sprintf(
-				"About %.0f runs are expected, more than %d. Begin, and stop at %d?", forecast, most, most))
+				"About %.0f runs are expected, more than %d. Begin, and stop at %d?", math.Ceil(forecast), most, most))
 		},
 	}
 	o.Batch, o.RoundCost, _ = c.round() // checked before

@@ -161,7 +161,7 @@ func TestBackfillByTest(t *testing.T) {
 		t.Errorf("exit %d, %s\n%s", status, errOut, out)
 	}
 	_, errOut, status = mozci(t, append(args, "--test", "dom/y.html")...)
-	if status != 3 || !strings.Contains(errOut, "not bad on this push") {
+	if status != 3 || !strings.Contains(errOut, "did not fail on push") {
 		t.Errorf("another test: exit %d, %s", status, errOut)
 	}
 	out, errOut, status = mozci(t, append([]string{"failures", "--job", jobs[4], "--json"}, places...)...)

@@ -88,7 +88,9 @@ func (s *showing) changes(changes []monitor.Change) {
 	s.clear()
 	for _, c := range changes {
 		s.latest[c.Key] = c.Results
-		failed := c.Outcome == monitor.Permanent || c.Outcome == monitor.Intermittent
+		// With --fail-fast the end after the first failure is Limit: too few to say more.
+		failed := c.Outcome == monitor.Permanent || c.Outcome == monitor.Intermittent ||
+			c.Outcome == monitor.Limit && c.Results.Failures > 0
 		if failed && s.failed != nil && c.Ended.Parent == "" {
 			s.failed()
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -137,14 +138,24 @@ func str(args []any) (any, bool) {
 	return nil, false
 }
 
-// toNumber reads a number: number(" 1e3 ") is 1000, and number("") is invalid.
+// decimal is what all reference implementations read as a number. ParseFloat alone also reads Go's
+// own forms: 0x1p4, 0x_1p4, inf.
+var decimal = regexp.MustCompile(`^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$`)
+
+// toNumber reads a decimal number, with blanks around it or not. What only some of the reference
+// implementations read, such as 0x10 or the empty text in JavaScript and 1_000 in Python, is
+// invalid.
+//
+//	number(" 1e3 ") → 1000
+//	number("0x1p4") → invalid
+//	number("")      → invalid
 func toNumber(args []any) (any, bool) {
 	s, ok := only[string](args)
-	if !ok {
+	if s = strings.TrimSpace(s); !ok || !decimal.MatchString(s) {
 		return nil, false
 	}
-	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil
 }
 
 // ranged is range(start, stop[, step]) of whole numbers: start is included, stop is not.

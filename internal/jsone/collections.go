@@ -161,7 +161,9 @@ func bind(names []string, values ...any) map[string]any {
 }
 
 // find is {"$find": [1, 2], "each(x)": "x > 1"}, which gives 2: the first element for which
-// the expression is true, or nothing.
+// the expression is true, or nothing. The array was rendered, so its element is returned as it is:
+// in {"$find": ["$${x}"], "each(y)": "true"} that is the text ${x}. Taskcluster's own JSON-e, in
+// JavaScript, does the same; those in Python and Rust render the element again.
 func find(r *renderer, o call) (any, error) {
 	names, body, err := o.each(one, 2, "two")
 	if err != nil {
@@ -181,7 +183,7 @@ func find(r *renderer, o call) (any, error) {
 			return nil, err
 		}
 		if truthy(v) {
-			return r.render(e, o.s)
+			return e, nil
 		}
 	}
 	return deleted, nil
