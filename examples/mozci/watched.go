@@ -215,7 +215,7 @@ func symbolOf(c monitor.Change) string {
 	case c.Action != "":
 		out = planned
 	case c.Outcome != "":
-		out = outcomeSymbol(c.Outcome)
+		out = outcomeSymbol(c.Outcome, c.Results.Failures)
 	}
 	return out
 }
@@ -238,8 +238,13 @@ func statusSymbol(s job.Status) string {
 	return coalesced // and skipped: it did not run
 }
 
-func outcomeSymbol(o monitor.Outcome) string {
+// outcomeSymbol is the symbol of an end after a number of failures.
+func outcomeSymbol(o monitor.Outcome, failures int) string {
 	switch o {
+	case monitor.Limit:
+		if failures > 0 {
+			return failed
+		}
 	case monitor.Met:
 		return passed
 	case monitor.Permanent, monitor.Intermittent, monitor.Hit:
@@ -334,7 +339,7 @@ func (a *app) printEnd(last endJSON) error {
 		return a.printJSON(last)
 	}
 	a.printf("\n")
-	a.answer(outcomeSymbol(last.Outcome), inWords(last.Outcome)+": "+last.Why)
+	a.answer(outcomeSymbol(last.Outcome, last.Failures), inWords(last.Outcome)+": "+last.Why)
 	if last.Next != nil {
 		if words, command, ok := strings.Cut(*last.Next, ": mozci "); ok {
 			a.typed(words+":", "mozci "+command)
@@ -380,6 +385,9 @@ func (a *app) nextStep(e monitor.Expectation) string {
 	case monitor.Limit:
 		if e.WatchOnly {
 			return "To let mozci trigger what is missing: mozci watch" + of + " --yes"
+		}
+		if e.Progress.Results.Failures > 0 {
+			return "To see how often it fails: mozci frequency" + of
 		}
 		return "To see what ran: mozci jobs" + of
 	case monitor.TimedOut, monitor.CouldNotSee:
