@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/job"
@@ -66,18 +67,23 @@ func (f *following) setPush(ctx context.Context) error {
 	return f.set("from-rev", pushes[1].Revision)
 }
 
-// setLabel sets the label of the run, or the one that the page is filtered by.
+// setLabel sets the label of the run, or the one that the page is filtered by. A filter that
+// is no label says nothing, so that it goes with any label.
 func (f *following) setLabel(ctx context.Context) error {
 	if !f.has("label") || f.chosen {
 		return nil
 	}
-	label := f.at.label()
-	if label == "" && f.link.Search != "" && f.at.revision != "" && !f.changed("label") {
+	label, given := f.at.label(), f.labels()
+	if label == "" && f.link.Search != "" && f.at.revision != "" && !slices.Contains(given, f.link.Search) {
 		p, err := f.a.places()
 		if err != nil {
 			return err
 		}
-		if label, err = p.searched(ctx, f.at.revision, f.link.Search); err != nil {
+		label, err = p.searched(ctx, f.at.revision, f.link.Search)
+		switch {
+		case len(given) > 0 && f.command != "trigger" && err == nil && label != "":
+			return f.contradicts("label", strings.Join(given, ", "), label)
+		case len(given) == 0 && err != nil:
 			return err
 		}
 	}

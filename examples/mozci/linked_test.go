@@ -380,7 +380,7 @@ func TestLinkedContradictions(t *testing.T) { //nolint:funlen // it is a table
 		{"watch {T} --label other", []string{"--label other", "LINK is of {L}"}, true},
 		{"backfill {} --ci buildbot", []string{"--ci buildbot", "LINK is of treeherder"}, false},
 		{"backfill {T} --ci selfserve", []string{"--ci selfserve", "LINK is of taskcluster"}, false},
-		{"backfill {} --ci nonsense", []string{"--ci nonsense", "LINK is of treeherder"}, false},
+		{"backfill {} --ci nonsense", []string{`--ci "nonsense": expected taskcluster, buildbot`}, false},
 		{
 			"backfill http://127.0.0.1:80/#/builders/1/builds/2 --buildbot-url http://127.0.0.1 --ci taskcluster",
 			[]string{"--ci taskcluster", "LINK is of buildbot"},
@@ -429,6 +429,11 @@ func TestLinkedContradictions(t *testing.T) { //nolint:funlen // it is a table
 		{
 			"backfill '{th}/jobs?repo=autoland&revision={X}&searchStr=m-1'",
 			[]string{"filtered by m-1, which is no label"},
+			true,
+		},
+		{
+			"backfill '{th}/jobs?repo=autoland&revision={X}&searchStr={L}' --label build-linux64/opt",
+			[]string{"--label build-linux64/opt, and LINK is of {L}: leave one of them out"},
 			true,
 		},
 	} {
