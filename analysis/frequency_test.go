@@ -144,7 +144,8 @@ func TestBadFrequencies(t *testing.T) {
 		}
 	}
 	for want, c := range map[string][2]int{
-		"7 failures are more than 6 runs": {7, 6}, "1 failure is more than 0 runs": {1, 0}, "expected 0 or more": {0, -1},
+		"7 failures are more than 6 runs": {7, 6}, "1 failure is more than 0 runs": {1, 0},
+		"expected 0 or more": {0, -1},
 	} {
 		if _, err := analysis.Frequency(c[0], c[1], 0.95, analysis.Wilson); !strings.HasSuffix(fmt.Sprint(err), want) {
 			t.Errorf("%v: %v, expected %q", c, err, want)

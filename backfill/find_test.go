@@ -326,7 +326,9 @@ push    linux64/opt/xpcshell-1  linux64/opt/reftest-3
 		want       error
 		says       string
 	}{
-		"good":    {label, "a3c0", backfill.FindOptions{}, backfill.ErrNotBad, label + " did not fail on push 12 (1 passed)"},
+		"good": {
+			label, "a3c0", backfill.FindOptions{}, backfill.ErrNotBad, label + " did not fail on push 12 (1 passed)",
+		},
 		"not run": {label, "a2c0", backfill.FindOptions{}, backfill.ErrNotBad, "(no runs)"},
 		"pending": {
 			"linux64/opt/reftest-3", "a2c0",

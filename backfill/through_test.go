@@ -119,10 +119,12 @@ func TestSearchStopsAtMerge(t *testing.T) {
 		o     backfill.SearchOptions
 		why   string
 	}{
-		"no such label":     {renamed, backfill.SearchOptions{}, "test cannot run on autoland"},
-		"cannot be opened":  {deepWorld, backfill.SearchOptions{Repositories: only("mozilla-central")}, "denied"},
-		"nothing is left":   {cheap, backfill.SearchOptions{MaxRuns: 1}, "more than the 1 left"},
-		"expected too much": {deepWorld, backfill.SearchOptions{MaxRuns: 5, Batch: 1, Approve: once()}, "runs are needed"},
+		"no such label":    {renamed, backfill.SearchOptions{}, "test cannot run on autoland"},
+		"cannot be opened": {deepWorld, backfill.SearchOptions{Repositories: only("mozilla-central")}, "denied"},
+		"nothing is left":  {cheap, backfill.SearchOptions{MaxRuns: 1}, "more than the 1 left"},
+		"expected too much": {
+			deepWorld, backfill.SearchOptions{MaxRuns: 5, Batch: 1, Approve: once()}, "runs are needed",
+		},
 	} {
 		r, err := deep(t, c.world, c.o)
 		if err != nil {

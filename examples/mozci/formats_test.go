@@ -89,8 +89,8 @@ func TestFailuresOfSeveralFiles(t *testing.T) {
 	}
 	out, errOut, status := mozci(t, "failures", filepath.Join(dir, "a.log"), filepath.Join(dir, "b.log"),
 		filepath.Join(dir, "c.log"))
-	if status != 1 || !strings.Contains(out, "a.log has 1 failure:") || !strings.Contains(errOut, "b.log: it is empty") ||
-		!strings.Contains(errOut, "c.log: no line") {
+	if status != 1 || !strings.Contains(out, "a.log has 1 failure:") ||
+		!strings.Contains(errOut, "b.log: it is empty") || !strings.Contains(errOut, "c.log: no line") {
 		t.Errorf("exit %d: %s%s", status, out, errOut)
 	}
 }

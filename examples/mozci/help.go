@@ -70,21 +70,15 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | places | credentials]",
 		Short: "Explain a command, or one of: places, credentials",
-		ValidArgsFunction: func(*cobra.Command, []string, string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
-			for _, c := range root.Commands() {
-				names = append(names, c.Name())
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return namesOf(root.Commands()), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				var names []string
-				for _, c := range root.Commands() {
-					names = append(names, c.Name())
-				}
 				wrong := args[len(args)-max(len(rest), 1)]
-				return usage("no page about %q; closest: %s", wrong, strings.Join(job.Nearest(names, wrong, 3), ", "))
+				return usage("no page about %q; closest: %s", wrong,
+					strings.Join(job.Nearest(namesOf(root.Commands()), wrong, 3), ", "))
 			}
 			return c.Help()
 		},
@@ -98,15 +92,20 @@ func completions(root *cobra.Command) {
 	if err != nil {
 		return // not covered: cobra has just added it
 	}
-	var shells []string
-	for _, s := range c.Commands() {
-		shells = append(shells, s.Name())
-	}
+	shells := namesOf(c.Commands())
 	c.Use, c.Args = "completion SHELL", func(_ *cobra.Command, args []string) error {
 		return usage("completion %s: expected %s", strings.Join(args, " "), oneOf(shells))
 	}
 	c.RunE = func(*cobra.Command, []string) error { return usage("completion needs a shell: %s", oneOf(shells)) }
 	c.Short = "Print a script for your shell that completes mozci's commands and flags"
+}
+
+func namesOf(commands []*cobra.Command) []string {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name())
+	}
+	return names
 }
 
 // help prints the page of a command. A page without a command, such as credentials, is

@@ -67,8 +67,8 @@ func (a *app) jobs(cmd *cobra.Command, rev string, labels []string) error {
 			return job.Wrap("jobs", l, err)
 		}
 	}
-	return job.Wrap("jobs", push.String(), fmt.Errorf("%w: nothing ran on it; to see what can run: mozci labels%s --rev %s",
-		job.ErrNotFound, a.placeFlags(), quoted(rev)))
+	return job.Wrap("jobs", push.String(), fmt.Errorf("%w: nothing ran on it; to see what can run: mozci labels%s "+
+		"--rev %s", job.ErrNotFound, a.placeFlags(), quoted(rev)))
 }
 
 // printJobs shows the runs on a push as a table after their sum, or each as JSON. With all
@@ -113,7 +113,8 @@ func (a *app) printJobsText(ci job.Scheduler, push job.Push, jobs []job.Job, all
 	pages := !a.look(a.out).terminal
 	counts := map[job.Status]int{}
 	g := grid{
-		head: []string{"result", "job", "run", "took"}, cut: map[int]bool{2: true}, right: map[int]bool{4: true}, list: true,
+		head: []string{"result", "job", "run", "took"}, cut: map[int]bool{2: true}, right: map[int]bool{4: true},
+		list: true,
 	}
 	for _, j := range jobs {
 		counts[j.Status()]++
@@ -138,7 +139,8 @@ func (a *app) printJobsText(ci job.Scheduler, push job.Push, jobs []job.Job, all
 	if !all {
 		has = "has at least"
 	}
-	a.paragraph("", strong, fmt.Sprintf("Push %s %s %s: %s.", pushName(push), has, runs(len(jobs)), strings.Join(parts, ", ")))
+	a.paragraph("", strong, fmt.Sprintf("Push %s %s %s: %s.", pushName(push), has, runs(len(jobs)),
+		strings.Join(parts, ", ")))
 	a.printf("\n")
 	g.write(a, a.out)
 }

@@ -171,7 +171,10 @@ func TestLinkedCommands(t *testing.T) { //nolint:funlen // it is a table
 		{"jobs {hg}/integration/autoland/rev/{X}", "jobs --rev {X}", "build-linux64/opt"},
 		{"jobs {tc}/tasks/{C}", "jobs --repo mozilla-central --rev {M} --label {L}", "{C}/0"},
 		{"labels {}", "labels --rev {X} --ci treeherder --trigger-ci taskcluster", "{L}"},
-		{"labels '{th}/jobs?repo=autoland&revision={X}'", "labels --rev {X} --ci treeherder --trigger-ci taskcluster", "{L}"},
+		{
+			"labels '{th}/jobs?repo=autoland&revision={X}'",
+			"labels --rev {X} --ci treeherder --trigger-ci taskcluster", "{L}",
+		},
 		{"labels {T}", "labels --rev {X}", "  test   build-linux64/opt"},
 		{"frequency {} --last 4", "frequency --label {L} --rev {X} --last 4", "failed in 1 of 2 runs"},
 		{"frequency {T} --last 4 --json", "frequency --label {L} --rev {X} --last 4 --json", `"runs":2`},

@@ -252,8 +252,8 @@ func (a *app) printFailures(name string, r *joblog.Report, placer job.LineLocato
 		if f.Kind == joblog.KindInfra {
 			symbol = machine
 		}
-		g.add(mark(symbol), cell{text: where}, cell{text: string(f.Kind)}, cell{text: f.Status}, cell{text: oneLine(f.Test)},
-			cell{text: oneLine(what)})
+		g.add(mark(symbol), cell{text: where}, cell{text: string(f.Kind)}, cell{text: f.Status},
+			cell{text: oneLine(f.Test)}, cell{text: oneLine(what)})
 	}
 	if len(g.rows) > 0 {
 		a.printf("%s has %s:\n\n", name, plural(len(g.rows), "failure"))

@@ -64,8 +64,9 @@ func (a *app) origin(cmd *cobra.Command, rev string) error {
 }
 
 func (a *app) printOriginsText(push job.Push, origins []job.Origin) {
+	name := fmt.Sprintf("Push %s of %s", pushName(push), push.Repo)
 	if len(origins) == 0 {
-		a.paragraph("", strong, fmt.Sprintf("Push %s of %s brought nothing from another repository.", pushName(push), push.Repo))
+		a.paragraph("", strong, name+" brought nothing from another repository.")
 	}
 	for i, o := range origins {
 		if i > 0 {
@@ -76,11 +77,11 @@ func (a *app) printOriginsText(push job.Push, origins []job.Origin) {
 			if o.Repo != "" {
 				from = o.Repo + ", which is gone or which mozci was not told about"
 			}
-			a.paragraph("", strong, fmt.Sprintf("Push %s of %s brought %.12s from %s.", pushName(push), push.Repo, o.Head, from))
+			a.paragraph("", strong, fmt.Sprintf("%s brought %.12s from %s.", name, o.Head, from))
 			continue
 		}
-		a.paragraph("", strong, fmt.Sprintf("Push %s of %s brought %s of %s, up to %.12s:", pushName(push), push.Repo,
-			plural(len(o.Pushes), "push"), o.Repo, o.Head))
+		a.paragraph("", strong, fmt.Sprintf("%s brought %s of %s, up to %.12s:", name, plural(len(o.Pushes), "push"),
+			o.Repo, o.Head))
 		a.printf("\n")
 		g := grid{head: []string{"push", "what"}, cut: map[int]bool{2: true}, list: true}
 		for _, p := range o.Pushes {

@@ -154,8 +154,8 @@ type finding struct {
 
 func (a *app) printFindings(c *recorded.Checker) error {
 	g := grid{
-		head: []string{"source", "path", "finding", "detail", "times", "first in"}, cut: map[int]bool{2: true, 4: true, 6: true},
-		right: map[int]bool{5: true}, list: true,
+		head: []string{"source", "path", "finding", "detail", "times", "first in"},
+		cut:  map[int]bool{2: true, 4: true, 6: true}, right: map[int]bool{5: true}, list: true,
 	}
 	breaks := 0
 	for _, f := range c.Found() {

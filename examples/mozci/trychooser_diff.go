@@ -33,7 +33,8 @@ func (a *app) printDiff(diff trychooser.Diff) error {
 	}
 	g := grid{cut: map[int]bool{4: true, 5: true}, list: true}
 	line := func(what string, e trychooser.Entry) {
-		g.add(cell{}, cell{text: what}, cell{text: e.Type}, cell{text: e.Platform}, cell{text: e.Label}, cell{text: needs(e)})
+		g.add(cell{}, cell{text: what}, cell{text: e.Type}, cell{text: e.Platform}, cell{text: e.Label},
+			cell{text: needs(e)})
 	}
 	for _, e := range diff.New {
 		line("new", e)

@@ -267,8 +267,8 @@ func (a *app) mayTrigger(ctx context.Context, w watchFlags, n int) bool {
 		return true // it has nothing to lose
 	}
 	if w.untilHit {
-		return a.wantedTo(ctx, w.actFlags, fmt.Sprintf("Trigger up to %s, %d at a time, until one fails?", runs(w.most*n),
-			w.batch))
+		return a.wantedTo(ctx, w.actFlags, fmt.Sprintf("Trigger up to %s, %d at a time, until one fails?",
+			runs(w.most*n), w.batch))
 	}
 	return a.wantedTo(ctx, w.actFlags, "Trigger runs again that were coalesced, lost or failed?")
 }

@@ -454,6 +454,7 @@ func (c *check) joinAtOnce(ctx context.Context) {
 			return
 		}
 		same(c, "the state after a Save beside an Open", saved[0].State, autopilot.Ended)
-		same(c, "whether the label of an Open beside a Save is there", slices.Contains(saved[0].Labels, "another"), true)
+		there := slices.Contains(saved[0].Labels, "another")
+		same(c, "whether the label of an Open beside a Save is there", there, true)
 	}
 }
