@@ -99,7 +99,6 @@ func spoolFile() (*os.File, func(), error) {
 type archived struct {
 	*file
 	layers int               // that may be unpacked within a file of the archive
-	left   int64             // bytes that may still be unpacked, of all files together
 	r      *Report           // that of the archive
 	names  []string          // the files that were read
 	ends   map[string]ending // by canonical name of a test: its worst end in all files
@@ -109,8 +108,13 @@ type archived struct {
 }
 
 func (f *file) archived(layers int) *archived {
+	within := *f
+	if within.left == nil {
+		within.left = new(int64)
+		*within.left = f.opts.MaxUnpacked
+	}
 	return &archived{
-		file: f, layers: layers, ends: map[string]ending{}, left: f.opts.MaxUnpacked,
+		file: &within, layers: layers, ends: map[string]ending{},
 		r: newReport(f.which).want(f.opts.Tests),
 	}
 }
@@ -129,9 +133,10 @@ func (a *archived) member(ctx context.Context, e *zip.File) error {
 // take reads the content of one file of the archive. A file that is no log does not end the reading; its
 // name goes to passed, and finish makes the report partial. The error is only that of ctx.
 func (a *archived) take(ctx context.Context, name string, in io.Reader) error {
-	c := &capped{in, a.left, a.opts.MaxUnpacked}
+	most := *a.left
+	c := &capped{in, most, a.opts.MaxUnpacked}
 	r, err := a.read(ctx, c, a.layers)
-	a.left = c.left
+	*a.left -= most - c.left // beside what a file that is itself packed took
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

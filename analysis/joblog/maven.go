@@ -1,6 +1,7 @@
 package joblog
 
 import (
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -24,11 +25,11 @@ type mavenLog struct {
 	session
 	message bool              // the next lines are the message of the last failure
 	flakes  bool              // the next lines name tests that passed when they ran again
-	flaky   map[string]bool   // the names of those tests, as Class.method
+	flaky   map[string]bool   // those tests, by module and name like listed
 	classes map[string]ending // how each class ended; of several times the worst
 	order   []string          // the keys of classes, in the order of the log
 	lost    int               // failures and errors by the totals of all modules
-	module  int               // the number of modules so far
+	modules []int             // the lines at which the modules began
 	again   map[string]int    // by test: how often it was listed as failed since the last line of a class
 	listed  map[string]int    // by module and test, "2 com.example.FooTest.testBar": the maximum of again
 	total   bool              // the totals were read
@@ -47,7 +48,9 @@ func (m *mavenLog) line(n int, s string) bool {
 	switch {
 	case plain == "T E S T S":
 		m.at(n)
-		m.module++
+		if len(m.modules) < mostFailures { // more than that are no modules of a real build
+			m.modules = append(m.modules, n)
+		}
 		clear(m.again)
 		return true
 	case strings.HasPrefix(plain, "Tests run: "):
@@ -225,8 +228,14 @@ func (m *mavenLog) flake(name string) {
 		m.flaky = map[string]bool{}
 	}
 	if len(m.flaky) < mostFailures {
-		m.flaky[name] = true
+		m.flaky[m.inModule(m.to, name)] = true
 	}
+}
+
+// inModule is a test of the module whose output a line is in, as a key. With modules that begin at
+// the lines 10 and 50, line 50 is in the second: "2 com.example.FooTest.testBar".
+func (m *mavenLog) inModule(n int, test string) string {
+	return strconv.Itoa(sort.SearchInts(m.modules, n+1)) + " " + test
 }
 
 // ends notes how the tests and their classes ended: what was flaky has passed. A class whose every
@@ -236,7 +245,7 @@ func (m *mavenLog) ends() {
 	list := m.held
 	m.held = nil
 	for _, f := range list {
-		if f.Kind == KindTest && m.flaky[f.Test] {
+		if f.Kind == KindTest && m.flaky[m.inModule(f.Line, f.Test)] {
 			m.done(passed, f.Test, mavenMethod(f.Test))
 			lost[f.Group] = lost[f.Group] || false // which makes an entry, if there is none
 			continue
@@ -296,7 +305,7 @@ func (m *mavenLog) list(test string) {
 		return // the report is partial
 	}
 	m.again[test]++
-	key := strconv.Itoa(m.module) + " " + test
+	key := m.inModule(m.to, test)
 	m.listed[key] = max(m.listed[key], m.again[test])
 }
 
@@ -305,7 +314,7 @@ func (m *mavenLog) list(test string) {
 func (m *mavenLog) unlisted() bool {
 	listed := 0
 	for key, n := range m.listed {
-		if _, test, _ := strings.Cut(key, " "); !m.flaky[test] {
+		if !m.flaky[key] {
 			listed += n
 		}
 	}

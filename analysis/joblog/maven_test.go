@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/mozci/mozci/analysis/joblog"
 )
 
 // mavenRun is what surefire writes about one module: a class whose failed tests are listed as they are
@@ -56,6 +58,30 @@ func TestMavenTotals(t *testing.T) {
 		r := readAs(t, []byte(c.log+end), "")
 		if r.Partial != c.partial || c.partial && !strings.Contains(r.Reason, "count more failures than are listed") {
 			t.Errorf("%s: partial %t: %s\n%s", name, r.Partial, r.Reason, sampled(r))
+		}
+	}
+}
+
+// A test that was flaky in one module and failed in another has not passed.
+func TestMavenFlakyInOneModule(t *testing.T) {
+	const flaky = "[WARNING] Flakes: \n[WARNING] a.A.x\n"
+	run := func(lost int) string {
+		return "[INFO]  T E S T S\n" + mavenClass("a.A", "x") +
+			"[INFO] Results:\n" + map[bool]string{true: flaky}[lost == 0] +
+			fmt.Sprintf("[ERROR] Tests run: 9, Failures: %d, Errors: 0, Skipped: 0\n", lost)
+	}
+	for name, c := range map[string]struct {
+		log   string
+		fails int
+		pass  bool
+	}{
+		"flaky":              {run(0) + "[INFO] BUILD SUCCESS\n", 0, true},
+		"flaky, then failed": {run(0) + run(1) + "[INFO] BUILD FAILURE\n", 1, false},
+		"failed, then flaky": {run(1) + run(0) + "[INFO] BUILD FAILURE\n", 1, false},
+	} {
+		r := readAs(t, []byte(c.log), "")
+		if len(r.Failures) != c.fails || (r.Verdict("a.A.x", "") == joblog.TestPassed) != c.pass || r.Partial {
+			t.Errorf("%s: %s, partial %t: %s\n%s", name, r.Verdict("a.A.x", ""), r.Partial, r.Reason, sampled(r))
 		}
 	}
 }

@@ -65,3 +65,20 @@ func TestUnpackedManyFiles(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
+
+// The files of an archive that are packed themselves share its limit: of three that unpack to 15 MiB
+// each, the first is read, and then a third of the second.
+func TestPackedFilesShareALimit(t *testing.T) {
+	log := strings.Repeat("nothing to see\n", 1<<20) + "TEST-UNEXPECTED-FAIL | a | b\n"
+	files := map[string][]byte{}
+	for _, name := range []string{"1.log.gz", "2.log.gz", "3.log.gz"} {
+		files[name] = squeezed(log)
+	}
+	for most, want := range map[int64]int{20 << 20: 1, 40 << 20: 2, 60 << 20: 3} {
+		r, err := joblog.Read(t.Context(), bytes.NewReader(zipped(t, files)), "", &joblog.Options{MaxUnpacked: most})
+		if err != nil || len(r.Failures) != want || r.Partial != (want < 3) {
+			t.Errorf("%d bytes: %v, %d failures, expected %d, partial %t: %s", most, err, len(r.Failures), want, r.Partial,
+				r.Reason)
+		}
+	}
+}

@@ -46,13 +46,14 @@ func Read(ctx context.Context, in io.Reader, which Format, opts *Options) (*Repo
 	if err := which.check(); err != nil {
 		return nil, err
 	}
-	return (&file{which, o}).read(ctx, in, mostLayers)
+	return (&file{which, o, nil}).read(ctx, in, mostLayers)
 }
 
 // file is a file that is to be read as a log.
 type file struct {
 	which Format  // empty when the content decides
 	opts  Options // MaxUnpacked is set
+	left  *int64  // bytes that may still be unpacked of an archive's files together; nil outside one
 }
 
 // read decompresses at most this many layers, and reads the log inside. With two layers left, a zip of
@@ -80,7 +81,12 @@ func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, err
 		if c, ok := z.(io.Closer); ok {
 			defer func() { _ = c.Close() }()
 		}
-		return f.read(ctx, &capped{z, f.opts.MaxUnpacked, f.opts.MaxUnpacked}, layers-1)
+		c := &capped{z, f.opts.MaxUnpacked, f.opts.MaxUnpacked}
+		if f.left != nil {
+			c.left = *f.left
+			defer func() { *f.left = c.left }()
+		}
+		return f.read(ctx, c, layers-1)
 	}
 	return f.text(ctx, decoded(b))
 }
