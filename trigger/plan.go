@@ -226,6 +226,10 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// mostCount is the largest number in a step that was read: larger ones are no plan of mozci,
+// and their sum could overflow and pass for a small one.
+const mostCount = 1_000_000
+
 // check says what is wrong with a step that was read or edited.
 func (s Step) check() error {
 	switch {
@@ -236,6 +240,9 @@ func (s Step) check() error {
 	case s.Action != ActionTrigger && s.Action != ActionBuild && s.Action != ActionWait:
 		return fmt.Errorf("%w: action %q with count %d: expected trigger, build or wait, or nothing with 0",
 			job.ErrInvalid, s.Action, s.Count)
+	case max(s.Count, s.Seen, s.Times) > mostCount:
+		return fmt.Errorf("%w: %s of %s: count %d, seen %d and times %d, expected %d or less", job.ErrInvalid, s.Action,
+			s.Label, s.Count, s.Seen, s.Times, mostCount)
 	case s.Count < 1:
 		return fmt.Errorf("%w: %s of %s: count %d, expected 1 or more", job.ErrInvalid, s.Action, s.Label, s.Count)
 	case s.With != "" && s.Action != ActionBuild:

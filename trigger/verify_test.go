@@ -50,6 +50,8 @@ func TestVerify(t *testing.T) {
 		},
 		"negative":            {"", func(s *trigger.Step) { s.Count = -1 }, "count -1"},
 		"more":                {"", func(s *trigger.Step) { s.Count = 7 }, "was the plan edited?"},
+		"far more":            {"", func(s *trigger.Step) { s.Count = 1 << 62 }, "expected 1000000 or less"},
+		"far more seen":       {"", func(s *trigger.Step) { s.Seen = 1 << 62 }, "expected 1000000 or less"},
 		"an action of theirs": {"", func(s *trigger.Step) { s.Action = "destroy" }, `action "destroy"`},
 		"no label":            {"", func(s *trigger.Step) { s.Label = "" }, "needs a label"},
 	} {
