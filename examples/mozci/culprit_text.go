@@ -409,9 +409,11 @@ func (a *app) waysOn(c culpritFlags) {
 	case c.told: // it was refused; the error says what to change
 		a.printf("\nNothing was triggered.\n")
 	case c.dryRun:
-		a.printf("\nNothing was triggered. To search, add --yes instead of --dry-run.\n")
+		a.printf("\n")
+		a.paragraph("", plain, "Nothing was triggered. To search, add --yes instead of --dry-run.")
 	case !a.canAsk():
-		a.printf("\nNothing was triggered. To search, add --yes.\n")
+		a.printf("\n")
+		a.paragraph("", plain, "Nothing was triggered. To search, add --yes.")
 	}
 }
 
