@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,17 +146,18 @@ func TestEndWaits(t *testing.T) {
 			e := exchangeOn(&out)
 			m := messagesOf(io.NopCloser(strings.NewReader(c.said)), e)
 			start := time.Now()
-			go func() {
+			var replies sync.WaitGroup
+			replies.Go(func() {
 				time.Sleep(3 * time.Second)
 				if _, err := io.WriteString(e, c.reply+"\n"); err != nil {
 					t.Error(err)
 				}
-			}()
+			})
 			read, err := io.ReadAll(m)
 			if got := time.Since(start); err != nil || got != c.waits || len(read) < len(c.said) {
 				t.Errorf("%s: %v after %s, want %s: %s", name, err, got, c.waits, read)
 			}
-			time.Sleep(time.Minute)
+			replies.Wait()
 			if out.String() != c.reply+"\n" {
 				t.Errorf("%s: %q", name, &out)
 			}

@@ -329,7 +329,6 @@ func TestServeUsage(t *testing.T) {
 			[]string{"--ci", "treeherder", "--trigger-ci", "taskcluster"},
 			nil,
 		},
-		`--ci "x": expected`:                  {nil, []string{"--ci", "x"}, nil},
 		"--ci buildbot needs --buildbot-url":  {nil, []string{"--ci", "buildbot"}, nil},
 		"--repo nss is not served":            {[]string{"autoland"}, []string{"--repo", "nss"}, nil},
 		`--serve "../a"`:                      {[]string{"../a"}, nil, nil},
