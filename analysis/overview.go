@@ -5,6 +5,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -85,7 +86,8 @@ func OverviewOf(samples []Sample, confidence float64, method Method) (Overview, 
 		o.Change, o.ChangedOn = &c, pushOfRun(samples, c.At)
 		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf("the rate changed about push %d, after %d of %d "+
 			"runs, from %s to %s (%s sure): the overall rate does not describe either part",
-			o.ChangedOn.ID, c.At, len(series), percent(c.Before), percent(c.After), percent(c.Probability)))
+			o.ChangedOn.ID, c.At, len(series), phrase.Percent(c.Before), phrase.Percent(c.After),
+			phrase.Percent(c.Probability)))
 	} else if p := o.scatter(); p < 0.01 {
 		o.Overall.Warnings = append(o.Overall.Warnings, fmt.Sprintf(
 			"the rate differs from push to push more than chance explains (p = %.2g): "+

@@ -2,29 +2,17 @@ package analysis
 
 import (
 	"fmt"
-	"math"
 
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
-
-// percent is a fraction from 0 to 1 as a whole percentage: 0.386 is "39%". Below 1% it is
-// "<1%" and above 99% ">99%", because nothing here is certain.
-func percent(p float64) string {
-	switch {
-	case !(p >= 0.01): // also true for NaN
-		return "<1%"
-	case p > 0.99:
-		return ">99%"
-	}
-	return fmt.Sprintf("%.0f%%", math.Round(100*p))
-}
 
 // upTo is an upper bound in words: "up to 39%", or "less than 1%".
 func upTo(p float64) string {
 	if p < 0.01 {
-		return "less than 1%"
+		return phrase.Sureness(p)
 	}
-	return "up to " + percent(p)
+	return "up to " + phrase.Percent(p)
 }
 
 // few warns about a small number of runs.
@@ -32,7 +20,7 @@ func few(runs int) string {
 	if runs == 1 {
 		return "1 run says little"
 	}
-	return fmt.Sprintf("%d runs say little", runs)
+	return phrase.Count(runs, "run") + " say little"
 }
 
 // impossible is the error for counts that cannot be.

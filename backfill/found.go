@@ -2,13 +2,13 @@ package backfill
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/analysis/culprit"
 	"github.com/mozci/mozci/analysis/joblog"
 	"github.com/mozci/mozci/analysis/perf"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
@@ -89,8 +89,8 @@ func (s *searcher) leads(ctx context.Context) {
 	}
 	for _, o := range origins {
 		if n := len(o.Pushes); n > 0 {
-			s.warn("%s is a merge: it brought in %s of %s; to go on, search there from %.12s", s.target(), pushWords(n),
-				o.Repo, o.Pushes[n-1].Revision)
+			s.warn("%s is a merge: it brought in %s of %s; to go on, search there from %.12s", s.target(),
+				phrase.Count(n, "push"), o.Repo, o.Pushes[n-1].Revision)
 		}
 	}
 }
@@ -157,12 +157,4 @@ func (r *SearchResult) rates(s *searcher, d culprit.Decision) {
 	const confidence = 0.95
 	r.Before, _ = analysis.Frequency(before.Failed, before.Failed+before.Passed, confidence, analysis.Wilson)
 	r.After, _ = analysis.Frequency(after.Failed, after.Failed+after.Passed, confidence, analysis.Wilson)
-}
-
-// pushWords is a number of pushes in words: "1 push", "3 pushes".
-func pushWords(n int) string {
-	if n == 1 {
-		return "1 push"
-	}
-	return fmt.Sprintf("%d pushes", n)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mozci/mozci/analysis/culprit"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -64,7 +65,8 @@ func (s *searcher) doubtGood(d culprit.Decision) culprit.Decision {
 		return d
 	}
 	r := s.seen[s.good.Key()].runs
-	said := fmt.Sprintf("push %d was given as good, but failed in %d of %s", s.good.ID, r.Bad, runs(r.Bad+r.Good))
+	said := fmt.Sprintf("push %d was given as good, but failed in %d of %s", s.good.ID, r.Bad,
+		phrase.Count(r.Bad+r.Good, "run"))
 	switch {
 	case r.Bad >= enoughFailures && r.Good == 0:
 		d.Done, d.Outcome, d.Next, d.Why = true, culprit.Undecided, nil, said

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 	"github.com/mozci/mozci/trigger/ledger"
@@ -30,21 +31,13 @@ func (s *searcher) afford() error {
 	}
 }
 
-// runs is a number of runs in words: "1 run", "3 runs".
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
-}
-
 // needed is a forecast in words: "46 runs are" for 45.2, since a part of a run is a run.
 func needed(f Outlook) string {
 	n := int(math.Ceil(f.Runs))
 	if n == 1 {
 		return "1 run is"
 	}
-	return runs(n) + " are"
+	return phrase.Count(n, "run") + " are"
 }
 
 // propose plans what would be triggered next.

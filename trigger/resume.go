@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/internal/pause"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger/ledger"
 )
@@ -130,15 +131,8 @@ func (r *runner) unkeyed(ctx context.Context, e ledger.Entry) (ledger.Entry, job
 // unclear returns the error for a request of which it is unclear whether it went through.
 func unclear(e ledger.Entry) error {
 	return fmt.Errorf("%w: unclear until %s whether %s of %s went through on %s; mozci will check before repeating it",
-		job.ErrUnavailable, time.Now().Add(e.Left()).Local().Format("15:04"), runs(e.Count), e.Label, e.Push)
-}
-
-// runs is a number of runs in words: "1 run", "3 runs".
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
+		job.ErrUnavailable, time.Now().Add(e.Left()).Local().Format("15:04"), phrase.Count(e.Count, "run"),
+		e.Label, e.Push)
 }
 
 // meanwhile waits a moment for a request that another process seems to be making, and

@@ -3,6 +3,8 @@ package culprit
 import (
 	"fmt"
 	"math"
+
+	"github.com/mozci/mozci/internal/phrase"
 )
 
 // enough returns the probability at which the search believes the hypothesis at a
@@ -200,22 +202,14 @@ const (
 	nothingMost  = 0.9
 )
 
-// runs is a number of runs in words: "1 run", "3 runs".
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
-}
+func runs(n int) string { return phrase.Count(n, "run") }
 
 // about is a rate in words, as a whole percentage: "about 3%". Below 1% it is "less than
 // 1%" and above 99% "more than 99%", because nothing here is certain.
 func about(p float64) string {
-	switch {
-	case !(p >= 0.01): // also true for NaN
-		return "less than 1%"
-	case p > 0.99:
-		return "more than 99%"
+	text := phrase.Sureness(p)
+	if text == phrase.Percent(p) {
+		return "about " + text
 	}
-	return fmt.Sprintf("about %.0f%%", math.Round(100*p))
+	return text
 }

@@ -11,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/mozci/mozci/internal/phrase"
 )
 
 // sortedKeys are the keys of a map in the order of the alphabet: a log read twice gives equal reports.
@@ -108,13 +110,12 @@ type archived struct {
 }
 
 func (f *file) archived(layers int) *archived {
-	within := *f
-	if within.left == nil {
-		within.left = new(int64)
-		*within.left = f.opts.MaxUnpacked
+	shared := *f
+	if shared.limits == nil {
+		shared.limits = newTextLimits(f.opts.MaxUnpacked)
 	}
 	return &archived{
-		file: &within, layers: layers, ends: map[string]ending{},
+		file: &shared, layers: layers, ends: map[string]ending{},
 		r: newReport(f.which).want(f.opts.Tests),
 	}
 }
@@ -133,10 +134,7 @@ func (a *archived) member(ctx context.Context, e *zip.File) error {
 // take reads the content of one file of the archive. A file that is no log does not end the reading; its
 // name goes to passed, and finish makes the report partial. The error is only that of ctx.
 func (a *archived) take(ctx context.Context, name string, in io.Reader) error {
-	most := *a.left
-	c := &capped{in, most, a.opts.MaxUnpacked}
-	r, err := a.read(ctx, c, a.layers)
-	*a.left -= most - c.left // beside what a file that is itself packed took
+	r, err := a.read(ctx, &sharing{in, a.limits}, a.layers)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -201,7 +199,8 @@ func (a *archived) finish() (*Report, error) {
 		return nil, &contentError{looks: "it is an archive without a log in it", next: "give the log itself"}
 	case len(a.names) == 0:
 		r.Reason = ""
-		r.partial(fmt.Sprintf("no line of a known format in the %s of the archive", counted(len(a.passed), "file")))
+		r.partial(fmt.Sprintf("no line of a known format in the %s of the archive",
+			phrase.Count(len(a.passed), "file")))
 		return r, nil
 	case len(a.passed) > 0:
 		r.partial("not understood in the archive: " + strings.Join(a.passed[:min(len(a.passed), 5)], ", "))

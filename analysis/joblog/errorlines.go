@@ -44,7 +44,7 @@ func ErrorLines(ctx context.Context, r io.Reader, opts *LineOptions) ([]ErrorLin
 	if o.Length <= 0 {
 		o.Length = 500
 	}
-	r, done, err := plain(r, mostLayers, newTextLimits())
+	r, done, err := plain(r, mostLayers, newTextLimits(mostUnpacked))
 	defer done()
 	if err != nil {
 		return nil, err

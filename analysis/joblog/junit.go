@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/phrase"
 )
 
 // junit reads JUnit XML: <testsuites> and <testsuite>, which may be nested, and several roots.
@@ -293,11 +294,11 @@ func (j *junit) endSuite() {
 	j.suites = j.suites[:len(j.suites)-1]
 	switch {
 	case s.listed+s.failed < s.tests: // pytest counts a test twice whose teardown failed
-		j.r.partial(fmt.Sprintf("the suite %q has %s, and lists %d", clip.Text(s.name, 100), counted(s.tests, "test"),
-			s.listed))
+		j.r.partial(fmt.Sprintf("the suite %q has %s, and lists %d", clip.Text(s.name, 100),
+			phrase.Count(s.tests, "test"), s.listed))
 	case s.faults < s.failures:
 		j.r.partial(fmt.Sprintf("the suite %q counts %s, and lists %d", clip.Text(s.name, 100),
-			counted(s.failures, "failure"), s.faults))
+			phrase.Count(s.failures, "failure"), s.faults))
 	}
 }
 

@@ -20,7 +20,7 @@ type textLimits struct {
 	spooled int64 // bytes of an archive, which lies in a temporary file while it is read
 }
 
-func newTextLimits() *textLimits { return &textLimits{mostUnpacked, mostUnpacked, mostSpooled} }
+func newTextLimits(most int64) *textLimits { return &textLimits{most, most, mostSpooled} }
 
 // sharing reads within limits that others read within as well.
 type sharing struct {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"github.com/mozci/mozci/internal/phrase"
 )
 
 // A plain log is read once, in blocks. On all cores, plainTriggers looks for the literals of all readers
@@ -76,7 +78,7 @@ func readPlain(ctx context.Context, in io.Reader, opts Options) (*Report, error)
 	switch {
 	case len(r.Formats) == 0:
 		r.Reason = "" // this reason replaces all others
-		r.partial(fmt.Sprintf("no line of a known format in %s", counted(max(w.number, w.last), "line")))
+		r.partial(fmt.Sprintf("no line of a known format in %s", phrase.Count(max(w.number, w.last), "line")))
 	case len(r.Failures) == 0 && exit.failed != "":
 		r.partial("no failure was recognised, and the log says: " + exit.failed)
 	}
@@ -109,15 +111,7 @@ func readLines(ctx context.Context, in io.Reader, which Format, opts Options) (*
 	w.roll.into(r)
 	r.Formats = w.roll.formats
 	if len(r.Formats) == 0 {
-		r.partial(fmt.Sprintf("no line of %s in %s", which, counted(max(w.number, w.last), "line")))
+		r.partial(fmt.Sprintf("no line of %s in %s", which, phrase.Count(max(w.number, w.last), "line")))
 	}
 	return r, nil
-}
-
-// counted is "1 line" or "3 lines".
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -53,7 +53,8 @@ func Read(ctx context.Context, in io.Reader, which Format, opts *Options) (*Repo
 type file struct {
 	which Format  // empty when the content decides
 	opts  Options // MaxUnpacked is set
-	left  *int64  // bytes that may still be unpacked of an archive's files together; nil outside one
+	// limits are those that the files of an archive share; nil outside one.
+	limits *textLimits
 }
 
 // read decompresses at most this many layers, and reads the log inside. With two layers left, a zip of
@@ -81,12 +82,11 @@ func (f *file) read(ctx context.Context, in io.Reader, layers int) (*Report, err
 		if c, ok := z.(io.Closer); ok {
 			defer func() { _ = c.Close() }()
 		}
-		c := &capped{z, f.opts.MaxUnpacked, f.opts.MaxUnpacked}
-		if f.left != nil {
-			c.left = *f.left
-			defer func() { *f.left = c.left }()
+		limits := f.limits
+		if limits == nil {
+			limits = newTextLimits(f.opts.MaxUnpacked)
 		}
-		return f.read(ctx, c, layers-1)
+		return f.read(ctx, &sharing{z, limits}, layers-1)
 	}
 	return f.text(ctx, decoded(b))
 }

@@ -34,7 +34,7 @@ func (f *file) tornArchive(ctx context.Context, spool io.ReadSeeker, layers int,
 				return a.r, err
 			}
 		}
-		if _, err := io.Copy(io.Discard, io.LimitReader(in, *a.left)); err != nil {
+		if _, err := io.Copy(io.Discard, io.LimitReader(in, a.limits.left)); err != nil {
 			break
 		}
 		if !nextFile(b) {

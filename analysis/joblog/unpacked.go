@@ -6,5 +6,5 @@ import "io"
 // text of all files in it. A log that unpacks to more than 4 GiB, or an archive of more than 1 GiB, ends
 // with an error that says so. The caller calls done when it has read the text, and also after an error.
 func Unpacked(in io.Reader) (text io.Reader, done func(), err error) {
-	return plain(in, mostLayers, newTextLimits())
+	return plain(in, mostLayers, newTextLimits(mostUnpacked))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -157,7 +158,7 @@ func (v view) over() *move {
 	}
 	if v.greens >= enoughGreens || v.greens > 1 && v.age >= v.maxAge {
 		return &move{end: Intermittent, why: fmt.Sprintf("it failed once, and passed %s on that push and newer ones",
-			count(v.greens, "time"))}
+			phrase.Count(v.greens, "time"))}
 	}
 	return nil
 }
@@ -188,7 +189,7 @@ func (v view) conclude(inner bool) move {
 	// 2 red runs are enough where a third cannot be had: the bad push is a merge, outside the line,
 	// or cannot be run again, or nothing was pushed after the start.
 	case v.failed >= enoughReds, v.failed > 1 && (inner || !v.once() || v.pushed == 0):
-		return move{end: Culprit, why: fmt.Sprintf("it failed %s on %s, and %s", count(v.failed, "time"),
+		return move{end: Culprit, why: fmt.Sprintf("it failed %s on %s, and %s", phrase.Count(v.failed, "time"),
 			pushes(v.reds), named)}
 	case len(v.newerRunning) > 0 && v.age < longWait:
 		return move{wait: fmt.Sprintf("for the run on push %d, which is newer", v.newerRunning[0].ID)}
@@ -223,7 +224,7 @@ func (v view) doubtful() move {
 		return move{wait: "for more runs on newer pushes: it passed since it failed"}
 	}
 	return move{end: Undecided, why: fmt.Sprintf("it failed on %s and passed %s since", pushes(v.reds),
-		count(v.greens, "time"))}
+		phrase.Count(v.greens, "time"))}
 }
 
 // buy triggers a run on each of these spots, within what the case may still trigger. A dry run ends
@@ -235,11 +236,11 @@ func (v view) buy(run []int, why string) move {
 		return move{end: Proposed, run: run, why: why}
 	case v.left <= 0:
 		return move{end: Undecided, why: fmt.Sprintf("the case has used up the %s that it may trigger",
-			count(v.spent, "run"))}
+			phrase.Count(v.spent, "run"))}
 	case len(run) > v.left:
 		run = run[:v.left]
 	}
 	return move{run: run, why: why}
 }
 
-func pushes(n int) string { return count(n, "push") }
+func pushes(n int) string { return phrase.Count(n, "push") }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -202,7 +203,7 @@ func offspring(f Facts) *Refusal {
 // cancelled takes a cancelled run for a person's decision to leave the label alone on the push.
 func cancelled(f Facts) *Refusal {
 	if n := f.Runs.By[job.StatusCancelled]; n > 0 {
-		return refuse(RuleCancelled, "a person cancelled %s of it on the push", count(n, "run"))
+		return refuse(RuleCancelled, "a person cancelled %s of it on the push", phrase.Count(n, "run"))
 	}
 	return nil
 }
@@ -210,7 +211,7 @@ func cancelled(f Facts) *Refusal {
 // retried waits while another run of the label on the push is under way: it may pass.
 func retried(f Facts) *Refusal {
 	if n := f.Runs.Running; n > 0 {
-		return later(RuleRetried, shortWait, "%s of it on the push has not ended", count(n, "more run"))
+		return later(RuleRetried, shortWait, "%s of it on the push has not ended", phrase.Count(n, "more run"))
 	}
 	return nil
 }
@@ -242,7 +243,8 @@ func unread(f Facts) *Refusal {
 	case f.Failure.Blind < blindMost:
 		return later(RuleBlind, blindWait(f.Failure.Blind), "its log could not be read: %v", f.Unread)
 	}
-	return refuse(RuleNoSign, "its log could not be read %s in a row: %v", count(f.Failure.Blind+1, "time"), f.Unread)
+	return refuse(RuleNoSign, "its log could not be read %s in a row: %v", phrase.Count(f.Failure.Blind+1, "time"),
+		f.Unread)
 }
 
 // known leaves a failure alone when its signature was seen on an older push, some time ago. A
@@ -260,7 +262,7 @@ func known(f Facts) *Refusal {
 	}
 	return refuse(RuleKnown, "its signature was seen %s before, on push %d: it is known for %s",
 		span(f.Failure.Finished.Sub(last.At)),
-		last.Push.ID, count(f.Config.KnownDays, "day"))
+		last.Push.ID, phrase.Count(f.Config.KnownDays, "day"))
 }
 
 // last returns when and where one of the signatures was seen last. It is the zero Seen when none
@@ -332,9 +334,9 @@ func neverGreen(f Facts) *Refusal {
 			f.Running[0].ID)
 	case f.Ran == 0:
 		return refuse(RuleNeverGreen, "it did not run on the %s before: there is no green run to start from",
-			count(f.Older, "push"))
+			phrase.Count(f.Older, "push"))
 	}
-	return refuse(RuleNeverGreen, "it was never green on the %s before", count(f.Older, "push"))
+	return refuse(RuleNeverGreen, "it was never green on the %s before", phrase.Count(f.Older, "push"))
 }
 
 // classified leaves alone what a person has classified, whatever the classification says. A guess
@@ -371,7 +373,7 @@ func blind(f Facts) *Refusal {
 		return later(RuleBlind, blindWait(f.Failure.Blind), "could not see what people said and did: %v", f.Blind)
 	}
 	return refuse(RuleBlind, "could not see what people said and did, %s in a row: %v",
-		count(f.Failure.Blind+1, "time"),
+		phrase.Count(f.Failure.Blind+1, "time"),
 		f.Blind)
 }
 
@@ -400,7 +402,7 @@ func queue(f Facts) *Refusal {
 	if f.Queue.Pending <= f.Config.Queue {
 		return nil
 	}
-	return later(RuleQueue, shortWait, "%s wait in its queue, more than %d", count(f.Queue.Pending, "run"),
+	return later(RuleQueue, shortWait, "%s wait in its queue, more than %d", phrase.Count(f.Queue.Pending, "run"),
 		f.Config.Queue)
 }
 
@@ -431,15 +433,6 @@ func blindWait(before int) time.Duration {
 }
 
 // count is a number with its noun: "1 push", "2 pushes". Only a final "sh" gets "es".
-func count(n int, noun string) string {
-	switch {
-	case n == 1:
-		return "1 " + noun
-	case strings.HasSuffix(noun, "sh"):
-		return fmt.Sprintf("%d %ses", n, noun)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
 
 // span is a duration in words. It rounds down to one unit, and keeps minutes and hours until there
 // are 2 of the next unit: 119 minutes are "119 minutes", 120 are "2 hours", 47 hours are "47
@@ -447,13 +440,13 @@ func count(n int, noun string) string {
 func span(d time.Duration) string {
 	switch {
 	case d >= 2*day:
-		return count(int(d/day), "day")
+		return phrase.Count(int(d/day), "day")
 	case d >= 2*time.Hour:
-		return count(int(d/time.Hour), "hour")
+		return phrase.Count(int(d/time.Hour), "hour")
 	case d >= time.Minute:
-		return count(int(d/time.Minute), "minute")
+		return phrase.Count(int(d/time.Minute), "minute")
 	}
-	return count(int(max(d, 0)/time.Second), "second")
+	return phrase.Count(int(max(d, 0)/time.Second), "second")
 }
 
 // fresh returns the signatures that were not seen on an older push.

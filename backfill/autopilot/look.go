@@ -11,6 +11,7 @@ import (
 
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
@@ -455,7 +456,7 @@ func (l *looking) newCase() Case {
 		}
 	}
 	c.Why = fmt.Sprintf("%s failed on push %d with a signature that was not seen for %s", f.Label, f.Push.ID,
-		count(l.r.cfg.KnownDays, "day"))
+		phrase.Count(l.r.cfg.KnownDays, "day"))
 	if l.f.Many > l.r.cfg.Together {
 		c.Signature = fmt.Sprintf("%s and %d more", c.Signature, l.f.Many-1)
 		c.Signatures = append(c.Signatures, fmt.Sprintf("more than %d new failures on push %d", l.r.cfg.Together,
@@ -490,7 +491,7 @@ func (l *looking) open(ctx context.Context, f *Failure) (time.Duration, error) {
 	made, fresh, err := l.r.store.Open(ctx, l.newCase(), l.spans(), w.Size)
 	if errors.Is(err, ErrFull) {
 		f.Rule = RuleCases
-		f.Why = fmt.Sprintf("%s open, which is the maximum now", count(w.Open, "case"))
+		f.Why = fmt.Sprintf("%s open, which is the maximum now", phrase.Count(w.Open, "case"))
 		return shortWait, nil
 	}
 	if err != nil {

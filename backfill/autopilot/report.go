@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/internal/redact"
 	"github.com/mozci/mozci/job"
 )
@@ -90,7 +91,7 @@ func (s *searching) proposal(why string, run []int) string {
 	for _, i := range run {
 		on = append(on, strconv.FormatInt(s.view.line.spots[i].push.ID, 10))
 	}
-	return fmt.Sprintf("dry run: would trigger %s of %s on push %s: %s", count(len(run), "run"), s.c.Label,
+	return fmt.Sprintf("dry run: would trigger %s of %s on push %s: %s", phrase.Count(len(run), "run"), s.c.Label,
 		strings.Join(on, " and "), why)
 }
 
@@ -150,7 +151,7 @@ func (s *searching) learn(ctx context.Context, o Outcome) error {
 	if err != nil || lesson != LessonUndecided || w.Undecided < s.r.cfg.Undecided {
 		return err
 	}
-	why := fmt.Sprintf("%s in a row were undecided", count(w.Undecided, "case"))
+	why := fmt.Sprintf("%s in a row were undecided", phrase.Count(w.Undecided, "case"))
 	sw, err := s.r.store.FallBack(ctx, Switch{Mode: DryRun, By: "autopilot", Why: why, Case: s.c.Key})
 	if err != nil || sw.Case != s.c.Key { // another case said so, or a person stopped the robot
 		return err

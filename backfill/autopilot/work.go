@@ -9,6 +9,7 @@ import (
 	"github.com/mozci/mozci/analysis"
 	"github.com/mozci/mozci/backfill"
 	"github.com/mozci/mozci/internal/clip"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 	"github.com/mozci/mozci/trigger/ledger"
@@ -96,7 +97,7 @@ func (s *searching) blind(ctx context.Context, err error) (time.Duration, error)
 	s.r.log.WarnContext(ctx, "a case could not be looked at", "key", c.Key, "times", c.Blind, "err", err)
 	if c.Blind > blindMost {
 		return 0, s.end(ctx, CouldNotSee, fmt.Sprintf("could not see what is needed, %s in a row: %v",
-			count(c.Blind, "time"), err),
+			phrase.Count(c.Blind, "time"), err),
 			nil)
 	}
 	return blindWait(c.Blind - 1), nil

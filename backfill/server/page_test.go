@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -560,7 +561,7 @@ func TestWords(t *testing.T) {
 		0: "<1%", 0.0099: "<1%", 0.01: "1%", 0.345: "35%", 0.97: "97%",
 		0.99: "99%", 0.9901: ">99%", 1: ">99%",
 	} {
-		if got := percent(p); got != want {
+		if got := phrase.Percent(p); got != want {
 			t.Errorf("percent %v is %s, want %s", p, got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/backfill/autopilot"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -329,7 +330,7 @@ func (v *caseView) report(r autopilot.Report) {
 	}
 	top := r.Credible[0]
 	// A probability of 0.5 is 36 of 72 pixels wide; the smallest bar has 2.
-	v.Chance, v.Bar = percent(top.Probability), max(2, int(min(max(top.Probability, 0), 1)*barWidth+0.5))
+	v.Chance, v.Bar = phrase.Percent(top.Probability), max(2, int(min(max(top.Probability, 0), 1)*barWidth+0.5))
 	v.Answer = "Most likely " + name(top.Push)
 	if r.Culprit != nil {
 		v.Answer = "Push " + name(*r.Culprit) + " broke it"

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -258,7 +259,7 @@ func rowOf(b Backfill, i int, m marks) rowView {
 		v.Failed = fmt.Sprintf("%d of %d", r.Failed, n)
 	}
 	if r.Probability >= 0.01 {
-		v.Chance, v.Bar = percent(r.Probability), max(2, int(min(r.Probability, 1)*barWidth+0.5))
+		v.Chance, v.Bar = phrase.Percent(r.Probability), max(2, int(min(r.Probability, 1)*barWidth+0.5))
 	}
 	return v
 }

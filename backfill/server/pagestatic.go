@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/mozci/mozci/internal/phrase"
 )
 
 //go:embed page
@@ -87,7 +89,7 @@ type screens map[string]*template.Template
 func loadScreens(a *assets) screens {
 	shared := template.New("").Funcs(template.FuncMap{
 		"asset": a.link, "count": count, "plural": plural, "upper": upper, "clock": clock, "day": day,
-		"stamp": stamp, "iso": iso, "percent": percent, "list": func(s ...any) []any { return s },
+		"stamp": stamp, "iso": iso, "percent": phrase.Percent, "list": func(s ...any) []any { return s },
 		// The only address with a scheme other than http that the pages have.
 		"safe": func(bookmark string) template.URL { return template.URL(bookmark) }, //nolint:gosec // ours: bookmarklet
 	})

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -143,7 +144,7 @@ func title(b Backfill) string {
 		if b.Culprit != nil {
 			s = Suspect(*b.Culprit)
 		}
-		start = percent(s.Probability) + " " + name(s.Push)
+		start = phrase.Percent(s.Probability) + " " + name(s.Push)
 	}
 	label := brief(b.Ask.Label, 200)
 	if i := strings.LastIndexByte(label, '/'); i >= 0 && i+1 < len(label) {
@@ -300,11 +301,11 @@ func culpritFact(b Backfill) factView {
 		f.Word = "Most likely"
 	}
 	f.push(b, &list[0].Push)
-	f.Big, f.Rev = percent(list[0].Probability), ""
+	f.Big, f.Rev = phrase.Percent(list[0].Probability), ""
 	var others []string
 	for _, s := range list[1:] {
 		if s.Probability >= 0.01 {
-			others = append(others, name(s.Push)+": "+percent(s.Probability))
+			others = append(others, name(s.Push)+": "+phrase.Percent(s.Probability))
 		}
 	}
 	switch {

@@ -10,18 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// percent is a probability as a whole percentage: 0.966 is "97%". Below 1% it is "<1%" and above
-// 99% ">99%", because nothing here is certain.
-func percent(p float64) string {
-	switch {
-	case !(p >= 0.01): // also true for NaN
-		return "<1%"
-	case p > 0.99:
-		return ">99%"
-	}
-	return strconv.Itoa(int(math.Round(p*100))) + "%"
-}
-
 // count is a number with its unit: "1 run", "2 runs", "20,143 runs".
 func count(n int, unit string) string {
 	return number(n) + " " + plural(n, unit)

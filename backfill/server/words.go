@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/backfill"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 )
 
@@ -24,16 +25,9 @@ func name(p job.PushRef) string {
 	return short(p.Revision)
 }
 
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
-
-func runs(n int) string    { return counted(n, "run", "runs") }
-func results(n int) string { return counted(n, "result", "results") }
-func pushes(n int) string  { return counted(n, "push", "pushes") }
+func runs(n int) string    { return phrase.Count(n, "run") }
+func results(n int) string { return phrase.Count(n, "result") }
+func pushes(n int) string  { return phrase.Count(n, "push") }
 
 func were(n int) string {
 	if n == 1 {
@@ -47,11 +41,6 @@ func are(n int) string {
 		return "is"
 	}
 	return "are"
-}
-
-// sureness is percent for use in a sentence: "less than 1%", "97%", "more than 99%".
-func sureness(p float64) string {
-	return strings.NewReplacer("<", "less than ", ">", "more than ").Replace(percent(p))
 }
 
 // lasting is a duration in words, rounded: "40 s", "36 min", "2 h 5 min".
@@ -198,9 +187,9 @@ func (b *Backfill) answer() string {
 		}
 		if b.Culprit != nil {
 			if b.Culprit.Probability < sure {
-				return "Push " + name(b.Culprit.Push) + " probably broke it: " + sureness(b.Culprit.Probability)
+				return "Push " + name(b.Culprit.Push) + " probably broke it: " + phrase.Sureness(b.Culprit.Probability)
 			}
-			return "Push " + name(b.Culprit.Push) + " broke it: " + sureness(b.Culprit.Probability) + " sure"
+			return "Push " + name(b.Culprit.Push) + " broke it: " + phrase.Sureness(b.Culprit.Probability) + " sure"
 		}
 	}
 	return b.remaining()
@@ -252,14 +241,15 @@ func (b *Backfill) remaining() string {
 	top := b.top(3)
 	switch {
 	case len(top) > 0 && b.State.Open() && top[0].Probability > 0.5:
-		return "Push " + name(top[0].Push) + " probably broke it: " + sureness(top[0].Probability)
+		return "Push " + name(top[0].Push) + " probably broke it: " + phrase.Sureness(top[0].Probability)
 	case !b.State.Open() && len(top) == 2 && top[0].Probability+top[1].Probability > 0.9:
-		return fmt.Sprintf("Two pushes remain: %s (%s) and %s (%s)", name(top[0].Push), sureness(top[0].Probability),
-			name(top[1].Push), sureness(top[1].Probability))
+		return fmt.Sprintf("Two pushes remain: %s (%s) and %s (%s)", name(top[0].Push),
+			phrase.Sureness(top[0].Probability), name(top[1].Push), phrase.Sureness(top[1].Probability))
 	case b.LastGood != nil && b.FirstBad != nil && b.gap() > 0:
 		return fmt.Sprintf("Between %s and %s: %s left", name(*b.LastGood), name(*b.FirstBad), pushes(b.gap()+1))
 	case len(top) == 1 && !b.State.Open():
-		return fmt.Sprintf("Not sure: push %s has a probability of %s", name(top[0].Push), sureness(top[0].Probability))
+		return fmt.Sprintf("Not sure: push %s has a probability of %s", name(top[0].Push),
+			phrase.Sureness(top[0].Probability))
 	case b.State.Open():
 		return "Looking for the push that broke it"
 	}
@@ -322,7 +312,7 @@ func (b *Backfill) rateWords() string {
 	if b.FailRate.Before == nil || b.FailRate.After == nil {
 		return ""
 	}
-	return " (" + sureness(*b.FailRate.Before) + " and " + sureness(*b.FailRate.After) + ")"
+	return " (" + phrase.Sureness(*b.FailRate.Before) + " and " + phrase.Sureness(*b.FailRate.After) + ")"
 }
 
 // because says what the answer rests on; empty where another text already does.
@@ -335,8 +325,8 @@ func (b *Backfill) because() string {
 	}
 	text := "Last good " + name(*b.LastGood) + ", first bad " + name(*b.FirstBad) + "."
 	if b.FailRate.Before != nil && b.FailRate.After != nil && b.Culprit != nil {
-		text += fmt.Sprintf(" It failed in %s of the runs before and in %s since.", sureness(*b.FailRate.Before),
-			sureness(*b.FailRate.After))
+		text += fmt.Sprintf(" It failed in %s of the runs before and in %s since.", phrase.Sureness(*b.FailRate.Before),
+			phrase.Sureness(*b.FailRate.After))
 	}
 	return text
 }

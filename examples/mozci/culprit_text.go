@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -99,23 +100,12 @@ const (
 type belief struct {
 	pushes         []backfill.Tested // oldest first
 	older, nothing float64           // the chances that it was an older push, and that it was none
-	did            own               // "broke it", "fixed it", "changed it"
+	findFix        bool              // it is about the push that fixed the job
 	perf           bool              // of values, not of failures
 }
 
 func beliefOf(r backfill.SearchResult) belief {
-	b := belief{pushes: r.Pushes, older: r.Older, nothing: r.Nothing, did: "broke it", perf: r.Value != nil}
-	return b.about(r.FindFix)
-}
-
-func (b belief) about(findFix bool) belief {
-	switch {
-	case findFix:
-		b.did = "fixed it"
-	case b.perf:
-		b.did = "changed it"
-	}
-	return b
+	return belief{r.Pushes, r.Older, r.Nothing, r.FindFix, r.Value != nil}
 }
 
 // unaccused is a chance that belongs to no push of a search.
@@ -127,10 +117,14 @@ type unaccused struct {
 // unaccused are the chances that, with those of the pushes, make 100%; where they are 1%
 // or more.
 func (b belief) unaccused() []unaccused {
-	out := []unaccused{{"an older push", b.older}, {"no push " + b.did, b.nothing}}
-	if b.did == "fixed it" {
-		out[0].what = "not fixed yet"
+	older, none := own("an older push"), own("no push broke it")
+	switch {
+	case b.findFix:
+		older, none = "not fixed yet", "no push fixed it"
+	case b.perf:
+		none = "no push changed it"
 	}
+	out := []unaccused{{older, b.older}, {none, b.nothing}}
 	return slices.DeleteFunc(out, func(u unaccused) bool { return u.chance < 0.01 })
 }
 
@@ -296,13 +290,13 @@ func (v *searchView) saw(p backfill.Progress) {
 
 // why says why the next runs were chosen.
 func (v *searchView) why(p backfill.Progress) {
-	next := slices.Sorted(slices.Values(p.Decision.Next))
-	for i := 0; i < len(next); {
-		n, t := 0, p.Pushes[next[i]]
-		for ; i+n < len(next) && next[i+n] == next[i]; n++ {
-		}
-		i += n
-		v.a.paragraphOn(v.a.err, "  ", "    ", plain, fmt.Sprintf("next: %s on push %s (%s so far): %s", runs(n),
+	times := map[int]int{}
+	for _, x := range p.Decision.Next {
+		times[x]++
+	}
+	for _, x := range slices.Sorted(maps.Keys(times)) {
+		t := p.Pushes[x]
+		v.a.paragraphOn(v.a.err, "  ", "    ", plain, fmt.Sprintf("next: %s on push %s (%s so far): %s", runs(times[x]),
 			pushName(t.Push), counted(t, v.c.perf), p.Decision.Why))
 	}
 }
@@ -315,9 +309,7 @@ func (v *searchView) draw(p backfill.Progress) {
 	}
 	v.last = now
 	v.end()
-	g := v.a.suspectsTable(belief{
-		pushes: p.Pushes, older: p.Decision.Older, nothing: p.Decision.Nothing, did: "broke it", perf: v.c.perf,
-	}.about(v.c.findFix))
+	g := v.a.suspectsTable(belief{p.Pushes, p.Decision.Older, p.Decision.Nothing, v.c.findFix, v.c.perf})
 	l := v.a.look(v.a.err)
 	lines := append([]string{""}, g.lines(l)...)
 	lines = append(lines, "", l.show(mark(running))+" "+state(p))

@@ -93,10 +93,13 @@ func completions(root *cobra.Command) {
 		return // not covered: cobra has just added it
 	}
 	shells := namesOf(c.Commands())
-	c.Use, c.Args = "completion SHELL", func(_ *cobra.Command, args []string) error {
+	c.Use, c.Args = "completion SHELL", cobra.ArbitraryArgs
+	c.RunE = func(_ *cobra.Command, args []string) error { // a shell has a command of its own
+		if len(args) == 0 {
+			return usage("completion needs a shell: %s", oneOf(shells))
+		}
 		return usage("completion %s: expected %s", strings.Join(args, " "), oneOf(shells))
 	}
-	c.RunE = func(*cobra.Command, []string) error { return usage("completion needs a shell: %s", oneOf(shells)) }
 	c.Short = "Print a script for your shell that completes mozci's commands and flags"
 }
 

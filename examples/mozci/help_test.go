@@ -10,6 +10,20 @@ import (
 	"github.com/mozci/mozci/internal/testing/testenv"
 )
 
+// A shell that has no script is refused, and so is a page that is not there.
+func TestNoSuchPage(t *testing.T) {
+	for line, want := range map[string]string{
+		"completion":      "error: completion needs a shell: bash, fish, powershell or zsh\n",
+		"completion zsh2": "error: completion zsh2: expected bash, fish, powershell or zsh\n",
+		"help nosuch":     `error: no page about "nosuch"; closest: `,
+	} {
+		if out, errOut, status := mozci(t, strings.Fields(line)...); out != "" || status != 2 ||
+			!strings.HasPrefix(errOut, want) {
+			t.Errorf("%s: exit %d, %s%s", line, status, out, errOut)
+		}
+	}
+}
+
 // Each page of the help fits 80 columns, says what the command does first, and has no
 // word that people stumble over.
 func TestHelpIsPlain(t *testing.T) {

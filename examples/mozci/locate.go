@@ -185,7 +185,7 @@ func (f *finder) byTreeherder(ctx context.Context, repo, id string) (found, erro
 	if err != nil {
 		return found{}, err
 	}
-	_, th, err := a.service("--treeherder-url", "treeherder", f.http)
+	_, th, err := a.service("treeherder", f.http)
 	if err != nil {
 		return found{}, err
 	}

@@ -45,7 +45,7 @@ const widestProse = 80
 const defaultWidth = 80
 
 // look is what a stream can show: colours, links (OSC 8), a width in columns, and
-// whether a line on it can be written again. All but colour belong to a terminal, which
+// whether a line on it can be written again. All but colour belong to a terminal; colour
 // can be switched on without one.
 type look struct {
 	colour, links, redraws bool

@@ -128,12 +128,12 @@ func (a *app) services() (*places, error) {
 // servicesBy opens what the flags name, over one HTTP client.
 func (a *app) servicesBy(client *http.Client) (p *places, err error) {
 	p = &places{}
-	if p.repo, p.read, err = a.service("--ci", a.ci, client); err != nil {
+	if p.repo, p.read, err = a.service(a.ci, client); err != nil {
 		return nil, err
 	}
 	p.act = p.read
 	if a.triggerCI != "" && a.triggerCI != a.ci {
-		if _, p.act, err = a.service("--trigger-ci", a.triggerCI, client); err != nil {
+		if _, p.act, err = a.service(a.triggerCI, client); err != nil {
 			return nil, err
 		}
 	}
@@ -154,7 +154,7 @@ func (a *app) servicesBy(client *http.Client) (p *places, err error) {
 		}
 	}
 	if p.repo == nil && a.ci == "taskcluster" && a.onGit() {
-		if p.repo, _, err = a.service("--repo", "treeherder", client); err != nil {
+		if p.repo, _, err = a.service("treeherder", client); err != nil {
 			return nil, err
 		}
 	}
@@ -176,10 +176,7 @@ func (a *app) onGit() bool {
 }
 
 // service opens a CI, and the pushes that it brings; nil for one that has none.
-func (a *app) service(flag, name string, client *http.Client) (job.Repository, job.Scheduler, error) {
-	if !slices.Contains(cis, name) {
-		return nil, nil, usage("%s %q: expected %s", flag, name, oneOf(cis))
-	}
+func (a *app) service(name string, client *http.Client) (job.Repository, job.Scheduler, error) {
 	switch name {
 	case "taskcluster":
 		p, err := a.taskcluster(client)

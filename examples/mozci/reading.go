@@ -67,7 +67,7 @@ func (a *app) recordedSo() bool {
 
 // readThere is a CI with its runs read from Treeherder.
 func (a *app) readThere(client *http.Client, ci job.Scheduler) (*treeherder.Acting, error) {
-	_, th, err := a.service("--ci", "treeherder", client)
+	_, th, err := a.service("treeherder", client)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mozci/mozci/analysis"
+	"github.com/mozci/mozci/internal/phrase"
 	"github.com/mozci/mozci/job"
 	"github.com/mozci/mozci/trigger"
 )
@@ -247,7 +248,7 @@ func (d decider) failing() Decision {
 	case d.e.WatchOnly:
 		return Decision{Outcome: Limit, Why: fmt.Sprintf(
 			"failed %s; %s%s would show whether it is permanent, and nothing may be triggered",
-			ofRuns(r.Bad, r.Bad), before, moreRuns(want-r.Bad))}
+			ofRuns(r.Bad, r.Bad), before, phrase.Count(want-r.Bad, "more run"))}
 	case d.infra():
 		return Decision{Outcome: Infra, Why: fmt.Sprintf("failed %s; then infrastructure ended %s in a row",
 			ofRuns(r.Bad, r.Bad), runs(d.exceptions()))}
@@ -259,7 +260,7 @@ func (d decider) failing() Decision {
 	return Decision{
 		State: Watching, Want: want, Void: d.void(), Reason: ForFailure,
 		Why: fmt.Sprintf("failed %s; %s%s will show whether it is permanent", ofRuns(r.Bad, r.Bad), before,
-			moreRuns(want-r.Bad)),
+			phrase.Count(want-r.Bad, "more run")),
 	}
 }
 

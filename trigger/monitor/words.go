@@ -3,23 +3,11 @@ package monitor
 import (
 	"fmt"
 	"time"
+
+	"github.com/mozci/mozci/internal/phrase"
 )
 
-// runs is a number of runs in words: "1 run", "3 runs".
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
-}
-
-// moreRuns is a number of further runs in words: "1 more run".
-func moreRuns(n int) string {
-	if n == 1 {
-		return "1 more run"
-	}
-	return fmt.Sprintf("%d more runs", n)
-}
+func runs(n int) string { return phrase.Count(n, "run") }
 
 // takes is a number of runs and their verb: "run takes" for one, "3 runs take".
 func takes(n int) string {

@@ -96,7 +96,7 @@ var rules = []rule{
 // them.
 var basics = []string{
 	"internal/clip", "internal/database", "internal/deadline", "internal/flight", "internal/joinlog", "internal/lax",
-	"internal/lease", "internal/pause", "internal/redact", "internal/scope", "internal/suspect",
+	"internal/lease", "internal/pause", "internal/phrase", "internal/redact", "internal/scope", "internal/suspect",
 }
 
 // tests may import this besides what their room may: decisions run over the

@@ -1,0 +1,3 @@
+package phrase_test
+
+import _ "github.com/mozci/mozci/internal/testing/flags" // go test ./... -record
